@@ -1,0 +1,119 @@
+//! Everything judgement may look at, and nothing else.
+//!
+//! Facts are recorded beside each verdict, so that tomorrow's policy can be tried on yesterday's
+//! mail. They hold no text of the message but short evidence: a part's text is skipped when facts
+//! are written, while the [`Hit`]s found in it stay.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Address, Envelope, Known, Message};
+
+/// All that is known about one message when it is judged.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Facts {
+    /// Who hands over what to whom.
+    pub envelope: Envelope,
+    /// The message, read.
+    pub message: Message,
+    /// Recipients for whom taking this mail would be relaying for a stranger.
+    pub relayed_recipients: Vec<Address>,
+    /// How much the same peer, sender and recipients have had lately, this message included.
+    pub windows: Vec<WindowFact>,
+    /// What the policy's terms and patterns matched, each with its place and evidence.
+    pub hits: Vec<Hit>,
+    /// Whether the sender is authentic, as DNS can tell.
+    pub authentication: Known<Authentication>,
+    /// A release mark that we did not make, or that was used before: why it was refused.
+    pub refused_release_mark: Option<String>,
+}
+
+/// Sender authenticity. Nothing looks it up yet; the place is kept so that policies and records
+/// keep their shape when it comes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Authentication {
+    /// SPF result for the envelope sender, in RFC 8601's words.
+    pub spf: Option<String>,
+    /// Domains with a passing DKIM signature.
+    pub dkim: Vec<String>,
+    /// DMARC result for the visible sender's domain.
+    pub dmarc: Option<String>,
+}
+
+/// Whose counts a window keeps.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WindowKey {
+    /// The connected machine; IPv6 by its /64.
+    Peer(IpAddr),
+    /// The account when there is one, else the envelope sender's key (see `Address::key`).
+    Sender(String),
+    /// The target mailbox (see `Address::key`).
+    Recipient(String),
+}
+
+/// Counts for one key over one sliding window ending now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WindowFact {
+    /// Whose.
+    pub key: WindowKey,
+    /// How far back, seconds.
+    pub span_secs: u32,
+    /// Messages, this one included.
+    pub messages: u32,
+    /// Their bytes, in units of 1,024, rounded up per message.
+    pub kibibytes: u32,
+    /// Their recipients.
+    pub recipients: u32,
+    /// About how many different peers (for a recipient or sender key).
+    pub distinct_peers: u32,
+    /// About how many different senders (for a recipient or peer key).
+    pub distinct_senders: u32,
+}
+
+/// Where in a message something stands.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Place {
+    /// The decoded subject.
+    Subject,
+    /// Text of the body parts.
+    Body,
+    /// Text of attachments.
+    Attachment,
+    /// An attachment's file name.
+    FileName,
+    /// A header field, by lower-case name.
+    Header(String),
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Subject => f.write_str("subject"),
+            Self::Body => f.write_str("body"),
+            Self::Attachment => f.write_str("attachment"),
+            Self::FileName => f.write_str("file name"),
+            Self::Header(name) => write!(f, "header {name}"),
+        }
+    }
+}
+
+/// One term or pattern of the policy, found in one place of the message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hit {
+    /// The keyword set or pattern list it belongs to, as the policy names it.
+    pub set: String,
+    /// The term or pattern as written in the policy.
+    pub term: String,
+    /// Where.
+    pub place: Place,
+    /// How often.
+    pub count: u32,
+    /// Word positions of the first matches (in CJK text each character is a word), for `near`.
+    /// Positions of different parts never lie near each other.
+    pub positions: Vec<u32>,
+    /// The first match with a little text around it.
+    pub evidence: String,
+}

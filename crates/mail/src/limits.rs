@@ -1,0 +1,103 @@
+//! Every limit on what comes from outside, in one place.
+
+use serde::{Deserialize, Serialize};
+
+/// How much of anything is read, kept or waited for. What goes beyond is cut, refused or counted,
+/// as each field says; nothing outside this struct bounds outside input.
+///
+/// The configuration's `[limits]` table sets any of them; unknown names there are errors.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    // The milter door.
+    /// Longest milter frame accepted, bytes. Postfix sends at most 64 KiB of body a frame and one
+    /// header field a frame; a longer declared length ends the connection unread.
+    pub milter_frame_bytes_max: usize,
+    /// Macros kept per connection; more end the connection.
+    pub milter_macros_max: usize,
+    /// Milter connections served at once; the next ones wait in the kernel's queue.
+    pub connections_max: usize,
+    /// A connection that says nothing for so long is closed, seconds. Postfix keeps an idle milter
+    /// connection open between the messages of one SMTP session, at most 300 s.
+    pub connection_idle_secs: u64,
+    /// A started frame must be whole within, seconds.
+    pub frame_secs: u64,
+
+    // One message.
+    /// Largest message judged, bytes. A larger one is answered by `on_failure`, counted and recorded.
+    pub message_bytes_max: usize,
+    /// Message bytes held in memory over all connections; beyond it `on_failure` answers.
+    pub in_flight_bytes_max: usize,
+    /// Recipients per message; more are answered 452 one by one.
+    pub recipients_max: usize,
+    /// Longest address or HELO name kept, bytes; the rest is cut and noted.
+    pub address_bytes_max: usize,
+    /// Header fields read; later ones are passed on but not looked at.
+    pub headers_max: usize,
+    /// Longest header field value looked at, bytes.
+    pub header_bytes_max: usize,
+    /// MIME parts looked at.
+    pub parts_max: usize,
+    /// `message/*` types read as nested messages; deeper ones stay opaque attachments.
+    pub nested_messages_max: usize,
+    /// Decoded text of one part that is searched, bytes.
+    pub part_text_bytes_max: usize,
+    /// Decoded text of the whole message that is searched, bytes.
+    pub text_bytes_max: usize,
+    /// `Received` fields read as hops.
+    pub hops_max: usize,
+
+    // Judging.
+    /// Positions kept per matched term (for `near` and for evidence).
+    pub positions_per_hit_max: usize,
+    /// Distinct hits kept per message.
+    pub hits_max: usize,
+    /// Longest evidence shown per reason, characters.
+    pub evidence_chars_max: usize,
+    /// Time for one message from its last byte to the answer, milliseconds; then `on_failure`.
+    pub deadline_ms: u64,
+    /// Largest policy document accepted, bytes.
+    pub policy_bytes_max: usize,
+    /// Memory for sliding windows, bytes; the least active keys leave first.
+    pub windows_bytes_max: usize,
+
+    // Keeping.
+    /// Records that wait to be written; beyond it ordinary records are dropped and counted.
+    pub record_queue_max: usize,
+    /// Bytes of facts kept beside one record; larger facts are kept without part details.
+    pub facts_bytes_max: usize,
+    /// Bytes the quarantine may hold; beyond it quarantining fails and `on_failure` answers.
+    pub quarantine_bytes_max: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            milter_frame_bytes_max: 1 << 20,
+            milter_macros_max: 256,
+            connections_max: 4096,
+            connection_idle_secs: 600,
+            frame_secs: 60,
+            message_bytes_max: 64 << 20,
+            in_flight_bytes_max: 512 << 20,
+            recipients_max: 1000,
+            address_bytes_max: 1024,
+            headers_max: 2000,
+            header_bytes_max: 64 << 10,
+            parts_max: 1000,
+            nested_messages_max: 32,
+            part_text_bytes_max: 1 << 20,
+            text_bytes_max: 4 << 20,
+            hops_max: 100,
+            positions_per_hit_max: 32,
+            hits_max: 1000,
+            evidence_chars_max: 200,
+            deadline_ms: 10_000,
+            policy_bytes_max: 8 << 20,
+            windows_bytes_max: 16 << 20,
+            record_queue_max: 20_000,
+            facts_bytes_max: 64 << 10,
+            quarantine_bytes_max: 10 << 30,
+        }
+    }
+}
