@@ -61,6 +61,12 @@ pub struct Limits {
     /// Memory for sliding windows, bytes; the least active keys leave first.
     pub windows_bytes_max: usize,
 
+    // Giving released mail back to a server.
+    /// Longest line of an SMTP reply, bytes; a longer one ends the delivery.
+    pub smtp_reply_line_bytes_max: usize,
+    /// Most lines of an SMTP reply; more end the delivery.
+    pub smtp_reply_lines_max: usize,
+
     // Keeping.
     /// Records that wait to be written; beyond it ordinary records are dropped and counted.
     pub record_queue_max: usize,
@@ -95,6 +101,8 @@ impl Default for Limits {
             deadline_ms: 10_000,
             policy_bytes_max: 8 << 20,
             windows_bytes_max: 16 << 20,
+            smtp_reply_line_bytes_max: 4096,
+            smtp_reply_lines_max: 100,
             record_queue_max: 20_000,
             facts_bytes_max: 64 << 10,
             quarantine_bytes_max: 10 << 30,

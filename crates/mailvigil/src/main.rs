@@ -1,2 +1,75 @@
-//! stub
-fn main() {}
+//! Mailvigil: the program. Command line, configuration, listeners and wiring; no rule about mail stands here.
+//!
+//! `main` reads the command line and hands over to the file of the same name in `commands`. [`service`] is the story of a
+//! start: log, configuration, parts, listeners, wait, drain.
+
+// What was asked for.
+mod cli;
+mod config;
+
+// The running service.
+mod doors;
+mod mail_log;
+mod service;
+
+// What a person sees and gives.
+mod commands;
+mod demo;
+mod input;
+mod show;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    // A closed pipe (`| head`) ends the program quietly, as everywhere on Unix, instead of panicking in print.
+    let cli = cli::Cli::parse();
+    match commands::run(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            if is_broken_pipe(&error) {
+                return ExitCode::SUCCESS;
+            }
+            eprint!("{}", in_words(&error));
+            if error.is::<Problems>() { ExitCode::from(3) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+/// Everything wrong with a file, said at once. Ends the program with exit code 3.
+#[derive(Debug)]
+pub struct Problems {
+    /// `configuration FILE`, `policy FILE`
+    pub what: String,
+    /// One problem each, with its line.
+    pub lines: Vec<String>,
+}
+
+impl std::fmt::Display for Problems {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let count = self.lines.len();
+        let plural = if count == 1 { "problem" } else { "problems" };
+        write!(f, "{count} {plural} in the {}:", self.what)?;
+        for line in &self.lines {
+            write!(f, "\n  {line}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Problems {}
+
+/// The error and what it came from, one line each; no stack trace.
+fn in_words(error: &anyhow::Error) -> String {
+    let mut words = format!("mailvigil: {}\n", error);
+    for cause in error.chain().skip(1) {
+        words.push_str(&format!("  because: {cause}\n"));
+    }
+    words
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let is = |cause: &std::io::Error| cause.kind() == std::io::ErrorKind::BrokenPipe;
+    error.chain().any(|cause| cause.downcast_ref().is_some_and(is))
+}

@@ -8,7 +8,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Address, Timestamp};
 
+// In the order of reading.
+mod guard;
 mod read;
+
+mod header;
+mod received;
+
+mod charset;
+mod parts;
+
 #[cfg(test)]
 mod tests;
 

@@ -1,0 +1,464 @@
+//! The life of a message: gather → judge → promise → answer → learn.
+//!
+//! [`Engine::question`] is the one door for messages, [`Engine::recipient`] for the earlier question about
+//! one recipient. Whatever fails of ours, the answer is the one the operator chose ([`OnFailure`]),
+//! counted and recorded; it is never an error of the caller's.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use judge::ledger::Ledger;
+use mail::{
+    Action, Address, Envelope, Facts, Fate, Known, Limits, Message, Reason, Record, RecordId, Site, Verdict,
+    WindowFact,
+};
+use store::{Store, StoreError};
+
+use crate::StartError;
+use crate::answer::{Abilities, Changes, Course, Plan, Reply, Text};
+use crate::mark::{self, Marker};
+use crate::metrics::{FailureLabels, MessageLabels, Metrics};
+use crate::policy::{Active, PolicyInForce};
+use crate::recorder::Recorder;
+
+/// A message longer than this is read and judged on a thread of its own, so that small ones do not wait, bytes.
+const LONG_BYTES: usize = 256 << 10;
+
+/// What to answer when we cannot judge.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnFailure {
+    /// Let it pass: mail flows as on a server without us.
+    Accept,
+    /// Ask to come back later: nothing passes unjudged.
+    #[default]
+    Tempfail,
+}
+
+/// What the engine needs to know that is not policy.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What is ours.
+    pub site: Site,
+    /// Every limit on outside input.
+    pub limits: Limits,
+    /// The answer when we cannot judge.
+    pub on_failure: OnFailure,
+    /// This process's name among several.
+    pub node: String,
+}
+
+/// One message to judge.
+#[derive(Debug)]
+pub struct Question {
+    /// Who hands over what to whom; its direction is set here.
+    pub envelope: Envelope,
+    /// The message, byte for byte.
+    pub raw: Vec<u8>,
+    /// Set when the door could not take the message in, and `raw` is therefore empty.
+    pub not_read: Option<NotRead>,
+    /// What the asking server can carry out.
+    pub abilities: Abilities,
+}
+
+/// A message the door could not take in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotRead {
+    /// Its size all the same.
+    pub size_bytes: u64,
+    /// Why, with the limit.
+    pub why: String,
+}
+
+/// Why a recipient is not taken.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refusal {
+    /// [`Action::Reject`] or [`Action::Defer`].
+    pub action: Action,
+    /// What the sending side is told.
+    pub text: Text,
+    /// The rule, with its evidence.
+    pub reason: Reason,
+}
+
+/// The answer to a [`Question`].
+#[derive(Debug)]
+pub struct Answer {
+    /// What the server is told.
+    pub reply: Reply,
+    /// The record's name, for log lines.
+    pub record: RecordId,
+    /// The verdict, when there is one.
+    pub verdict: Option<Arc<Verdict>>,
+    /// What became of it.
+    pub fate: Fate,
+}
+
+/// Why a message could not be judged.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("the store did not keep it: {0}")]
+    Store(#[from] StoreError),
+    #[error("judging took longer than {0} ms (limits.deadline_ms)")]
+    Deadline(u64),
+    #[error("{}", .0.why)]
+    NotRead(NotRead),
+    #[error("judging it failed inside the program (a bug; please report it)")]
+    Bug,
+}
+
+impl Failure {
+    const fn label(&self) -> &'static str {
+        match self {
+            Self::Store(_) => "store",
+            Self::Deadline(_) => "deadline",
+            Self::NotRead(_) => "not-read",
+            Self::Bug => "bug",
+        }
+    }
+}
+
+/// The service without sockets.
+pub struct Engine {
+    settings: Settings,
+    store: Store,
+    policy: PolicyInForce,
+    windows: Mutex<Ledger>,
+    marker: Marker,
+    recorder: Recorder,
+    metrics: Arc<Metrics>,
+}
+
+/// What one message is answered by, while it is under way.
+struct UnderWay {
+    id: RecordId,
+    started: Instant,
+    envelope: Envelope,
+    raw: Arc<[u8]>,
+    abilities: Abilities,
+}
+
+/// A message read and judged.
+struct Judged {
+    facts: Facts,
+    verdict: Verdict,
+}
+
+impl Engine {
+    /// Puts the parts together: policy from the store (the shipped one at the first start), windows
+    /// refilled from the records of the last hours.
+    pub async fn start(settings: Settings, store: Store, metrics: Arc<Metrics>) -> Result<Arc<Self>, StartError> {
+        let policy = PolicyInForce::load(&store, &settings.limits, metrics.clone()).await?;
+        let marker = Marker::new(store.secret("release-mark").await?);
+        let recorder = Recorder::start(store.clone(), settings.limits.record_queue_max, metrics.clone());
+        let windows = crate::windows::refill(&store, &policy.now().policy, &settings.limits).await?;
+        Ok(Arc::new(Self {
+            settings,
+            store,
+            policy,
+            windows: Mutex::new(windows),
+            marker,
+            recorder,
+            metrics,
+        }))
+    }
+
+    /// What was set at the start.
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The store behind it.
+    pub const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Its numbers.
+    pub const fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// The records on their way to the store.
+    pub const fn recorder(&self) -> &Recorder {
+        &self.recorder
+    }
+
+    /// The policy in force.
+    pub const fn policy(&self) -> &PolicyInForce {
+        &self.policy
+    }
+
+    /// May this recipient be taken? `None` is yes. Asked before there is a message text.
+    pub fn recipient(&self, envelope: &Envelope, recipient: &Address) -> Option<Refusal> {
+        let active = self.policy.now();
+        let site = &self.settings.site;
+        let mut asked = envelope.clone();
+        asked.recipients = vec![recipient.clone()];
+        asked.direction = site.direction(&asked);
+        let windows = self.windows().read(&asked, asked.received_at);
+        let (action, reason) = judge::judge_recipient(&asked, recipient, &windows, site, &active.policy)?;
+        self.metrics.recipients_refused.inc();
+        let text = reply_text(&active, &action, None);
+        tracing::info!("recipient refused by {}: see the rule's counts with `mailvigil policy show`", reason.name);
+        Some(Refusal { action, text, reason })
+    }
+
+    /// Judges one message. What the answer promises is durable when this returns.
+    pub async fn question(&self, question: Question) -> Answer {
+        let started = Instant::now();
+        let Question { mut envelope, raw, not_read, abilities } = question;
+        envelope.direction = self.settings.site.direction(&envelope);
+        let size = not_read.as_ref().map_or(raw.len() as u64, |not_read| not_read.size_bytes);
+        let id = RecordId::random(envelope.received_at);
+        let way = UnderWay { id, started, envelope, raw: raw.into(), abilities };
+        let deadline = self.settings.limits.deadline_ms;
+        let decide = self.decide(&way, not_read);
+        let decided = match tokio::time::timeout(Duration::from_millis(deadline), decide).await {
+            Ok(decided) => decided,
+            Err(_) => Err(Failure::Deadline(deadline)),
+        };
+        let answer = decided.unwrap_or_else(|failure| self.fail(&way, size, &failure));
+        self.metrics.answer_seconds.observe(started.elapsed().as_secs_f64());
+        answer
+    }
+
+    async fn decide(&self, way: &UnderWay, not_read: Option<NotRead>) -> Result<Answer, Failure> {
+        if let Some(not_read) = not_read {
+            return Err(Failure::NotRead(not_read));
+        }
+        let (message, marks) = self.read(way).await?;
+        let refused_mark = match self.released(way, &marks).await? {
+            Pass::Released(item) => return Ok(self.pass(way, message, item, marks)),
+            Pass::Refused(why) => Some(why),
+            Pass::NoMark => None,
+        };
+        let active = self.policy.now();
+        let judged = self.judge(way, &active, message, refused_mark).await?;
+        self.promise(way, &active, judged, &marks).await
+    }
+
+    /// Reads the message, and counts the header fields that only we may write.
+    async fn read(&self, way: &UnderWay) -> Result<(Message, Vec<String>), Failure> {
+        let (raw, limits) = (way.raw.clone(), self.settings.limits.clone());
+        let message = guarded(way.raw.len(), move || Message::read(&raw, &limits)).await?;
+        let marks = message.headers_named(mark::HEADER).map(str::to_owned).collect();
+        Ok((message, marks))
+    }
+
+    async fn judge(&self, way: &UnderWay, active: &Arc<Active>, message: Message, refused_release_mark: Option<String>) -> Result<Judged, Failure> {
+        let envelope = way.envelope.clone();
+        let site = self.settings.site.clone();
+        let windows = self.count(&envelope, message.size_bytes);
+        let relayed_recipients = if site.is_ours(&envelope) {
+            Vec::new()
+        } else {
+            envelope.recipients.iter().filter(|to| site.is_foreign(to)).cloned().collect()
+        };
+        let active = active.clone();
+        guarded(way.raw.len(), move || {
+            let hits = active.policy.scan(&message);
+            let facts = Facts {
+                envelope,
+                message,
+                relayed_recipients,
+                windows,
+                hits,
+                authentication: Known::NotAsked,
+                refused_release_mark,
+            };
+            let verdict = judge::judge(&facts, &site, &active.policy, active.version);
+            Judged { facts, verdict }
+        })
+        .await
+    }
+
+    /// Counts the message in the windows of its peer, sender and recipients, and reads them.
+    fn count(&self, envelope: &Envelope, size_bytes: u64) -> Vec<WindowFact> {
+        let mut windows = self.windows();
+        windows.apply(&crate::windows::arrival(envelope, size_bytes));
+        windows.read(envelope, envelope.received_at)
+    }
+
+    fn windows(&self) -> MutexGuard<'_, Ledger> {
+        // A panic while counting leaves at worst one count undone; the windows stay usable.
+        self.windows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes durable what the answer will promise, then gives the answer.
+    async fn promise(&self, way: &UnderWay, active: &Active, judged: Judged, marks: &[String]) -> Result<Answer, Failure> {
+        let Judged { facts, verdict } = judged;
+        let plan = Plan::new(&verdict, way.abilities);
+        let mut record = self.record(way, facts, plan.fate);
+        record.note = plan.note.clone();
+        record.verdict = Some(verdict.clone());
+        let mut id = record.id;
+        let at_server = plan.held.len() == verdict.outcomes.len() && active.policy.holds_at_server() && way.abilities.hold;
+        match plan.fate {
+            Fate::Quarantined if at_server => {
+                record.note = Some("held in the mail server's own queue; release it there (postsuper -H)".to_owned());
+                self.store.write(std::slice::from_ref(&record)).await?;
+            }
+            Fate::Quarantined => id = self.store.hold(&record, &way.raw, &plan.held).await?.id,
+            Fate::Discarded => self.store.write(std::slice::from_ref(&record)).await?,
+            Fate::Delivered | Fate::Rejected | Fate::Deferred | Fate::Failed | Fate::Unscanned => self.recorder.take(record),
+        }
+        self.metrics.store_up.set(1);
+        self.metrics.messages.get_or_create(&labels(&way.envelope, &verdict)).inc();
+        let reply = if at_server {
+            Reply::Hold(format!("mailvigil {id}"))
+        } else {
+            match plan.course {
+                Course::Deliver => Reply::Deliver(changes(active, &verdict, way.abilities, marks)),
+                Course::Refuse => Reply::Refuse(reply_text(active, &Action::Reject, Some(id))),
+                Course::Later => Reply::Later(reply_text(active, &Action::Defer, Some(id))),
+                Course::Drop => Reply::Drop,
+            }
+        };
+        Ok(Answer { reply, record: id, verdict: Some(Arc::new(verdict)), fate: plan.fate })
+    }
+
+    /// Looks at release marks: is this a message we released ourselves?
+    async fn released(&self, way: &UnderWay, marks: &[String]) -> Result<Pass, Failure> {
+        let [value] = marks else {
+            return Ok(if marks.is_empty() {
+                Pass::NoMark
+            } else {
+                Pass::Refused(format!("{} release marks in one message", marks.len()))
+            });
+        };
+        let Some(mark) = self.marker.verify(value) else {
+            return Ok(Pass::Refused("a release mark that was not made here".to_owned()));
+        };
+        let Some(released) = self.store.mark(mark).await? else {
+            return Ok(Pass::Refused("a release mark that is not known any more".to_owned()));
+        };
+        let held = self.store.body(released.item).await;
+        let same = held.is_ok_and(|held| mark::body(&held) == mark::body(&way.raw));
+        if !same {
+            return Ok(Pass::Refused("a release mark on another message".to_owned()));
+        }
+        let keys: Vec<String> = released.recipients.iter().map(Address::key).collect();
+        if !way.envelope.recipients.iter().all(|to| keys.contains(&to.key())) {
+            return Ok(Pass::Refused("a release mark for other recipients".to_owned()));
+        }
+        match self.store.use_mark(mark, way.envelope.received_at).await? {
+            Some(used) => Ok(Pass::Released(used.item)),
+            None => Ok(Pass::Refused("a release mark that was used before or ran out".to_owned())),
+        }
+    }
+
+    /// Lets a released message pass, without its mark.
+    fn pass(&self, way: &UnderWay, message: Message, item: RecordId, marks: Vec<String>) -> Answer {
+        let mut record = self.record(way, facts_of_pass(way, message), Fate::Delivered);
+        record.note = Some(format!("released from the quarantine, item {item}: passed by its mark, not judged again"));
+        self.recorder.take(record);
+        let reply = Reply::Deliver(Changes { remove_headers: occurrences(mark::HEADER, marks.len()), ..Changes::default() });
+        Answer { reply, record: way.id, verdict: None, fate: Fate::Delivered }
+    }
+
+    /// The answer the operator chose for what we cannot judge, counted and recorded.
+    fn fail(&self, way: &UnderWay, size_bytes: u64, failure: &Failure) -> Answer {
+        self.metrics.failures.get_or_create(&FailureLabels { why: failure.label() }).inc();
+        if matches!(failure, Failure::Store(_)) {
+            self.metrics.store_up.set(0);
+        }
+        let (reply, done) = match self.settings.on_failure {
+            OnFailure::Accept => (Reply::Deliver(Changes::default()), "it passed unjudged"),
+            OnFailure::Tempfail => {
+                let text = "Mail cannot be checked at the moment, please try again later";
+                (Reply::Later(Text { code: 451, enhanced: "4.7.1".to_owned(), text: text.to_owned() }), "it was put off")
+            }
+        };
+        let id = way.id;
+        tracing::error!(record.id = %id, "message {id} could not be judged, {done}: {failure}");
+        let mut record = self.record(way, facts_of_pass(way, Message::default()), Fate::Failed);
+        record.facts = None;
+        record.size_bytes = size_bytes;
+        record.note = Some(format!("not judged, {done}: {failure}"));
+        self.recorder.take(record);
+        Answer { reply, record: id, verdict: None, fate: Fate::Failed }
+    }
+
+    fn record(&self, way: &UnderWay, facts: Facts, fate: Fate) -> Record {
+        let message = &facts.message;
+        Record {
+            id: way.id,
+            at: way.envelope.received_at,
+            fate,
+            envelope: way.envelope.clone(),
+            header_from: message.header_from.iter().find_map(|from| from.address.as_ref()).map(Address::key),
+            subject: message.subject.clone(),
+            message_id: message.message_id.clone(),
+            size_bytes: message.size_bytes,
+            digest: message.digest.clone(),
+            verdict: None,
+            note: None,
+            took_us: way.started.elapsed().as_micros() as u64,
+            facts: Some(facts),
+        }
+    }
+}
+
+/// What a release mark says about a message.
+enum Pass {
+    NoMark,
+    Released(RecordId),
+    Refused(String),
+}
+
+/// Facts of a message that is not judged: what it is, and nothing found.
+fn facts_of_pass(way: &UnderWay, message: Message) -> Facts {
+    Facts {
+        envelope: way.envelope.clone(),
+        message,
+        relayed_recipients: Vec::new(),
+        windows: Vec::new(),
+        hits: Vec::new(),
+        authentication: Known::NotAsked,
+        refused_release_mark: None,
+    }
+}
+
+/// Runs work on a message behind a fence: a panic in it is a failure of this message only. Work on a long
+/// message goes to a thread of its own.
+async fn guarded<T: Send + 'static>(bytes: usize, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+    if bytes > LONG_BYTES {
+        return tokio::task::spawn_blocking(work).await.map_err(|_| Failure::Bug);
+    }
+    catch_unwind(AssertUnwindSafe(work)).map_err(|_| Failure::Bug)
+}
+
+/// Headers and recipients as the verdict and the policy want them.
+fn changes(active: &Active, verdict: &Verdict, abilities: Abilities, marks: &[String]) -> Changes {
+    let mut changes = Changes::recipients(verdict);
+    if abilities.change_headers {
+        changes.remove_headers = occurrences(mark::HEADER, marks.len());
+    }
+    if abilities.add_headers {
+        changes.add_headers = active.policy.trace_headers(verdict);
+    }
+    changes
+}
+
+/// All occurrences of a field, for removal.
+fn occurrences(name: &str, count: usize) -> Vec<(String, u32)> {
+    (1..=count as u32).map(|index| (name.to_owned(), index)).collect()
+}
+
+/// The policy's reply text, with the record's name so that a complaint can be looked up.
+fn reply_text(active: &Active, action: &Action, record: Option<RecordId>) -> Text {
+    let reply = active.policy.reply(action);
+    let text = match record {
+        Some(id) => format!("{} ({id})", reply.text),
+        None => reply.text.clone(),
+    };
+    Text { code: reply.code, enhanced: reply.enhanced.clone(), text }
+}
+
+fn labels(envelope: &Envelope, verdict: &Verdict) -> MessageLabels {
+    MessageLabels {
+        direction: envelope.direction.as_str(),
+        level: verdict.level.as_str(),
+        action: verdict.action.as_str(),
+    }
+}

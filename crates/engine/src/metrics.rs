@@ -1,0 +1,130 @@
+//! How much: the numbers a monitoring system scrapes.
+//!
+//! What happened to one message is a record, the health of the program is a log line; only counts
+//! and durations are here. The table in `docs/metrics.md` is checked against [`Metrics::names`].
+
+use prometheus_client::encoding::{EncodeLabelSet, text::encode};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+/// Labels of `mailvigil_messages`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct MessageLabels {
+    /// `inbound`, `outbound`, `internal`
+    pub direction: &'static str,
+    /// `ordinary`, `suspicious`, `dangerous`
+    pub level: &'static str,
+    /// The strongest action of the verdict.
+    pub action: &'static str,
+}
+
+/// Labels of `mailvigil_failures`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct FailureLabels {
+    /// What failed: `deadline`, `store`, `too-large`, `memory`, `panic`, `draining`.
+    pub why: &'static str,
+}
+
+/// Labels of `mailvigil_connections_ended`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct EndLabels {
+    /// `quit`, `closed`, `misbehaved`, `idle`, `refused`, `drained`.
+    pub how: &'static str,
+}
+
+/// Every metric of the service, registered once.
+pub struct Metrics {
+    registry: Registry,
+    /// Messages judged.
+    pub messages: Family<MessageLabels, Counter>,
+    /// Messages that `on_failure` answered.
+    pub failures: Family<FailureLabels, Counter>,
+    /// Time from a message's last byte to its answer, seconds.
+    pub answer_seconds: Histogram,
+    /// Recipients refused or put off before the message text.
+    pub recipients_refused: Counter,
+    /// Milter connections open now.
+    pub connections: Gauge,
+    /// Milter connections ended, by how.
+    pub connections_ended: Family<EndLabels, Counter>,
+    /// Message bytes held in memory now.
+    pub in_flight_bytes: Gauge,
+    /// Records that wait to be written.
+    pub record_queue: Gauge,
+    /// Records dropped because the queue was full or the store refused them for too long.
+    pub records_dropped: Counter,
+    /// Messages that passed a mail server unjudged, found in its log.
+    pub unscanned: Counter,
+    /// The policy version in force.
+    pub policy_version: Gauge,
+    /// Policy versions that were refused when they should have come into force.
+    pub policy_refused: Counter,
+    /// Keys in the sliding windows.
+    pub window_keys: Gauge,
+    /// 1 while the store answers, 0 while it does not.
+    pub store_up: Gauge,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let metrics = Self {
+            registry: Registry::default(),
+            messages: Family::default(),
+            failures: Family::default(),
+            // 50 us to 26 s in factors of two and a bit: the aim is under 5 ms, the deadline 10 s.
+            answer_seconds: Histogram::new(exponential_buckets(0.000_05, 2.4, 16)),
+            recipients_refused: Counter::default(),
+            connections: Gauge::default(),
+            connections_ended: Family::default(),
+            in_flight_bytes: Gauge::default(),
+            record_queue: Gauge::default(),
+            records_dropped: Counter::default(),
+            unscanned: Counter::default(),
+            policy_version: Gauge::default(),
+            policy_refused: Counter::default(),
+            window_keys: Gauge::default(),
+            store_up: Gauge::default(),
+        };
+        metrics.store_up.set(1);
+        metrics.registered()
+    }
+}
+
+impl Metrics {
+    fn registered(mut self) -> Self {
+        let registry = &mut self.registry;
+        macro_rules! register {
+            ($($field:ident: $help:literal),* $(,)?) => {
+                $(registry.register(concat!("mailvigil_", stringify!($field)), $help, self.$field.clone());)*
+            };
+        }
+        register! {
+            messages: "Messages judged",
+            failures: "Messages that on_failure answered",
+            answer_seconds: "Time from a message's last byte to its answer",
+            recipients_refused: "Recipients refused or put off before the message text",
+            connections: "Milter connections open now",
+            connections_ended: "Milter connections ended",
+            in_flight_bytes: "Message bytes held in memory now",
+            record_queue: "Records that wait to be written",
+            records_dropped: "Records dropped because the queue was full or the store away",
+            unscanned: "Messages that passed a mail server unjudged, found in its log",
+            policy_version: "The policy version in force",
+            policy_refused: "Policy versions refused when they should have come into force",
+            window_keys: "Keys in the sliding windows",
+            store_up: "1 while the store answers",
+        }
+        self
+    }
+
+    /// The OpenMetrics text of everything.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        // Encoding writes into a String, which cannot fail; an empty page would show the bug.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}

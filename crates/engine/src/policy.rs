@@ -1,0 +1,88 @@
+//! The policy in force: loaded from the store, checked, swapped whole, never half.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use judge::policy::Policy;
+use mail::Limits;
+use store::{Store, StoreError};
+
+use crate::StartError;
+use crate::metrics::Metrics;
+
+/// One compiled version.
+pub struct Active {
+    /// Its number in the store.
+    pub version: i64,
+    /// Ready to judge by.
+    pub policy: Policy,
+}
+
+/// The version every message is judged by, until the next one is whole.
+pub struct PolicyInForce {
+    now: ArcSwap<Active>,
+    limits: Limits,
+    metrics: Arc<Metrics>,
+}
+
+impl PolicyInForce {
+    /// Loads the active version. The very first start puts the shipped policy into the store.
+    ///
+    /// When the stored version cannot be read by this program (an older program, a hand in the
+    /// database), the newest earlier version that can is used and the log says so: a service that does
+    /// not start protects nobody.
+    pub async fn load(store: &Store, limits: &Limits, metrics: Arc<Metrics>) -> Result<Self, StartError> {
+        let active = match store.active_policy().await? {
+            Some((version, text)) => match Policy::parse(&text, limits) {
+                Ok(policy) => Active { version, policy },
+                Err(problems) => {
+                    tracing::error!(policy.version = version, "policy version {version} cannot be used: {}; looking for the last good one", first(&problems));
+                    metrics.policy_refused.inc();
+                    last_good(store, limits).await?
+                }
+            },
+            None => {
+                let text = judge::DEFAULT_POLICY;
+                let policy = Policy::parse(text, limits).map_err(|problems| StartError::Policy(first(&problems)))?;
+                let version = store.add_policy(&store::NewPolicy::shipped(text, crate::clock::now())).await?;
+                Active { version, policy }
+            }
+        };
+        metrics.policy_version.set(active.version);
+        Ok(Self {
+            now: ArcSwap::from_pointee(active),
+            limits: limits.clone(),
+            metrics,
+        })
+    }
+
+    /// The version in force at this moment.
+    pub fn now(&self) -> Arc<Active> {
+        self.now.load_full()
+    }
+
+    /// Takes over a newer version from the store, if there is one. A version that cannot be used is
+    /// refused, counted and logged, and the one in force stays.
+    pub async fn refresh(&self, store: &Store) -> Result<bool, StoreError> {
+        let version = store.active_policy_version().await?;
+        if version == Some(self.now.load().version) {
+            return Ok(false);
+        }
+        let Some((version, text)) = store.active_policy().await? else {
+            return Ok(false);
+        };
+        match Policy::parse(&text, &self.limits) {
+            Ok(policy) => {
+                self.metrics.policy_version.set(version);
+                self.now.store(Arc::new(Active { version, policy }));
+                tracing::info!(policy.version = version, "policy version {version} is in force");
+                Ok(true)
+            }
+            Err(problems) => {
+                self.metrics.policy_refused.inc();
+                tracing::error!(policy.version = version, "policy version {version} cannot be used, version {} stays: {}", self.now.load().version, first(&problems));
+                Ok(false)
+            }
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! The command line: what can be asked for, and the words of `--help`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Judges mail before delivery, beside the mail server you already run.
+#[derive(Debug, Parser)]
+#[command(
+    name = "mailvigil",
+    version,
+    about,
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 bad configuration or policy, 4 nothing found.\n\
+                  Start with `mailvigil demo`, then `mailvigil serve` and `mailvigil connect postfix`."
+)]
+pub struct Cli {
+    /// Configuration file. Without one (and without /etc/mailvigil/mailvigil.toml) everything runs on
+    /// loopback with an embedded store in ./mailvigil-data.
+    #[arg(long, short, global = true, env = "MAILVIGIL_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// Data folder, in place of the one in the configuration.
+    #[arg(long, global = true, env = "MAILVIGIL_DATA", value_name = "DIR")]
+    pub data: Option<PathBuf>,
+
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the service: answer mail servers, keep records.
+    Serve,
+    /// Play a day of a small organisation's mail through the whole service, on loopback.
+    Demo(DemoArgs),
+    /// Judge message files, folders or mailboxes with the policy in force, and show why.
+    Scan(ScanArgs),
+    /// Check the configuration and say everything that is wrong with it.
+    CheckConfig,
+    /// Search the records: where is my mail?
+    Messages(MessagesArgs),
+    /// Tell the whole story of one message: path, verdict, every reason with its evidence.
+    Explain(ExplainArgs),
+    /// Held messages: list, look at them safely, release, delete.
+    #[command(subcommand)]
+    Quarantine(QuarantineCommand),
+    /// Rules, weights, boundaries, lists: one versioned document.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Connect a mail server to this service.
+    #[command(subcommand)]
+    Connect(ConnectCommand),
+    /// What administrators did: releases, deletions, policy changes.
+    Acts(ActsArgs),
+    /// Print completions for a shell, e.g. `mailvigil completions bash > /etc/bash_completion.d/mailvigil`.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// End after the summary instead of staying up.
+    #[arg(long)]
+    pub once: bool,
+    /// Show every verdict, not only the notable ones.
+    #[arg(long)]
+    pub all: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ScanArgs {
+    /// Message files, folders, mbox files, or `-` for standard input.
+    #[arg(required = true, value_name = "FILE|DIR|mbox|-")]
+    pub paths: Vec<PathBuf>,
+    /// One JSON object per message instead of a table.
+    #[arg(long)]
+    pub json: bool,
+    /// Judge by this policy file instead of the policy in force.
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
+    /// Show the reasons of ordinary messages too.
+    #[arg(long)]
+    pub reasons: bool,
+    /// The address mail is handed over from, when the file does not say it.
+    #[arg(long, value_name = "IP")]
+    pub ip: Option<std::net::IpAddr>,
+}
+
+#[derive(Debug, Args)]
+pub struct MessagesArgs {
+    /// Sender or recipient address, or `@domain`.
+    #[arg(long)]
+    pub address: Option<String>,
+    /// Envelope or visible sender, or `@domain`.
+    #[arg(long)]
+    pub from: Option<String>,
+    /// Recipient, or `@domain`.
+    #[arg(long)]
+    pub to: Option<String>,
+    /// Address of the machine that handed it over.
+    #[arg(long)]
+    pub ip: Option<std::net::IpAddr>,
+    /// Words in the subject.
+    #[arg(long)]
+    pub subject: Option<String>,
+    /// Message-ID, with or without angle brackets.
+    #[arg(long)]
+    pub message_id: Option<String>,
+    /// The mail server's queue id.
+    #[arg(long)]
+    pub queue_id: Option<String>,
+    /// Authenticated account.
+    #[arg(long)]
+    pub account: Option<String>,
+    /// The mail server that asked.
+    #[arg(long)]
+    pub server: Option<String>,
+    /// What became of it.
+    #[arg(long, value_enum)]
+    pub fate: Option<FateArg>,
+    /// Danger level.
+    #[arg(long, value_enum)]
+    pub level: Option<LevelArg>,
+    /// Name of a rule or signal that fired.
+    #[arg(long)]
+    pub reason: Option<String>,
+    /// From this time on: 2026-11-23, 2026-11-23T10:00:00Z, or a span back from now such as 90m, 24h, 7d.
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Until this time (same forms).
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// Continue a list after this record.
+    #[arg(long, value_name = "ID")]
+    pub before: Option<String>,
+    /// How many at most.
+    #[arg(long, default_value_t = 50)]
+    pub limit: u32,
+    /// One JSON object per record.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum FateArg {
+    Delivered,
+    Quarantined,
+    Discarded,
+    Rejected,
+    Deferred,
+    Failed,
+    Unscanned,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum LevelArg {
+    Ordinary,
+    Suspicious,
+    Dangerous,
+}
+
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// Record id, queue id or Message-ID; `last` is the newest record.
+    pub id: String,
+    /// The whole record as JSON, facts included.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum QuarantineCommand {
+    /// Held messages, newest first.
+    List {
+        /// Also those released, deleted or expired.
+        #[arg(long)]
+        all: bool,
+        /// Only for this recipient, or `@domain`.
+        #[arg(long)]
+        to: Option<String>,
+        /// Continue a list after this item.
+        #[arg(long, value_name = "ID")]
+        before: Option<String>,
+        /// How many at most.
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+        /// One JSON object per item.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show a held message safely: header, text with control characters made visible, parts; nothing is opened.
+    Show {
+        /// Item id.
+        id: String,
+        /// The exact bytes instead, to standard output (not to a terminal).
+        #[arg(long)]
+        raw: bool,
+    },
+    /// Deliver held messages to their original recipients, once, past the filter.
+    Release {
+        /// Item ids.
+        #[arg(required = true)]
+        ids: Vec<String>,
+        /// Why; kept with the act.
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Delete held messages. The summary stays.
+    Delete {
+        /// Item ids.
+        #[arg(required = true)]
+        ids: Vec<String>,
+        /// Why; kept with the act.
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Expire what the policy's time is up for, now instead of within the hour.
+    Expire,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// Summary of the policy in force: boundaries, actions, rules, lists.
+    Show,
+    /// Print a policy version as TOML.
+    Export {
+        /// Which version; the one in force when left out.
+        version: Option<i64>,
+        /// Print the policy that ships with this program.
+        #[arg(long, conflicts_with = "version")]
+        shipped: bool,
+    },
+    /// Check a policy file, run its tests and put it in force.
+    Apply {
+        /// TOML file, or `-` for standard input.
+        file: PathBuf,
+        /// Why; kept with the version.
+        #[arg(long, short = 'm')]
+        reason: Option<String>,
+        /// The version this file was edited from: refuse when another is in force by now.
+        #[arg(long)]
+        base: Option<i64>,
+    },
+    /// Difference between two versions, or between the policy in force and a file.
+    Diff {
+        /// A version number or a file.
+        from: String,
+        /// A version number or a file; the version in force when left out.
+        to: Option<String>,
+    },
+    /// All versions: who, when, why.
+    History,
+    /// Put an earlier version in force again (as a new version).
+    Rollback {
+        /// Which version.
+        version: i64,
+        /// Why; kept with the version.
+        #[arg(long, short = 'm')]
+        reason: Option<String>,
+    },
+    /// Check a policy and run the tests it carries; with messages, judge them and show why.
+    Test {
+        /// Policy file; the policy in force when left out.
+        #[arg(long, value_name = "FILE")]
+        policy: Option<PathBuf>,
+        /// Message files to judge by it.
+        messages: Vec<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ConnectCommand {
+    /// Print the exact Postfix settings; with --apply set them, send a canary message and say whether it came back scanned.
+    Postfix(ConnectPostfixArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct ConnectPostfixArgs {
+    /// Set the settings with postconf and reload Postfix.
+    #[arg(long)]
+    pub apply: bool,
+    /// Postfix configuration folder, for an instance other than the default one.
+    #[arg(long, value_name = "DIR")]
+    pub config_dir: Option<PathBuf>,
+    /// Where Postfix takes mail, for the canary.
+    #[arg(long, default_value = "127.0.0.1:25", value_name = "HOST:PORT")]
+    pub smtp: String,
+    /// Recipient of the canary; nobody gets it, it is discarded by the filter.
+    #[arg(long, value_name = "ADDRESS")]
+    pub canary_to: Option<String>,
+    /// Take the settings away again.
+    #[arg(long, conflicts_with = "apply")]
+    pub remove: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ActsArgs {
+    /// How many at most, newest first.
+    #[arg(long, default_value_t = 50)]
+    pub limit: u32,
+    /// One JSON object per act.
+    #[arg(long)]
+    pub json: bool,
+}

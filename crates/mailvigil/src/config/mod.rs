@@ -1,0 +1,324 @@
+//! The configuration: what the process needs to start. Everything that is adjusted while it runs is policy.
+//!
+//! Two types, as everywhere: what was written (crate [`written`], strict, all problems at once with their line), and what it
+//! means ([`Config`], resolved and immutable). Every key has a default that works: with no file at all the
+//! program runs on loopback with an embedded store.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use engine::OnFailure;
+use ipnet::{IpNet, Ipv4Net};
+use mail::{Domain, Limits, Secret, Site};
+
+use crate::mail_log::MailLog;
+
+#[cfg(test)]
+mod tests;
+
+use written::{Problem, Section, Written};
+
+/// Where the configuration is looked for when none is named.
+pub const DEFAULT_PATH: &str = "/etc/mailvigil/mailvigil.toml";
+
+/// What the configuration means.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The data folder: embedded store, quarantined messages, window snapshot.
+    pub data: PathBuf,
+    /// This process's name among several.
+    pub node: String,
+    /// The answer when a message cannot be judged.
+    pub on_failure: OnFailure,
+    /// How long messages in hand may take when the service stops.
+    pub drain: Duration,
+    /// Where mail servers ask.
+    pub milter_listen: Vec<Listen>,
+    /// Who may ask over TCP.
+    pub milter_allow: Vec<IpNet>,
+    /// Where `/healthz` and `/metrics` are; `None` is off.
+    pub http_listen: Option<SocketAddr>,
+    /// `sqlite:FILE` or `postgres://…`; may hold a password.
+    pub database: Secret<String>,
+    /// Folder of quarantined messages.
+    pub quarantine: PathBuf,
+    /// What is ours.
+    pub site: Site,
+    /// Where released messages are handed to, unless `submit_servers` names the server.
+    pub submit_to: String,
+    /// Where released messages go, by the mail server's own name.
+    pub submit_servers: Vec<(String, String)>,
+    /// Mail server logs that tell what passed unjudged.
+    pub mail_logs: Vec<MailLog>,
+    /// Log lines as JSON objects.
+    pub log_json: bool,
+    /// Least important log line shown: `error`, `warn`, `info`, `debug`, `trace`, or a filter.
+    pub log_level: String,
+    /// Every limit on outside input.
+    pub limits: Limits,
+}
+
+/// A place to listen on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// `127.0.0.1:7725`
+    Tcp(SocketAddr),
+    /// `unix:/run/mailvigil/milter.sock`
+    Unix(PathBuf),
+}
+
+impl std::fmt::Display for Listen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(f, "{address}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+impl Config {
+    /// Reads the named file, else [`DEFAULT_PATH`] when it exists, else the defaults. `data` replaces the data folder.
+    pub fn load(path: Option<&Path>, data: Option<&Path>) -> anyhow::Result<Self> {
+        let default = Path::new(DEFAULT_PATH);
+        let path = path.or_else(|| default.exists().then_some(default));
+        let (text, name) = match path {
+            Some(path) => {
+                let text = std::fs::read_to_string(path).with_context(|| format!("the configuration {} cannot be read", path.display()))?;
+                (text, path.display().to_string())
+            }
+            None => (String::new(), String::from("(no file)")),
+        };
+        match Self::parse(&text, data) {
+            Ok(config) => Ok(config),
+            Err(problems) => bail!(crate::Problems { what: format!("configuration {name}"), lines: problems.iter().map(ToString::to_string).collect() }),
+        }
+    }
+
+    /// Reads a configuration text. All problems at once, in the order of the text.
+    pub fn parse(text: &str, data: Option<&Path>) -> Result<Self, Vec<Problem>> {
+        let written = Written::new(text);
+        let table = written.parse();
+        let root = Section::root(&written, table.get_ref());
+
+        let service = root.section("service");
+        let folder = service.text("data", "a folder", absolute);
+        let data = data.map(Path::to_path_buf).or(folder).unwrap_or_else(|| PathBuf::from("mailvigil-data"));
+        let node = service.text("node", "a short name", name).unwrap_or_else(host_name);
+        let on_failure = service.text("on_failure", "\"tempfail\" or \"accept\"", read_on_failure).unwrap_or_default();
+        let drain_secs = service.number("drain_secs", 0..=600).unwrap_or(20);
+        service.finish();
+
+        let milter = root.section("milter");
+        let loopback = vec![Listen::Tcp(SocketAddr::from(([127, 0, 0, 1], 7725)))];
+        let milter_listen = milter.texts("listen", "\"127.0.0.1:7725\" or \"unix:/run/mailvigil/milter.sock\"", listen).unwrap_or(loopback);
+        let milter_allow = milter.texts("allow", "networks such as \"10.0.0.0/8\"", network);
+        let strangers = milter_listen.iter().any(|listen| matches!(listen, Listen::Tcp(address) if !address.ip().is_loopback()));
+        if strangers && milter_allow.is_none() {
+            milter.complain("listen", "listens beyond this machine for everybody", "name the mail servers in milter.allow");
+        }
+        if milter_listen.is_empty() {
+            milter.complain("listen", "is empty, so no mail server could ask", "leave it out for 127.0.0.1:7725");
+        }
+        milter.finish();
+
+        let http = root.section("http");
+        let http_listen = http.text("listen", "an address such as \"127.0.0.1:7780\", or \"off\"", http_listen);
+        http.finish();
+
+        let store = root.section("store");
+        let database = store.text("database", "\"sqlite:FILE\" or \"postgres://USER:PASSWORD@HOST/NAME\"", database);
+        let quarantine = store.text("quarantine", "a folder", absolute);
+        store.finish();
+
+        let section = root.section("site");
+        let site = Site {
+            local_domains: section.texts("local_domains", "domain names", Domain::parse).unwrap_or_default(),
+            trusted_networks: section.texts("trusted_networks", "networks such as \"192.168.0.0/16\"", network).unwrap_or_default(),
+            relay_domains: section.texts("relay_domains", "domain names", Domain::parse).unwrap_or_default(),
+        };
+        section.finish();
+
+        let release = root.section("release");
+        let submit_to = release.text("submit_to", "HOST:PORT of the mail server", host_port).unwrap_or_else(|| "127.0.0.1:25".to_owned());
+        let servers = release.section("servers");
+        let submit_servers = servers.pairs();
+        release.finish();
+
+        let mut mail_logs = Vec::new();
+        for section in root.sections("mail_logs") {
+            let path = section.text("path", "the file", absolute);
+            let ignore = section.texts("ignore", "networks", network).unwrap_or_default();
+            match path {
+                Some(path) => mail_logs.push(MailLog { path, ignore }),
+                None => section.complain("path", "is missing", "the mail server's log file"),
+            }
+            section.finish();
+        }
+
+        let log = root.section("log");
+        let log_json = log.text("format", "\"text\" or \"json\"", log_format).unwrap_or(false);
+        let log_level = log.text("level", "error, warn, info, debug or trace", log_level).unwrap_or_else(|| "info".to_owned());
+        log.finish();
+
+        let limits = read_limits(&root.section("limits"));
+        root.finish();
+
+        let database = database.unwrap_or_else(|| "sqlite:mailvigil.db".to_owned());
+        let database = match database.strip_prefix("sqlite:") {
+            Some(file) => format!("sqlite:{}", data.join(file).display()),
+            None => database,
+        };
+        let problems = written.into_problems();
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        Ok(Self {
+            quarantine: quarantine.map_or_else(|| data.join("quarantine"), |folder| data.join(folder)),
+            data,
+            node,
+            on_failure,
+            drain: Duration::from_secs(drain_secs),
+            milter_listen,
+            milter_allow: milter_allow.unwrap_or_else(loopback_networks),
+            http_listen: http_listen.unwrap_or(Some(SocketAddr::from(([127, 0, 0, 1], 7780)))),
+            database: Secret::new(database),
+            site,
+            submit_to,
+            submit_servers,
+            mail_logs,
+            log_json,
+            log_level,
+            limits,
+        })
+    }
+
+    /// Where messages for this mail server are handed to.
+    pub fn submit_address(&self, server: &str) -> &str {
+        let named = self.submit_servers.iter().find(|(name, _)| name.eq_ignore_ascii_case(server));
+        named.map_or(&self.submit_to, |(_, address)| address)
+    }
+}
+
+/// One line per limit, each with the range that makes sense; `mail::Limits` says what it bounds.
+fn read_limits(section: &Section<'_, '_>) -> Limits {
+    let mut limits = Limits::default();
+    macro_rules! limit {
+        ($($field:ident: $range:expr;)*) => {
+            $(if let Some(number) = section.number(stringify!($field), $range) {
+                limits.$field = number as _;
+            })*
+        };
+    }
+    limit! {
+        milter_frame_bytes_max: 65_536..=1 << 26;
+        milter_macros_max: 32..=10_000;
+        connections_max: 1..=100_000;
+        connection_idle_secs: 1..=86_400;
+        frame_secs: 1..=3_600;
+        message_bytes_max: 1_024..=1 << 31;
+        in_flight_bytes_max: 1_048_576..=1 << 40;
+        recipients_max: 1..=100_000;
+        address_bytes_max: 64..=65_536;
+        headers_max: 10..=100_000;
+        header_bytes_max: 256..=1 << 24;
+        parts_max: 1..=100_000;
+        nested_messages_max: 0..=64;
+        part_text_bytes_max: 1_024..=1 << 28;
+        text_bytes_max: 1_024..=1 << 28;
+        hops_max: 1..=1_000;
+        positions_per_hit_max: 1..=10_000;
+        hits_max: 1..=100_000;
+        evidence_chars_max: 20..=10_000;
+        deadline_ms: 10..=300_000;
+        policy_bytes_max: 65_536..=1 << 28;
+        windows_bytes_max: 65_536..=1 << 36;
+        record_queue_max: 1..=10_000_000;
+        facts_bytes_max: 1_024..=1 << 24;
+        quarantine_bytes_max: 1_024..=1 << 50;
+    }
+    limits
+}
+
+fn loopback_networks() -> Vec<IpNet> {
+    let v4 = Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8);
+    vec![v4.into(), IpNet::from(IpAddr::from(Ipv6Addr::LOCALHOST))]
+}
+
+fn host_name() -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    if name.is_empty() { "mailvigil".to_owned() } else { name }
+}
+
+fn name(text: &str) -> Result<String, &'static str> {
+    let good = !text.is_empty() && text.len() <= 100 && text.chars().all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c));
+    good.then(|| text.to_owned()).ok_or("is no name of letters, digits, '.', '-' and '_'")
+}
+
+fn absolute(text: &str) -> Result<PathBuf, &'static str> {
+    if text.is_empty() { Err("is empty") } else { Ok(PathBuf::from(text)) }
+}
+
+fn read_on_failure(text: &str) -> Result<OnFailure, &'static str> {
+    match text {
+        "accept" => Ok(OnFailure::Accept),
+        "tempfail" => Ok(OnFailure::Tempfail),
+        _ => Err("is neither accept nor tempfail"),
+    }
+}
+
+/// Reads a place to listen on: `inet:` and `unix:` as mail servers write them, or a bare address.
+fn listen(text: &str) -> Result<Listen, &'static str> {
+    if let Some(path) = text.strip_prefix("unix:") {
+        let path = PathBuf::from(path);
+        return if path.is_absolute() && path.as_os_str().len() < 100 {
+            Ok(Listen::Unix(path))
+        } else {
+            Err("is no absolute path of less than 100 characters")
+        };
+    }
+    let address = text.strip_prefix("inet:").unwrap_or(text);
+    address.parse().map(Listen::Tcp).map_err(|_| "is neither an address with port nor unix:PATH")
+}
+
+fn http_listen(text: &str) -> Result<Option<SocketAddr>, &'static str> {
+    if text == "off" {
+        return Ok(None);
+    }
+    let address: SocketAddr = text.parse().map_err(|_| "is no address with port")?;
+    // Metrics name no person, but they tell much about a site, and nothing here asks who is there.
+    if address.ip().is_loopback() { Ok(Some(address)) } else { Err("is not on loopback; put a proxy in front") }
+}
+
+fn network(text: &str) -> Result<IpNet, &'static str> {
+    let net: Result<IpNet, _> = text.parse();
+    net.or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).map_err(|_| "is neither a network nor an address")
+}
+
+fn database(text: &str) -> Result<String, &'static str> {
+    let known = ["sqlite:", "postgres://", "postgresql://"];
+    let good = known.iter().any(|start| text.len() > start.len() && text.starts_with(start));
+    good.then(|| text.to_owned()).ok_or("is no store this program knows")
+}
+
+fn host_port(text: &str) -> Result<String, &'static str> {
+    let (host, port) = text.rsplit_once(':').ok_or("has no port")?;
+    let good = !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0);
+    good.then(|| text.to_owned()).ok_or("is not HOST:PORT")
+}
+
+fn log_format(text: &str) -> Result<bool, &'static str> {
+    match text {
+        "text" => Ok(false),
+        "json" => Ok(true),
+        _ => Err("is neither text nor json"),
+    }
+}
+
+fn log_level(text: &str) -> Result<String, String> {
+    match text.parse::<tracing_subscriber::EnvFilter>() {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}

@@ -1,0 +1,209 @@
+//! The running service: parts, listeners, wait, drain.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use engine::metrics::Metrics;
+use engine::{Engine, Settings};
+use store::Store;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::Config;
+use crate::doors::listener::Listener;
+use crate::doors::milter::Room;
+use crate::doors::{http, milter};
+use crate::mail_log;
+
+/// How often a newer policy is looked for. With it a change made by any process, on any node, holds within this time.
+const POLICY_EVERY: Duration = Duration::from_millis(100);
+/// How often retention runs.
+const KEEP_EVERY: Duration = Duration::from_secs(600);
+/// How often a node says that it lives, and by which policy it judges.
+const PRESENCE_EVERY: Duration = Duration::from_secs(10);
+
+/// A service that runs until [`Service::stop`].
+pub struct Service {
+    /// The engine.
+    pub engine: Arc<Engine>,
+    /// Where the milter door listens, for the log and the demonstration.
+    pub milter: Vec<Listener>,
+    config: Config,
+    stop: CancellationToken,
+    connections: TaskTracker,
+    background: TaskTracker,
+}
+
+impl Service {
+    /// Opens the store, starts the engine and opens the listeners; nothing is served yet.
+    pub async fn open(config: Config) -> anyhow::Result<Self> {
+        let store = open_store(&config).await?;
+        let settings = Settings {
+            site: config.site.clone(),
+            limits: config.limits.clone(),
+            on_failure: config.on_failure,
+            node: config.node.clone(),
+        };
+        let engine = Engine::start(settings, store, Arc::new(Metrics::default())).await?;
+        let mut milter = Listener::handed_over(&config.milter_allow)?;
+        if milter.is_empty() {
+            for listen in &config.milter_listen {
+                milter.push(Listener::open(listen, &config.milter_allow)?);
+            }
+        }
+        Ok(Self {
+            engine,
+            milter,
+            config,
+            stop: CancellationToken::new(),
+            connections: TaskTracker::new(),
+            background: TaskTracker::new(),
+        })
+    }
+
+    /// Serves: every listener and every background task runs when this returns.
+    pub async fn start(&mut self) -> anyhow::Result<()> {
+        let room = Room::new(&self.config.limits);
+        for listener in self.milter.drain(..) {
+            tracing::info!("milter door open at {}", listener.name());
+            let serve = milter::serve(listener, self.engine.clone(), room.clone(), self.connections.clone(), self.stop.clone());
+            self.background.spawn(serve);
+        }
+        if let Some(address) = self.config.http_listen {
+            let listener = tokio::net::TcpListener::bind(address).await;
+            let listener = listener.with_context(|| format!("cannot listen on {address} (http.listen); is another program there?"))?;
+            tracing::info!("health and metrics at http://{address}/metrics");
+            let serve = http::serve(listener, self.engine.clone(), self.stop.clone());
+            self.background.spawn(async move {
+                if let Err(error) = serve.await {
+                    tracing::error!("the HTTP door closed: {error}");
+                }
+            });
+        }
+        for log in &self.config.mail_logs {
+            self.until_stop(mail_log::follow(log.clone(), self.engine.clone()));
+        }
+        self.until_stop(keep_policy_fresh(self.engine.clone()));
+        self.until_stop(keep_store_tidy(self.engine.clone()));
+        Ok(())
+    }
+
+    /// Takes no new connections, answers the messages in hand for at most `drain_secs`, writes down
+    /// what waits.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.connections.close();
+        self.background.close();
+        if tokio::time::timeout(self.config.drain, self.connections.wait()).await.is_err() {
+            tracing::warn!("{} connections were cut off after {} s; their messages will be sent again", self.connections.len(), self.config.drain.as_secs());
+        }
+        if !self.engine.recorder().flush(Duration::from_secs(10)).await {
+            tracing::error!("some records of delivered mail could not be written before the end");
+        }
+    }
+
+    fn until_stop(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.stop.clone();
+        self.background.spawn(async move {
+            tokio::select! {
+                () = task => {}
+                () = stop.cancelled() => {}
+            }
+        });
+    }
+}
+
+/// `serve`: runs until SIGTERM or SIGINT; SIGHUP takes over a newer policy at once.
+pub async fn serve(config: Config) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    let mut service = Service::open(config).await?;
+    service.start().await?;
+    tracing::info!(policy.version = service.engine.policy().now().version, "ready");
+    // Without systemd these two do nothing.
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    service.until_stop(feed_watchdog(service.engine.clone()));
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hang_up.recv() => {
+                if let Err(error) = service.engine.policy().refresh(service.engine.store()).await {
+                    tracing::error!("the policy was not read again: {error}");
+                }
+            }
+        }
+    }
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    tracing::info!("stopping: messages in hand are answered first");
+    service.stop().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Opens the store of a configuration, making the data folder when it is missing.
+pub async fn open_store(config: &Config) -> anyhow::Result<Store> {
+    use std::os::unix::fs::DirBuilderExt;
+    let folder = &config.data;
+    // Only the service's own account may look: the folder holds other people's mail.
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.with_context(|| format!("the data folder {} cannot be made", folder.display()))?;
+    let store = Store::open(&store::StoreConfig {
+        database: config.database.clone(),
+        bodies: config.quarantine.clone(),
+        quarantine_bytes_max: config.limits.quarantine_bytes_max,
+    });
+    store.await.context("the store cannot be opened")
+}
+
+/// Takes over newer policy versions, and tells the store by which version this node judges, so that
+/// `policy apply` can say when a change holds.
+async fn keep_policy_fresh(engine: Arc<Engine>) {
+    let mut said = std::time::Instant::now().checked_sub(PRESENCE_EVERY);
+    let mut away = false;
+    loop {
+        match engine.policy().refresh(engine.store()).await {
+            Ok(changed) => {
+                away = false;
+                if changed || said.is_none_or(|said| said.elapsed() >= PRESENCE_EVERY) {
+                    match engine.say_presence().await {
+                        Ok(()) => said = Some(std::time::Instant::now()),
+                        Err(error) => tracing::warn!("this node's presence was not noted: {error}"),
+                    }
+                }
+            }
+            Err(error) if !away => {
+                away = true;
+                engine.metrics().store_up.set(0);
+                tracing::error!("the store does not answer; the policy in force stays: {error}");
+            }
+            Err(_) => {}
+        }
+        tokio::time::sleep(POLICY_EVERY).await;
+    }
+}
+
+/// Retention and expiry, every few minutes.
+async fn keep_store_tidy(engine: Arc<Engine>) {
+    loop {
+        match engine.tidy().await {
+            Ok(swept) if swept.is_empty() => {}
+            Ok(swept) => tracing::info!("retention: {swept}"),
+            Err(error) => tracing::warn!("retention waits for the store: {error}"),
+        }
+        tokio::time::sleep(KEEP_EVERY).await;
+    }
+}
+
+/// Tells systemd that we live, as long as the engine's locks can be had.
+async fn feed_watchdog(engine: Arc<Engine>) {
+    let Some(every) = sd_notify::watchdog_enabled() else { return };
+    loop {
+        engine.count_window_keys();
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);
+        tokio::time::sleep(every / 3).await;
+    }
+}
