@@ -1,1 +1,33 @@
-//! stub
+//! Judging: signals and rules over facts, levels, and the windows that count.
+//!
+//! [`Policy`] is what an administrator writes, checked and compiled. [`Policy::scan`] finds its terms and patterns
+//! in a message, once; [`judge()`] turns facts into a verdict. [`Ledger`] is the fold over arrivals that tells
+//! how much a peer, a sender or a mailbox has had lately.
+//!
+//! Nothing here does input or output, reads a clock, or fails: the same facts under the same policy give the
+//! same verdict, today and in replay.
+
+// What an administrator writes.
+mod condition;
+pub mod policy;
+mod wildcard;
+
+// What is looked for in the text, and what is known without it.
+mod scan;
+mod signals;
+
+// What was counted before.
+pub mod ledger;
+
+// Facts and policy together.
+mod verdict;
+
+pub mod diff;
+
+pub use ledger::{Arrival, Ledger};
+pub use policy::{Policy, Problem};
+pub use signals::{SIGNALS, Signal};
+pub use verdict::{judge, judge_recipient};
+
+/// The policy that ships with the program: works untouched, and is its own manual.
+pub const DEFAULT_POLICY: &str = include_str!("default-policy.toml");

@@ -34,18 +34,19 @@
 //! may have 64 MB and lines any length; headers of no client are rewritten, so that `Received` is
 //! all that Postfix adds.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::guard::Guard;
-use crate::place::{Account, folder, free_port, is_root, run, set_mode};
+use crate::place::{folder, free_port, is_root, run, set_mode};
+
+mod settings;
 
 /// What an instance is to be; [`Setup::start`] makes it so.
 #[derive(Debug, Clone)]
@@ -284,7 +285,7 @@ impl Postfix {
         run(self.tool("postfix").arg("reload")).map(drop)
     }
 
-    /// Stops Postfix; the queue stays for [`Postfix::start_again`].
+    /// Stops Postfix cleanly, which takes it a second or two; the queue stays for [`Postfix::start_again`].
     pub fn stop(&mut self) -> Result<()> {
         let running = self.running.take().context("Postfix is not running")?;
         // The master ends its whole process group on TERM.
@@ -320,49 +321,22 @@ impl Postfix {
             Path::new("/usr/sbin/postfix").exists(),
             "Postfix is not installed (Debian package postfix)"
         );
-        let accounts = [
-            ("root", Account::named("root")?),
-            ("postfix", Account::named("postfix")?),
-            ("postdrop", drop_account()?),
-        ];
-        for (name, owner, mode) in FOLDERS {
+        for (name, owner, mode) in settings::FOLDERS {
             let path = self.folder.path().join(name);
             std::fs::create_dir(&path)?;
             set_mode(&path, *mode)?;
-            let account = accounts.iter().find(|(name, _)| name == owner);
-            let (_, account) = account.context("an owner in FOLDERS is not listed")?;
-            account.own(&path)?;
+            settings::account(*owner)?.own(&path)?;
         }
         Ok(())
     }
 
     fn write_settings(&self, setup: &Setup) -> Result<()> {
-        let mut main = String::from(MAIN);
-        let folder = self.folder.path().display();
-        for (name, value) in [
-            ("queue_directory", format!("{folder}/queue")),
-            ("data_directory", format!("{folder}/data")),
-            ("maillog_file", format!("{folder}/mail.log")),
-            ("maillog_file_prefixes", folder.to_string()),
-        ] {
-            writeln!(main, "{name} = {value}")?;
-        }
-        // Twice the same name makes Postfix complain, so of those the last alone is written, in
-        // the place of a default if there is one.
-        for (name, value) in &setup.settings {
-            ensure!(
-                !value.contains('\n'),
-                "a setting is one line: {name} = {value:?}"
-            );
-            let line = format!("{name} = {value}");
-            let is_same = |known: &&str| known.split(" =").next() == Some(name);
-            main = match main.lines().find(is_same) {
-                Some(known) => main.replace(&format!("\n{known}\n"), &format!("\n{line}\n")),
-                None => format!("{main}{line}\n"),
-            };
-        }
+        let main = settings::main(self.folder.path(), &setup.settings)?;
         std::fs::write(self.config_dir().join("main.cf"), main)?;
-        std::fs::write(self.config_dir().join("master.cf"), master(self.ports))?;
+        std::fs::write(
+            self.config_dir().join("master.cf"),
+            settings::master(self.ports),
+        )?;
         Ok(())
     }
 
@@ -384,11 +358,16 @@ impl Postfix {
 
 impl Drop for Postfix {
     fn drop(&mut self) {
-        if self.running.is_some()
-            && let Err(error) = self.stop()
-        {
+        let Some(running) = self.running.take() else {
+            return;
+        };
+        // The master leads the group of all its daemons. A clean stop takes it a second or two,
+        // which nobody needs whose queue is thrown away.
+        let _may_be_gone = kill_process_group(running.master, Signal::KILL);
+        if let Err(error) = end(running.master, Signal::KILL, Duration::from_secs(5)) {
             eprintln!("a Postfix of the tests could not be stopped: {error:#}");
         }
+        running.guard.release();
     }
 }
 
@@ -432,171 +411,5 @@ fn queued(line: &str) -> Result<Queued> {
     })
 }
 
-/// The user postfix with the group that may hand mail in.
-fn drop_account() -> Result<Account> {
-    let group = run(Command::new("getent").args(["group", "postdrop"]))?;
-    let number = group
-        .split(':')
-        .nth(2)
-        .and_then(|number| number.parse().ok());
-    let group = number.with_context(|| format!("no number of the group in {group:?}"))?;
-    Ok(Account {
-        group,
-        ..Account::named("postfix")?
-    })
-}
-
-/// Folders, owners and modes as in Postfix' own `postfix-files`; `postdrop` stands for the user
-/// postfix with the group postdrop.
-const FOLDERS: &[(&str, &str, u32)] = &[
-    ("config", "root", 0o755),
-    ("data", "postfix", 0o700),
-    ("queue", "root", 0o755),
-    ("queue/active", "postfix", 0o700),
-    ("queue/bounce", "postfix", 0o700),
-    ("queue/corrupt", "postfix", 0o700),
-    ("queue/defer", "postfix", 0o700),
-    ("queue/deferred", "postfix", 0o700),
-    ("queue/flush", "postfix", 0o700),
-    ("queue/hold", "postfix", 0o700),
-    ("queue/incoming", "postfix", 0o700),
-    ("queue/private", "postfix", 0o700),
-    ("queue/maildrop", "postdrop", 0o730),
-    ("queue/public", "postdrop", 0o710),
-    ("queue/pid", "root", 0o755),
-    ("queue/saved", "postfix", 0o700),
-    ("queue/trace", "postfix", 0o700),
-];
-
-/// `main.cf` without what is decided at start.
-const MAIN: &str = "\
-# Written by Mailvigil's tests.
-compatibility_level = 3.6
-mail_owner = postfix
-setgid_group = postdrop
-command_directory = /usr/sbin
-daemon_directory = /usr/lib/postfix/sbin
-
-# Names: nothing is looked up, nothing is local, everything goes to the sink.
-inet_interfaces = 127.0.0.1
-inet_protocols = ipv4
-smtpd_peername_lookup = no
-smtp_dns_support_level = disabled
-smtp_host_lookup = native
-myorigin = $myhostname
-mydestination =
-local_transport = error:nothing is local here
-local_recipient_maps =
-alias_maps =
-alias_database =
-default_transport = error:no delivers_to in this test
-relay_transport = $default_transport
-relay_domains =
-
-# Who may do what.
-mynetworks = 127.0.0.0/8
-smtpd_relay_restrictions = permit
-smtpd_recipient_restrictions =
-smtpd_authorized_xclient_hosts = 127.0.0.0/8
-
-# Milters: the other ports override smtpd_milters in master.cf.
-testkit_milters =
-smtpd_milters = $testkit_milters
-milter_default_action = tempfail
-milter_connect_timeout = 30s
-milter_command_timeout = 30s
-milter_content_timeout = 300s
-
-# Bytes stay what they are.
-message_size_limit = 67108864
-mailbox_size_limit = 0
-smtp_line_length_limit = 0
-local_header_rewrite_clients =
-disable_mime_output_conversion = yes
-smtputf8_enable = yes
-append_dot_mydomain = no
-
-# Nothing slows a client down, and deferred mail comes back quickly.
-default_process_limit = 200
-smtpd_client_connection_count_limit = 0
-smtpd_client_connection_rate_limit = 0
-smtpd_client_message_rate_limit = 0
-smtpd_client_recipient_rate_limit = 0
-smtpd_error_sleep_time = 0
-smtpd_soft_error_limit = 10000
-smtpd_hard_error_limit = 100000
-smtpd_junk_command_limit = 100000
-smtpd_recipient_limit = 10000
-in_flow_delay = 0
-queue_minfree = 0
-queue_run_delay = 1s
-minimal_backoff_time = 1s
-maximal_backoff_time = 2s
-notify_classes =
-biff = no
-";
-
-fn master(ports: Ports) -> String {
-    let Ports {
-        judged,
-        plain,
-        reinjection,
-    } = ports;
-    format!(
-        "\
-127.0.0.1:{judged} inet n - n - - smtpd
-127.0.0.1:{plain} inet n - n - - smtpd
-    -o syslog_name=postfix/plain -o smtpd_milters=
-127.0.0.1:{reinjection} inet n - n - - smtpd
-    -o syslog_name=postfix/reinjection -o smtpd_milters= -o smtpd_authorized_xclient_hosts=
-    -o smtpd_client_restrictions=permit_mynetworks,reject
-pickup unix n - n 1 1 pickup
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 1 1 qmgr
-tlsmgr unix - - n 1000? 1 tlsmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-verify unix - - n - 1 verify
-flush unix n - n 1000? 0 flush
-proxymap unix - - n - - proxymap
-proxywrite unix - - n - 1 proxymap
-smtp unix - - n - - smtp
-relay unix - - n - - smtp
-showq unix n - n - - showq
-error unix - - n - - error
-retry unix - - n - - error
-discard unix - - n - - discard
-local unix - n n - - local
-virtual unix - n n - - virtual
-lmtp unix - - n - - lmtp
-anvil unix - - n - 1 anvil
-scache unix - - n - 1 scache
-postlog unix-dgram n - n - 1 postlogd
-"
-    )
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn starts_quickly_answers_on_each_port_and_leaves_nothing() {
-        let began = Instant::now();
-        let mut postfix = Postfix::named("mx.example.net").start().expect("starts");
-        let took = began.elapsed();
-        eprintln!("started in {took:?}");
-        assert!(took < Duration::from_secs(10), "{took:?}");
-        eprintln!("{}", postfix.log());
-        assert_eq!(postfix.queue().expect("a listing"), []);
-        postfix.stop().expect("stops");
-        postfix.start_again().expect("starts again");
-        let master = postfix.running.as_ref().expect("runs").master;
-        let folder = postfix.folder.path().to_owned();
-        drop(postfix);
-        assert!(test_kill_process(master).is_err());
-        assert!(!folder.exists());
-    }
-}
+mod tests;

@@ -1,0 +1,470 @@
+//! The policy: everything an administrator adjusts while the service runs, as one document.
+//!
+//! [`Policy::parse`] reads the text, says every problem at once with its line, and compiles what is good. The text
+//! itself is what is stored, compared and exported; a [`Policy`] is its meaning and is never changed.
+
+use std::collections::HashMap;
+
+use mail::verdict::Outcome;
+use mail::{Action, Hit, Level, Limits, Message, Timestamp, Verdict};
+use written::{Section, Written};
+
+use crate::condition::read::Mentioned;
+use crate::condition::{Condition, Value};
+use crate::scan::{Scanner, Wanted};
+use crate::signals::SIGNALS;
+
+mod actions;
+mod examples;
+mod lists;
+mod rules;
+mod sets;
+
+pub(crate) use actions::Actions;
+pub use actions::ReplyText;
+pub use examples::Failed;
+pub(crate) use lists::List;
+pub(crate) use rules::Rule;
+pub(crate) use sets::KeywordSet;
+pub use written::Problem;
+
+/// Longest document, in keyword sets: bounds the automaton.
+const TERMS_MAX: usize = 200_000;
+/// Most distinct spans of windows; each costs memory per key.
+const SPANS_MAX: usize = 4;
+
+/// A policy, checked and compiled.
+pub struct Policy {
+    pub(crate) suspicious: f64,
+    pub(crate) dangerous: f64,
+    pub(crate) actions: Actions,
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) sets: Vec<KeywordSet>,
+    /// By signal, in the order of [`SIGNALS`].
+    pub(crate) signal_weights: Vec<f64>,
+    lists: HashMap<String, List>,
+    scanner: Scanner,
+    spans: Vec<u32>,
+    tag: Tag,
+    retention: Retention,
+    hold_at_server: bool,
+    examples: Vec<examples::Example>,
+}
+
+/// Which headers say what was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Tag {
+    header: String,
+    ordinary: bool,
+}
+
+/// How many days of what are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Summaries of delivered mail.
+    pub delivered_days: u32,
+    /// Summaries of discarded mail.
+    pub discarded_days: u32,
+    /// Summaries of refused, deferred, failed and unscanned mail.
+    pub refused_days: u32,
+    /// Summaries of quarantined mail; held messages themselves follow `held_days`.
+    pub quarantined_days: u32,
+    /// Facts beside a record, for explanation and replay.
+    pub facts_days: u32,
+    /// Acts of administrators.
+    pub acts_days: u32,
+    /// Held messages nobody decided about.
+    pub held_days: u32,
+}
+
+/// A policy in figures, for `policy show`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Summary {
+    /// Where suspicious begins.
+    pub suspicious: f64,
+    /// Where dangerous begins.
+    pub dangerous: f64,
+    /// By level: what is done.
+    pub actions: [Action; 3],
+    /// Number of exceptions to that.
+    pub exceptions: usize,
+    /// Name, text and effect of each rule, and whether it is enabled.
+    pub rules: Vec<(String, String, String, bool)>,
+    /// Keyword and pattern sets with their number of terms.
+    pub sets: Vec<(String, usize)>,
+    /// Lists with their number of entries.
+    pub lists: Vec<(String, usize)>,
+    /// Signals with their weight.
+    pub signals: Vec<(&'static str, f64, &'static str)>,
+    /// Number of examples it is tested by.
+    pub examples: usize,
+}
+
+impl Policy {
+    /// Reads a document. All problems at once, in the order of the text.
+    pub fn parse(text: &str, limits: &Limits) -> Result<Self, Vec<Problem>> {
+        if text.len() > limits.policy_bytes_max {
+            let wrong = format!("is {} bytes long", text.len());
+            let right = format!(
+                "at most {} (limits.policy_bytes_max)",
+                limits.policy_bytes_max
+            );
+            return Err(vec![Problem {
+                line: 1,
+                column: 1,
+                key: "policy".into(),
+                wrong,
+                right,
+            }]);
+        }
+        let written = Written::new(text);
+        let table = written.parse();
+        let root = Section::root(&written, table.get_ref());
+        let policy = Self::read(&root, limits);
+        root.finish();
+        let problems = written.into_problems();
+        match (problems.is_empty(), policy) {
+            (true, Some(policy)) => Ok(policy),
+            (true, None) => Err(vec![Problem {
+                line: 1,
+                column: 1,
+                key: String::new(),
+                wrong: "cannot be read".into(),
+                right: "please report this: no problem was named".into(),
+            }]),
+            (false, _) => Err(problems),
+        }
+    }
+
+    fn read(root: &Section<'_, '_>, limits: &Limits) -> Option<Self> {
+        let boundaries = root.section("boundaries");
+        let suspicious = boundaries
+            .decimal("suspicious", 0.1..=10_000.0)
+            .unwrap_or(5.0);
+        let dangerous = boundaries
+            .decimal("dangerous", 0.1..=10_000.0)
+            .unwrap_or(12.0);
+        if dangerous <= suspicious {
+            boundaries.complain(
+                "dangerous",
+                "is not above suspicious",
+                "a higher score than boundaries.suspicious",
+            );
+        }
+        boundaries.finish();
+
+        let groups: HashMap<String, Vec<String>> =
+            root.section("groups").lists().into_iter().collect();
+        let actions = Actions::read(root, &groups);
+        let (tag, hold_at_server, held_days) = read_handling(root);
+        let retention = read_retention(root, held_days);
+
+        let signal_weights = read_signals(root);
+        let lists = lists::read(root);
+        let sets = sets::read(root);
+        let mut mentioned = Mentioned::default();
+        let rules = rules::read(root, &mut mentioned);
+        let examples = examples::read(root);
+
+        check_names(root, &lists, &sets, &mentioned);
+        let spans = spans(root, &rules);
+        let mut terms = mentioned.terms;
+        let mut patterns = mentioned.patterns;
+        for set in &sets {
+            for (term, _) in &set.terms {
+                let wanted = Wanted {
+                    set: set.name.clone(),
+                    term: term.clone(),
+                    places: set.places.clone(),
+                };
+                match &set.patterns {
+                    None => terms.push(wanted),
+                    Some(regexes) => patterns.extend(
+                        regexes
+                            .iter()
+                            .find(|regex| regex.as_str() == term)
+                            .map(|regex| (wanted, regex.clone())),
+                    ),
+                }
+            }
+        }
+        if terms.len() > TERMS_MAX {
+            root.complain(
+                "keyword_sets",
+                "hold too many terms",
+                "at most 200,000 in all",
+            );
+            return None;
+        }
+        let scanner = match Scanner::new(terms, patterns, limits) {
+            Ok(scanner) => scanner,
+            Err(wrong) => {
+                root.complain("keyword_sets", &wrong, "fewer or other terms");
+                return None;
+            }
+        };
+        Some(Self {
+            suspicious,
+            dangerous,
+            actions,
+            rules,
+            sets,
+            signal_weights,
+            lists,
+            scanner,
+            spans,
+            tag,
+            retention,
+            hold_at_server,
+            examples,
+        })
+    }
+
+    /// Finds the policy's terms and patterns in a message.
+    pub fn scan(&self, message: &Message) -> Vec<Hit> {
+        self.scanner.scan(message)
+    }
+
+    /// The window lengths its rules ask about, seconds, ascending.
+    pub fn spans(&self) -> &[u32] {
+        &self.spans
+    }
+
+    /// How long things are kept.
+    pub const fn retention(&self) -> Retention {
+        self.retention
+    }
+
+    /// Are messages held in the mail server's queue instead of our quarantine?
+    pub const fn holds_at_server(&self) -> bool {
+        self.hold_at_server
+    }
+
+    /// The reply to the sending side for [`Action::Reject`] or [`Action::Defer`].
+    pub const fn reply(&self, action: &Action) -> &ReplyText {
+        self.actions.reply(action)
+    }
+
+    /// The headers to add to a message that is delivered.
+    pub fn trace_headers(&self, verdict: &Verdict) -> Vec<(String, String)> {
+        let tagged = |outcome: &Outcome| outcome.action == Action::Tag;
+        if !self.tag.ordinary && !verdict.outcomes.iter().any(tagged) {
+            return Vec::new();
+        }
+        let named = verdict
+            .reasons
+            .iter()
+            .filter(|reason| reason.score != 0.0 || reason.demands.is_some());
+        let names: Vec<String> = named
+            .take(8)
+            .map(|reason| format!("{}={:.1}", reason.name, reason.score))
+            .collect();
+        let value = format!(
+            "{}, score={:.1}, reasons={}",
+            verdict.level.as_str(),
+            verdict.score,
+            names.join(" ")
+        );
+        vec![(self.tag.header.clone(), value)]
+    }
+
+    /// The name of the header that trace headers use; a message from outside must not bring its own.
+    pub fn trace_header(&self) -> &str {
+        &self.tag.header
+    }
+
+    /// Judges the examples the policy carries; those that come out otherwise than it says.
+    pub fn failed_examples(&self, limits: &Limits) -> Vec<Failed> {
+        self.examples
+            .iter()
+            .filter_map(|example| example.failure(self, limits))
+            .collect()
+    }
+
+    /// What it says, in figures.
+    pub fn summary(&self) -> Summary {
+        Summary {
+            suspicious: self.suspicious,
+            dangerous: self.dangerous,
+            actions: [Level::Ordinary, Level::Suspicious, Level::Dangerous]
+                .map(|level| self.actions.usual(level).clone()),
+            exceptions: self.actions.exceptions(),
+            rules: self
+                .rules
+                .iter()
+                .map(|rule| {
+                    (
+                        rule.name.clone(),
+                        rule.text.clone(),
+                        rule.effect.to_string(),
+                        rule.enabled,
+                    )
+                })
+                .collect(),
+            sets: self
+                .sets
+                .iter()
+                .map(|set| (set.name.clone(), set.terms.len()))
+                .collect(),
+            lists: self
+                .lists
+                .iter()
+                .map(|(name, list)| (name.clone(), list.len()))
+                .collect(),
+            signals: SIGNALS
+                .iter()
+                .zip(&self.signal_weights)
+                .map(|(signal, weight)| (signal.id, *weight, signal.text))
+                .collect(),
+            examples: self.examples.len(),
+        }
+    }
+
+    /// The level of a score.
+    pub(crate) fn level(&self, score: f64) -> Level {
+        if score >= self.dangerous {
+            Level::Dangerous
+        } else if score >= self.suspicious {
+            Level::Suspicious
+        } else {
+            Level::Ordinary
+        }
+    }
+
+    /// What a keyword set's hits weigh together.
+    pub(crate) fn keyword_weight(&self, set: &str, hits: &[&Hit]) -> f64 {
+        self.sets
+            .iter()
+            .find(|known| known.name == set)
+            .map_or(0.0, |known| known.weigh(hits))
+    }
+
+    /// Does a list hold this value now?
+    pub(crate) fn list_holds(&self, list: &str, value: &Value<'_>, now: Timestamp) -> bool {
+        self.lists
+            .get(list)
+            .is_some_and(|list| list.holds(value, now))
+    }
+}
+
+fn read_handling(root: &Section<'_, '_>) -> (Tag, bool, u32) {
+    let tag = root.section("tag");
+    let header = tag.text(
+        "header",
+        "a header name such as \"X-Mailvigil\"",
+        header_name,
+    );
+    let ordinary = tag.flag("ordinary").unwrap_or(false);
+    tag.finish();
+    let quarantine = root.section("quarantine");
+    let days = quarantine.number("expire_days", 1..=3650).unwrap_or(30) as u32;
+    let place = quarantine.text("place", "\"store\" or \"server\"", |place| match place {
+        "store" => Ok(false),
+        "server" => Ok(true),
+        _ => Err("is no place to hold mail"),
+    });
+    quarantine.finish();
+    let header = header.unwrap_or_else(|| "X-Mailvigil".to_owned());
+    (Tag { header, ordinary }, place.unwrap_or(false), days)
+}
+
+fn header_name(text: &str) -> Result<String, &'static str> {
+    let good = !text.is_empty()
+        && text.len() <= 60
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    good.then(|| text.to_owned())
+        .ok_or("is no header name of letters, digits and '-'")
+}
+
+fn read_retention(root: &Section<'_, '_>, held_days: u32) -> Retention {
+    let section = root.section("retention");
+    let days = |key, usual| {
+        section
+            .number(key, 1..=36_500)
+            .map_or(usual, |days| days as u32)
+    };
+    let retention = Retention {
+        delivered_days: days("delivered_days", 30),
+        discarded_days: days("discarded_days", 90),
+        refused_days: days("refused_days", 30),
+        quarantined_days: days("quarantined_days", 90),
+        facts_days: days("facts_days", 14),
+        acts_days: days("acts_days", 730),
+        held_days,
+    };
+    section.finish();
+    retention
+}
+
+fn read_signals(root: &Section<'_, '_>) -> Vec<f64> {
+    let known = |name: &str| {
+        let known = SIGNALS.iter().any(|signal| signal.id == name);
+        if known {
+            Ok(())
+        } else {
+            Err("see `mailvigil policy show` for the names of signals".to_owned())
+        }
+    };
+    let written: HashMap<String, f64> = root
+        .section("signals")
+        .decimals(-100.0..=100.0, known)
+        .into_iter()
+        .collect();
+    SIGNALS
+        .iter()
+        .map(|signal| written.get(signal.id).copied().unwrap_or(signal.weight))
+        .collect()
+}
+
+/// Every list and set that a rule names must be there.
+fn check_names(
+    root: &Section<'_, '_>,
+    lists: &HashMap<String, List>,
+    sets: &[KeywordSet],
+    mentioned: &Mentioned,
+) {
+    for (list, place) in &mentioned.lists {
+        if !lists.contains_key(list) {
+            let known: Vec<&str> = lists.keys().map(String::as_str).collect();
+            root.complain(
+                "rules",
+                &format!("{place} names the list {list:?}, which does not exist"),
+                &format!("lists are: {}", known.join(", ")),
+            );
+        }
+    }
+    for (set, place) in &mentioned.sets {
+        if !sets.iter().any(|known| known.name == *set) {
+            let known: Vec<&str> = sets.iter().map(|set| set.name.as_str()).collect();
+            root.complain(
+                "rules",
+                &format!("{place} names the set {set:?}, which does not exist"),
+                &format!("sets are: {}", known.join(", ")),
+            );
+        }
+    }
+}
+
+fn spans(root: &Section<'_, '_>, rules: &[Rule]) -> Vec<u32> {
+    let mut spans = Vec::new();
+    for rule in rules.iter().filter(|rule| rule.enabled) {
+        rule.when.walk(&mut |condition| {
+            if let Condition::Window { span_secs, .. } = condition
+                && !spans.contains(span_secs)
+            {
+                spans.push(*span_secs);
+            }
+        });
+    }
+    spans.sort_unstable();
+    if spans.len() > SPANS_MAX {
+        root.complain(
+            "rules",
+            &format!("ask about {} different window lengths", spans.len()),
+            "at most 4 different `within` values of windows",
+        );
+    }
+    spans
+}

@@ -1,0 +1,112 @@
+//! Keyword sets and pattern sets: many terms with weights, that add to the score or are named by rules.
+
+use mail::Hit;
+use regex::Regex;
+use written::Section;
+
+use super::lists::name;
+use crate::condition::read::{places, regex, term, weighted};
+use crate::scan::Places;
+
+/// One set.
+pub(crate) struct KeywordSet {
+    pub name: String,
+    /// Terms (or patterns) as written, with their weight.
+    pub terms: Vec<(String, f64)>,
+    /// Set for pattern sets: the compiled patterns.
+    pub patterns: Option<Vec<Regex>>,
+    pub places: Places,
+    /// Each hit counts, up to so many per term; otherwise each term once.
+    pub most_per_term: u32,
+    /// The set adds at most this.
+    pub cap: f64,
+    /// Does it add to the score by itself?
+    pub scores: bool,
+    /// What its hits mean, in plain words.
+    pub text: String,
+}
+
+impl KeywordSet {
+    /// What these hits weigh together.
+    pub(crate) fn weigh(&self, hits: &[&Hit]) -> f64 {
+        let weigh = |(term, weight): &(String, f64)| {
+            let count: u32 = hits
+                .iter()
+                .filter(|hit| hit.term == *term)
+                .map(|hit| hit.count)
+                .sum();
+            f64::from(count.min(self.most_per_term)) * weight
+        };
+        let sum: f64 = self
+            .terms
+            .iter()
+            .filter(|(term, _)| hits.iter().any(|hit| hit.term == *term))
+            .map(weigh)
+            .sum();
+        sum.min(self.cap)
+    }
+}
+
+/// Reads `[[keyword_sets]]` and `[[pattern_sets]]`.
+pub(crate) fn read(root: &Section<'_, '_>) -> Vec<KeywordSet> {
+    let mut sets: Vec<KeywordSet> = Vec::new();
+    for (key, is_pattern) in [("keyword_sets", false), ("pattern_sets", true)] {
+        for section in root.sections(key) {
+            let set = one(&section, is_pattern);
+            section.finish();
+            let Some(set) = set else { continue };
+            if sets.iter().any(|known| known.name == set.name) {
+                root.complain(
+                    key,
+                    &format!("{:?} stands twice", set.name),
+                    "each set once",
+                );
+            }
+            sets.push(set);
+        }
+    }
+    sets
+}
+
+fn one(section: &Section<'_, '_>, is_pattern: bool) -> Option<KeywordSet> {
+    let name = section.required("name", "a name", name);
+    let text = section.string("reason").unwrap_or_default();
+    let places = places(section);
+    let most_per_term = section.number("most_per_term", 1..=1000).unwrap_or(1) as u32;
+    let cap = section.decimal("cap", 0.1..=10_000.0).unwrap_or(10_000.0);
+    let scores = section.flag("scores").unwrap_or(false);
+    let (key, item) = if is_pattern {
+        ("patterns", "pattern")
+    } else {
+        ("terms", "term")
+    };
+    let terms = weighted(section, key, item);
+    if terms.is_empty() {
+        section.complain(key, "is empty", "[\"…\", { term = \"…\", weight = 2.0 }]");
+    }
+    let mut patterns = is_pattern.then(Vec::new);
+    for (text, _) in &terms {
+        let wrong = match &mut patterns {
+            None => term(text).err().map(str::to_owned),
+            Some(patterns) => regex(text).map(|regex| patterns.push(regex)).err(),
+        };
+        if let Some(wrong) = wrong {
+            let right = if is_pattern {
+                "a regular expression (crate regex: no look-around, no back references)"
+            } else {
+                "a word or phrase"
+            };
+            section.complain(key, &format!("{text:?} {wrong}"), right);
+        }
+    }
+    Some(KeywordSet {
+        name: name?,
+        terms,
+        patterns,
+        places,
+        most_per_term,
+        cap,
+        scores,
+        text,
+    })
+}

@@ -1,0 +1,190 @@
+//! Signals: what can be seen about a message without any rule of the site.
+//!
+//! Each is one named finding with a weight (which the policy may change, 0 is off), a sentence for people, and a
+//! function that returns the evidence when it sees something. Weights are small: a signal alone never makes a
+//! message suspicious under the shipped policy, several together do.
+
+use mail::{Facts, Site};
+
+mod attachment;
+mod header;
+mod path;
+mod sender;
+#[cfg(test)]
+mod tests;
+
+/// One named finding.
+pub struct Signal {
+    /// As written in policies, records and pages.
+    pub id: &'static str,
+    /// What it adds under the shipped policy.
+    pub weight: f64,
+    /// What it means, in plain words.
+    pub text: &'static str,
+    /// The evidence, when it is seen.
+    pub sees: fn(&Facts, &Site) -> Option<String>,
+}
+
+/// Every signal, by topic.
+pub const SIGNALS: [Signal; 26] = [
+    // Who says who sends.
+    Signal {
+        id: "reply-to-other-domain",
+        weight: 0.8,
+        text: "Replies would go to another domain than the visible sender's",
+        sees: sender::reply_to_other_domain,
+    },
+    Signal {
+        id: "reply-to-free-mailbox",
+        weight: 1.5,
+        text: "Replies would go to a free mailbox, though the visible sender is elsewhere",
+        sees: sender::reply_to_free_mailbox,
+    },
+    Signal {
+        id: "name-shows-other-address",
+        weight: 2.0,
+        text: "The display name shows another address than the real one",
+        sees: sender::name_shows_other_address,
+    },
+    Signal {
+        id: "own-domain-from-outside",
+        weight: 3.0,
+        text: "The visible sender is of this site, but the mail comes from outside",
+        sees: sender::own_domain_from_outside,
+    },
+    Signal {
+        id: "envelope-from-other-domain",
+        weight: 0.2,
+        text: "Envelope and header name different sender domains",
+        sees: sender::envelope_from_other_domain,
+    },
+    Signal {
+        id: "no-visible-sender",
+        weight: 1.5,
+        text: "There is no readable From address",
+        sees: sender::no_visible_sender,
+    },
+    // The header.
+    Signal {
+        id: "no-date",
+        weight: 1.0,
+        text: "There is no readable Date",
+        sees: header::no_date,
+    },
+    Signal {
+        id: "date-far-off",
+        weight: 1.2,
+        text: "The Date is days away from the time of arrival",
+        sees: header::date_far_off,
+    },
+    Signal {
+        id: "no-message-id",
+        weight: 0.6,
+        text: "There is no Message-ID",
+        sees: header::no_message_id,
+    },
+    Signal {
+        id: "malformed-message-id",
+        weight: 0.5,
+        text: "The Message-ID names no place",
+        sees: header::malformed_message_id,
+    },
+    Signal {
+        id: "repeated-field",
+        weight: 0.8,
+        text: "A header field that may stand once stands more often",
+        sees: header::repeated_field,
+    },
+    Signal {
+        id: "eight-bit-header",
+        weight: 0.4,
+        text: "Raw 8-bit text in the header",
+        sees: header::eight_bit_header,
+    },
+    Signal {
+        id: "subject-shouts",
+        weight: 1.0,
+        text: "The subject is written in capitals",
+        sees: header::subject_shouts,
+    },
+    Signal {
+        id: "subject-exclaims",
+        weight: 0.6,
+        text: "The subject is full of exclamation or money signs",
+        sees: header::subject_exclaims,
+    },
+    Signal {
+        id: "subject-gap-code",
+        weight: 1.5,
+        text: "The subject ends in a code after a wide gap, as mass mailers add it",
+        sees: header::subject_gap_code,
+    },
+    Signal {
+        id: "recipient-not-named",
+        weight: 0.5,
+        text: "No recipient is named in To or Cc",
+        sees: header::recipient_not_named,
+    },
+    Signal {
+        id: "broken-structure",
+        weight: 0.8,
+        text: "The message is broken in a way that mail programs do not produce",
+        sees: header::broken_structure,
+    },
+    // What it carries.
+    Signal {
+        id: "executable-attachment",
+        weight: 4.5,
+        text: "An attachment runs as a program when opened",
+        sees: attachment::executable,
+    },
+    Signal {
+        id: "double-extension",
+        weight: 4.0,
+        text: "A file name hides its real ending behind a harmless one",
+        sees: attachment::double_extension,
+    },
+    Signal {
+        id: "macro-document",
+        weight: 2.5,
+        text: "An attached document carries macros",
+        sees: attachment::macro_document,
+    },
+    Signal {
+        id: "html-attachment",
+        weight: 1.5,
+        text: "A web page as attachment",
+        sees: attachment::html,
+    },
+    Signal {
+        id: "disk-image-attachment",
+        weight: 3.0,
+        text: "A disk image or shortcut as attachment, made to get past marks of origin",
+        sees: attachment::disk_image,
+    },
+    // The way it came.
+    Signal {
+        id: "helo-is-not-a-name",
+        weight: 0.8,
+        text: "The machine introduces itself with something that is no host name",
+        sees: path::helo_is_not_a_name,
+    },
+    Signal {
+        id: "helo-is-ours",
+        weight: 2.5,
+        text: "A stranger's machine introduces itself by our own name",
+        sees: path::helo_is_ours,
+    },
+    Signal {
+        id: "no-ptr-name",
+        weight: 0.6,
+        text: "The machine has no verified name",
+        sees: path::no_ptr_name,
+    },
+    Signal {
+        id: "forged-release-mark",
+        weight: 8.0,
+        text: "The message claims to be released from our quarantine, and is not",
+        sees: path::forged_release_mark,
+    },
+];

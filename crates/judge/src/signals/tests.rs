@@ -1,0 +1,165 @@
+use mail::{Address, Domain, Envelope, Facts, Known, Limits, Message, Site, Timestamp};
+
+use super::SIGNALS;
+
+const GOOD: &str = "From: Ann <ann@a.example>\nTo: bob@ours.example\nSubject: Lunch on Friday\nDate: Mon, 23 Nov 2026 10:00:00 +0000\nMessage-ID: <1@a.example>\n\nHi\n";
+
+fn facts(raw: &str) -> Facts {
+    let mut envelope = Envelope::new(
+        Timestamp::parse("2026-11-23T10:01:00Z").expect("a time"),
+        "test",
+    );
+    envelope.server = "mx.ours.example".to_owned();
+    envelope.peer.ip = "192.0.2.7".parse().ok();
+    envelope.peer.ptr_name = Some("mail.a.example".to_owned());
+    envelope.helo_name = Some("mail.a.example".to_owned());
+    envelope.envelope_from = Address::new("ann@a.example");
+    envelope.recipients = Address::new("bob@ours.example").into_iter().collect();
+    Facts {
+        envelope,
+        message: Message::read(raw.as_bytes(), &Limits::default()),
+        relayed_recipients: Vec::new(),
+        windows: Vec::new(),
+        hits: Vec::new(),
+        authentication: Known::NotAsked,
+        refused_release_mark: None,
+    }
+}
+
+fn site() -> Site {
+    Site {
+        local_domains: vec![Domain::parse("ours.example").expect("a domain")],
+        ..Site::default()
+    }
+}
+
+fn seen(facts: &Facts) -> Vec<&'static str> {
+    SIGNALS
+        .iter()
+        .filter(|signal| (signal.sees)(facts, &site()).is_some())
+        .map(|signal| signal.id)
+        .collect()
+}
+
+/// `change` replaces a piece of the good message by another.
+fn check(change: (&str, &str), expected: &str) {
+    assert!(GOOD.contains(change.0), "{change:?}");
+    let found = seen(&facts(&GOOD.replace(change.0, change.1)));
+    assert!(found.contains(&expected), "{change:?}: {found:?}");
+}
+
+fn attached(name: &str) -> String {
+    GOOD.replace("\n\nHi\n", &format!("\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=x\n\n--x\n\nHi\n--x\nContent-Type: application/octet-stream\nContent-Disposition: attachment; filename=\"{name}\"\nContent-Transfer-Encoding: base64\n\nAAAA\n--x--\n"))
+}
+
+#[test]
+fn a_good_message_shows_nothing() {
+    assert_eq!(seen(&facts(GOOD)), [""; 0]);
+    assert_eq!(seen(&facts(&attached("report.pdf"))), [""; 0]);
+}
+
+#[test]
+fn each_change_shows_its_signal() {
+    check(
+        ("Subject", "Reply-To: x@b.example\nSubject"),
+        "reply-to-other-domain",
+    );
+    check(
+        ("Subject", "Reply-To: x@gmail.com\nSubject"),
+        "reply-to-free-mailbox",
+    );
+    check(
+        ("Ann <", "\"service@bank.example\" <"),
+        "name-shows-other-address",
+    );
+    check(
+        ("Ann <ann@a.example>", "Boss <boss@ours.example>"),
+        "own-domain-from-outside",
+    );
+    check(
+        ("ann@a.example>", "ann@c.example>"),
+        "envelope-from-other-domain",
+    );
+    check(
+        ("From: Ann <ann@a.example>\n", "X: y\n"),
+        "no-visible-sender",
+    );
+    check(("Date: Mon, 23 Nov 2026 10:00:00 +0000\n", ""), "no-date");
+    check(("23 Nov 2026", "23 Jan 2027"), "date-far-off");
+    check(("23 Nov 2026", "3 Nov 2026"), "date-far-off");
+    check(("Message-ID: <1@a.example>\n", ""), "no-message-id");
+    check(("<1@a.example>", "<1>"), "malformed-message-id");
+    check(("Subject:", "Subject: two\nSubject:"), "repeated-field");
+    check(("Lunch", "L\u{fc}nch"), "eight-bit-header");
+    check(
+        ("Lunch on Friday", "URGENT BUSINESS PROPOSAL"),
+        "subject-shouts",
+    );
+    check(("Lunch on Friday", "Win now!!"), "subject-exclaims");
+    check(
+        ("Lunch on Friday", "Lower your rate          qx81ab"),
+        "subject-gap-code",
+    );
+    check(
+        ("To: bob@ours.example", "To: friends@b.example"),
+        "recipient-not-named",
+    );
+    check(("Hi", "H\0i"), "broken-structure");
+}
+
+#[test]
+fn attachments_are_told_by_their_names() {
+    for (name, expected) in [
+        ("setup.EXE", "executable-attachment"),
+        ("photo.scr. ", "executable-attachment"),
+        ("invoice.pdf.js", "double-extension"),
+        ("invoice.pdf.html", "double-extension"),
+        ("plan.docm", "macro-document"),
+        ("payment.html", "html-attachment"),
+        ("order.iso", "disk-image-attachment"),
+    ] {
+        let found = seen(&facts(&attached(name)));
+        assert!(found.contains(&expected), "{name}: {found:?}");
+    }
+}
+
+#[test]
+fn the_way_it_came() {
+    let with = |change: &dyn Fn(&mut Facts)| {
+        let mut facts = facts(GOOD);
+        change(&mut facts);
+        seen(&facts)
+    };
+    assert_eq!(
+        with(&|facts| facts.envelope.helo_name = Some("localhost".into())),
+        ["helo-is-not-a-name"]
+    );
+    assert_eq!(
+        with(&|facts| facts.envelope.helo_name = Some("192.0.2.7".into())),
+        ["helo-is-not-a-name"]
+    );
+    assert_eq!(
+        with(&|facts| facts.envelope.helo_name = Some("[192.0.2.7]".into())),
+        [""; 0]
+    );
+    assert_eq!(
+        with(&|facts| facts.envelope.helo_name = Some("ours.example".into())),
+        ["helo-is-ours"]
+    );
+    assert_eq!(
+        with(&|facts| facts.envelope.peer.ptr_name = None),
+        ["no-ptr-name"]
+    );
+    assert_eq!(
+        with(&|facts| facts.refused_release_mark = Some("not ours".into())),
+        ["forged-release-mark"]
+    );
+}
+
+#[test]
+fn names_are_unique() {
+    let mut ids: Vec<&str> = SIGNALS.iter().map(|signal| signal.id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), SIGNALS.len());
+}
