@@ -98,7 +98,10 @@ impl Plan {
     /// Finds the plan for `verdict` on a server with these `abilities`.
     pub fn new(verdict: &Verdict, abilities: Abilities) -> Self {
         let with = |wanted: fn(&Action) -> bool| -> Vec<Address> {
-            let wanted = verdict.outcomes.iter().filter(|outcome| wanted(&outcome.action));
+            let wanted = verdict
+                .outcomes
+                .iter()
+                .filter(|outcome| wanted(&outcome.action));
             wanted.map(|outcome| outcome.recipient.clone()).collect()
         };
         let delivered = with(Action::delivers);
@@ -141,10 +144,18 @@ impl Plan {
             held.extend(refused);
             held.extend(deferred);
         }
-        let mut course = if delivered.is_empty() { Course::Drop } else { Course::Deliver };
+        let mut course = if delivered.is_empty() {
+            Course::Drop
+        } else {
+            Course::Deliver
+        };
         if course == Course::Deliver && !abilities.change_recipients {
             note = Some("held for all: this server lets no recipient be taken off".to_owned());
-            held = verdict.outcomes.iter().map(|outcome| outcome.recipient.clone()).collect();
+            held = verdict
+                .outcomes
+                .iter()
+                .map(|outcome| outcome.recipient.clone())
+                .collect();
             course = Course::Drop;
         }
         let fate = if !held.is_empty() {
@@ -154,7 +165,12 @@ impl Plan {
         } else {
             Fate::Delivered
         };
-        Self { course, held, fate, note }
+        Self {
+            course,
+            held,
+            fate,
+            note,
+        }
     }
 }
 
@@ -203,11 +219,18 @@ mod tests {
     fn check(actions: &[Action], course: Course, held: &[usize], fate: Fate) {
         let verdict = verdict(actions);
         let plan = Plan::new(&verdict, Abilities::ALL);
-        let mut expected: Vec<_> = held.iter().map(|i| verdict.outcomes[*i].recipient.clone()).collect();
+        let mut expected: Vec<_> = held
+            .iter()
+            .map(|i| verdict.outcomes[*i].recipient.clone())
+            .collect();
         let mut got = plan.held.clone();
         expected.sort();
         got.sort();
-        assert_eq!((plan.course, got, plan.fate), (course, expected, fate), "{actions:?}");
+        assert_eq!(
+            (plan.course, got, plan.fate),
+            (course, expected, fate),
+            "{actions:?}"
+        );
     }
 
     #[test]
@@ -215,7 +238,12 @@ mod tests {
         use Action::{Accept, Defer, Discard, Quarantine, Reject, Tag};
         check(&[Accept, Tag], Course::Deliver, &[], Fate::Delivered);
         check(&[Discard, Discard], Course::Drop, &[], Fate::Discarded);
-        check(&[Quarantine, Quarantine], Course::Drop, &[0, 1], Fate::Quarantined);
+        check(
+            &[Quarantine, Quarantine],
+            Course::Drop,
+            &[0, 1],
+            Fate::Quarantined,
+        );
         check(&[Reject], Course::Refuse, &[], Fate::Rejected);
         check(&[Defer, Defer], Course::Later, &[], Fate::Deferred);
     }
@@ -223,11 +251,31 @@ mod tests {
     #[test]
     fn mixed_actions_lose_nothing() {
         use Action::{Accept, Defer, Discard, Quarantine, Reject};
-        check(&[Accept, Discard, Quarantine], Course::Deliver, &[2], Fate::Quarantined);
-        check(&[Accept, Reject, Defer], Course::Deliver, &[1, 2], Fate::Quarantined);
+        check(
+            &[Accept, Discard, Quarantine],
+            Course::Deliver,
+            &[2],
+            Fate::Quarantined,
+        );
+        check(
+            &[Accept, Reject, Defer],
+            Course::Deliver,
+            &[1, 2],
+            Fate::Quarantined,
+        );
         check(&[Accept, Discard], Course::Deliver, &[], Fate::Discarded);
-        check(&[Quarantine, Discard], Course::Drop, &[0], Fate::Quarantined);
-        check(&[Quarantine, Reject], Course::Drop, &[0, 1], Fate::Quarantined);
+        check(
+            &[Quarantine, Discard],
+            Course::Drop,
+            &[0],
+            Fate::Quarantined,
+        );
+        check(
+            &[Quarantine, Reject],
+            Course::Drop,
+            &[0, 1],
+            Fate::Quarantined,
+        );
         check(&[Reject, Discard], Course::Refuse, &[], Fate::Rejected);
         check(&[Reject, Defer], Course::Later, &[], Fate::Deferred);
     }
@@ -235,7 +283,10 @@ mod tests {
     #[test]
     fn a_server_that_cannot_change_recipients_holds_for_all() {
         let verdict = verdict(&[Action::Accept, Action::Discard]);
-        let weak = Abilities { change_recipients: false, ..Abilities::ALL };
+        let weak = Abilities {
+            change_recipients: false,
+            ..Abilities::ALL
+        };
         let plan = Plan::new(&verdict, weak);
         assert_eq!(plan.course, Course::Drop);
         assert_eq!(plan.held.len(), 2);
@@ -245,7 +296,11 @@ mod tests {
     #[test]
     fn redirection_swaps_the_recipient_once() {
         let target = Address::new("abuse@example.org").expect("an address");
-        let verdict = verdict(&[Action::Redirect(target.clone()), Action::Redirect(target.clone()), Action::Accept]);
+        let verdict = verdict(&[
+            Action::Redirect(target.clone()),
+            Action::Redirect(target.clone()),
+            Action::Accept,
+        ]);
         let changes = Changes::recipients(&verdict);
         assert_eq!(changes.delete_recipients.len(), 2);
         assert_eq!(changes.add_recipients, [target]);

@@ -8,15 +8,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use judge::ledger::Ledger;
+use judge::{Arrival, Ledger};
 use mail::{
-    Action, Address, Envelope, Facts, Fate, Known, Limits, Message, Reason, Record, RecordId, Site, Verdict,
-    WindowFact,
+    Action, Address, Envelope, Facts, Fate, Known, Limits, Message, Reason, Record, RecordId, Site,
+    Verdict, WindowFact,
 };
 use store::{Store, StoreError};
 
 use crate::StartError;
 use crate::answer::{Abilities, Changes, Course, Plan, Reply, Text};
+use crate::clock::now;
 use crate::mark::{self, Marker};
 use crate::metrics::{FailureLabels, MessageLabels, Metrics};
 use crate::policy::{Active, PolicyInForce};
@@ -125,6 +126,7 @@ pub struct Engine {
     policy: PolicyInForce,
     windows: Mutex<Ledger>,
     marker: Marker,
+    canaries: Marker,
     recorder: Recorder,
     metrics: Arc<Metrics>,
 }
@@ -147,17 +149,28 @@ struct Judged {
 impl Engine {
     /// Puts the parts together: policy from the store (the shipped one at the first start), windows
     /// refilled from the records of the last hours.
-    pub async fn start(settings: Settings, store: Store, metrics: Arc<Metrics>) -> Result<Arc<Self>, StartError> {
+    pub async fn start(
+        settings: Settings,
+        store: Store,
+        metrics: Arc<Metrics>,
+    ) -> Result<Arc<Self>, StartError> {
         let policy = PolicyInForce::load(&store, &settings.limits, metrics.clone()).await?;
         let marker = Marker::new(store.secret("release-mark").await?);
-        let recorder = Recorder::start(store.clone(), settings.limits.record_queue_max, metrics.clone());
-        let windows = crate::windows::refill(&store, &policy.now().policy, &settings.limits).await?;
+        let canaries = Marker::for_canaries(store.secret("canary-mark").await?);
+        let recorder = Recorder::start(
+            store.clone(),
+            settings.limits.record_queue_max,
+            metrics.clone(),
+        );
+        let windows =
+            crate::windows::refill(&store, &policy.now().policy, &settings.limits).await?;
         Ok(Arc::new(Self {
             settings,
             store,
             policy,
             windows: Mutex::new(windows),
             marker,
+            canaries,
             recorder,
             metrics,
         }))
@@ -196,21 +209,42 @@ impl Engine {
         asked.recipients = vec![recipient.clone()];
         asked.direction = site.direction(&asked);
         let windows = self.windows().read(&asked, asked.received_at);
-        let (action, reason) = judge::judge_recipient(&asked, recipient, &windows, site, &active.policy)?;
+        let (action, reason) =
+            judge::judge_recipient(&asked, recipient, &windows, site, &active.policy)?;
         self.metrics.recipients_refused.inc();
         let text = reply_text(&active, &action, None);
-        tracing::info!("recipient refused by {}: see the rule's counts with `mailvigil policy show`", reason.name);
-        Some(Refusal { action, text, reason })
+        tracing::info!(
+            "recipient refused by {}: see the rule's counts with `mailvigil policy show`",
+            reason.name
+        );
+        Some(Refusal {
+            action,
+            text,
+            reason,
+        })
     }
 
     /// Judges one message. What the answer promises is durable when this returns.
     pub async fn question(&self, question: Question) -> Answer {
         let started = Instant::now();
-        let Question { mut envelope, raw, not_read, abilities } = question;
+        let Question {
+            mut envelope,
+            raw,
+            not_read,
+            abilities,
+        } = question;
         envelope.direction = self.settings.site.direction(&envelope);
-        let size = not_read.as_ref().map_or(raw.len() as u64, |not_read| not_read.size_bytes);
+        let size = not_read
+            .as_ref()
+            .map_or(raw.len() as u64, |not_read| not_read.size_bytes);
         let id = RecordId::random(envelope.received_at);
-        let way = UnderWay { id, started, envelope, raw: raw.into(), abilities };
+        let way = UnderWay {
+            id,
+            started,
+            envelope,
+            raw: raw.into(),
+            abilities,
+        };
         let deadline = self.settings.limits.deadline_ms;
         let decide = self.decide(&way, not_read);
         let decided = match tokio::time::timeout(Duration::from_millis(deadline), decide).await {
@@ -218,7 +252,9 @@ impl Engine {
             Err(_) => Err(Failure::Deadline(deadline)),
         };
         let answer = decided.unwrap_or_else(|failure| self.fail(&way, size, &failure));
-        self.metrics.answer_seconds.observe(started.elapsed().as_secs_f64());
+        self.metrics
+            .answer_seconds
+            .observe(started.elapsed().as_secs_f64());
         answer
     }
 
@@ -227,6 +263,9 @@ impl Engine {
             return Err(Failure::NotRead(not_read));
         }
         let (message, marks) = self.read(way).await?;
+        if self.is_canary(&message) {
+            return self.discard_canary(way, message).await;
+        }
         let refused_mark = match self.released(way, &marks).await? {
             Pass::Released(item) => return Ok(self.pass(way, message, item, marks)),
             Pass::Refused(why) => Some(why),
@@ -241,18 +280,32 @@ impl Engine {
     async fn read(&self, way: &UnderWay) -> Result<(Message, Vec<String>), Failure> {
         let (raw, limits) = (way.raw.clone(), self.settings.limits.clone());
         let message = guarded(way.raw.len(), move || Message::read(&raw, &limits)).await?;
-        let marks = message.headers_named(mark::HEADER).map(str::to_owned).collect();
+        let marks = message
+            .headers_named(mark::HEADER)
+            .map(str::to_owned)
+            .collect();
         Ok((message, marks))
     }
 
-    async fn judge(&self, way: &UnderWay, active: &Arc<Active>, message: Message, refused_release_mark: Option<String>) -> Result<Judged, Failure> {
+    async fn judge(
+        &self,
+        way: &UnderWay,
+        active: &Arc<Active>,
+        message: Message,
+        refused_release_mark: Option<String>,
+    ) -> Result<Judged, Failure> {
         let envelope = way.envelope.clone();
         let site = self.settings.site.clone();
         let windows = self.count(&envelope, message.size_bytes);
         let relayed_recipients = if site.is_ours(&envelope) {
             Vec::new()
         } else {
-            envelope.recipients.iter().filter(|to| site.is_foreign(to)).cloned().collect()
+            envelope
+                .recipients
+                .iter()
+                .filter(|to| site.is_foreign(to))
+                .cloned()
+                .collect()
         };
         let active = active.clone();
         guarded(way.raw.len(), move || {
@@ -275,7 +328,7 @@ impl Engine {
     /// Counts the message in the windows of its peer, sender and recipients, and reads them.
     fn count(&self, envelope: &Envelope, size_bytes: u64) -> Vec<WindowFact> {
         let mut windows = self.windows();
-        windows.apply(&crate::windows::arrival(envelope, size_bytes));
+        windows.apply(&Arrival::new(envelope, size_bytes));
         windows.read(envelope, envelope.received_at)
     }
 
@@ -284,26 +337,65 @@ impl Engine {
         self.windows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Sets the metric that is looked up rather than counted.
+    pub fn count_window_keys(&self) {
+        self.metrics.window_keys.set(self.windows().len() as i64);
+    }
+
+    /// Takes over a newer policy; when it asks about other windows they are filled anew from the records.
+    pub async fn refresh_policy(&self) -> Result<bool, StoreError> {
+        let changed = self.policy.refresh(&self.store).await?;
+        let policy = &self.policy.now().policy;
+        if changed && self.windows().spans() != policy.spans() {
+            let windows =
+                crate::windows::refill(&self.store, policy, &self.settings.limits).await?;
+            *self.windows() = windows;
+        }
+        Ok(changed)
+    }
+
     /// Makes durable what the answer will promise, then gives the answer.
-    async fn promise(&self, way: &UnderWay, active: &Active, judged: Judged, marks: &[String]) -> Result<Answer, Failure> {
+    async fn promise(
+        &self,
+        way: &UnderWay,
+        active: &Active,
+        judged: Judged,
+        marks: &[String],
+    ) -> Result<Answer, Failure> {
         let Judged { facts, verdict } = judged;
         let plan = Plan::new(&verdict, way.abilities);
         let mut record = self.record(way, facts, plan.fate);
         record.note = plan.note.clone();
         record.verdict = Some(verdict.clone());
         let mut id = record.id;
-        let at_server = plan.held.len() == verdict.outcomes.len() && active.policy.holds_at_server() && way.abilities.hold;
+        let at_server = plan.held.len() == verdict.outcomes.len()
+            && active.policy.holds_at_server()
+            && way.abilities.hold;
         match plan.fate {
             Fate::Quarantined if at_server => {
-                record.note = Some("held in the mail server's own queue; release it there (postsuper -H)".to_owned());
+                record.note = Some(
+                    "held in the mail server's own queue; release it there (postsuper -H)"
+                        .to_owned(),
+                );
                 self.store.write(std::slice::from_ref(&record)).await?;
             }
-            Fate::Quarantined => id = self.store.hold(&record, &way.raw, &plan.held).await?.id,
+            Fate::Quarantined => {
+                id = self
+                    .store
+                    .hold(&record, way.raw.clone(), &plan.held)
+                    .await?
+                    .id
+            }
             Fate::Discarded => self.store.write(std::slice::from_ref(&record)).await?,
-            Fate::Delivered | Fate::Rejected | Fate::Deferred | Fate::Failed | Fate::Unscanned => self.recorder.take(record),
+            Fate::Delivered | Fate::Rejected | Fate::Deferred | Fate::Failed | Fate::Unscanned => {
+                self.recorder.take(record)
+            }
         }
         self.metrics.store_up.set(1);
-        self.metrics.messages.get_or_create(&labels(&way.envelope, &verdict)).inc();
+        self.metrics
+            .messages
+            .get_or_create(&labels(&way.envelope, &verdict))
+            .inc();
         let reply = if at_server {
             Reply::Hold(format!("mailvigil {id}"))
         } else {
@@ -314,7 +406,12 @@ impl Engine {
                 Course::Drop => Reply::Drop,
             }
         };
-        Ok(Answer { reply, record: id, verdict: Some(Arc::new(verdict)), fate: plan.fate })
+        Ok(Answer {
+            reply,
+            record: id,
+            verdict: Some(Arc::new(verdict)),
+            fate: plan.fate,
+        })
     }
 
     /// Looks at release marks: is this a message we released ourselves?
@@ -327,38 +424,92 @@ impl Engine {
             });
         };
         let Some(mark) = self.marker.verify(value) else {
-            return Ok(Pass::Refused("a release mark that was not made here".to_owned()));
+            return Ok(Pass::Refused(
+                "a release mark that was not made here".to_owned(),
+            ));
         };
         let Some(released) = self.store.mark(mark).await? else {
-            return Ok(Pass::Refused("a release mark that is not known any more".to_owned()));
+            return Ok(Pass::Refused(
+                "a release mark that is not known any more".to_owned(),
+            ));
         };
         let held = self.store.body(released.item).await;
         let same = held.is_ok_and(|held| mark::body(&held) == mark::body(&way.raw));
         if !same {
-            return Ok(Pass::Refused("a release mark on another message".to_owned()));
+            return Ok(Pass::Refused(
+                "a release mark on another message".to_owned(),
+            ));
         }
         let keys: Vec<String> = released.recipients.iter().map(Address::key).collect();
-        if !way.envelope.recipients.iter().all(|to| keys.contains(&to.key())) {
-            return Ok(Pass::Refused("a release mark for other recipients".to_owned()));
+        if !way
+            .envelope
+            .recipients
+            .iter()
+            .all(|to| keys.contains(&to.key()))
+        {
+            return Ok(Pass::Refused(
+                "a release mark for other recipients".to_owned(),
+            ));
         }
-        match self.store.use_mark(mark, way.envelope.received_at).await? {
-            Some(used) => Ok(Pass::Released(used.item)),
-            None => Ok(Pass::Refused("a release mark that was used before or ran out".to_owned())),
+        if self.store.use_mark(mark, way.envelope.received_at).await? {
+            Ok(Pass::Released(released.item))
+        } else {
+            Ok(Pass::Refused(
+                "a release mark that was used before or ran out".to_owned(),
+            ))
         }
+    }
+
+    /// Is it a message that we made ourselves, a moment ago, to see whether mail comes past us?
+    fn is_canary(&self, message: &Message) -> bool {
+        let made = message
+            .header(mark::CANARY_HEADER)
+            .and_then(|value| self.canaries.verify(value));
+        made.is_some_and(|made| {
+            now().micros_since(made.at()) < crate::canary::FRESH_SECS * 1_000_000
+        })
+    }
+
+    async fn discard_canary(&self, way: &UnderWay, message: Message) -> Result<Answer, Failure> {
+        let mut record = self.record(way, facts_of_pass(way, message), Fate::Discarded);
+        record.note =
+            Some("a canary: it proves that this server's mail comes past Mailvigil".to_owned());
+        self.store.write(std::slice::from_ref(&record)).await?;
+        Ok(Answer {
+            reply: Reply::Drop,
+            record: way.id,
+            verdict: None,
+            fate: Fate::Discarded,
+        })
     }
 
     /// Lets a released message pass, without its mark.
     fn pass(&self, way: &UnderWay, message: Message, item: RecordId, marks: Vec<String>) -> Answer {
         let mut record = self.record(way, facts_of_pass(way, message), Fate::Delivered);
-        record.note = Some(format!("released from the quarantine, item {item}: passed by its mark, not judged again"));
+        record.note = Some(format!(
+            "released from the quarantine, item {item}: passed by its mark, not judged again"
+        ));
         self.recorder.take(record);
-        let reply = Reply::Deliver(Changes { remove_headers: occurrences(mark::HEADER, marks.len()), ..Changes::default() });
-        Answer { reply, record: way.id, verdict: None, fate: Fate::Delivered }
+        let reply = Reply::Deliver(Changes {
+            remove_headers: occurrences(mark::HEADER, marks.len()),
+            ..Changes::default()
+        });
+        Answer {
+            reply,
+            record: way.id,
+            verdict: None,
+            fate: Fate::Delivered,
+        }
     }
 
     /// The answer the operator chose for what we cannot judge, counted and recorded.
     fn fail(&self, way: &UnderWay, size_bytes: u64, failure: &Failure) -> Answer {
-        self.metrics.failures.get_or_create(&FailureLabels { why: failure.label() }).inc();
+        self.metrics
+            .failures
+            .get_or_create(&FailureLabels {
+                why: failure.label(),
+            })
+            .inc();
         if matches!(failure, Failure::Store(_)) {
             self.metrics.store_up.set(0);
         }
@@ -366,7 +517,14 @@ impl Engine {
             OnFailure::Accept => (Reply::Deliver(Changes::default()), "it passed unjudged"),
             OnFailure::Tempfail => {
                 let text = "Mail cannot be checked at the moment, please try again later";
-                (Reply::Later(Text { code: 451, enhanced: "4.7.1".to_owned(), text: text.to_owned() }), "it was put off")
+                (
+                    Reply::Later(Text {
+                        code: 451,
+                        enhanced: "4.7.1".to_owned(),
+                        text: text.to_owned(),
+                    }),
+                    "it was put off",
+                )
             }
         };
         let id = way.id;
@@ -376,7 +534,12 @@ impl Engine {
         record.size_bytes = size_bytes;
         record.note = Some(format!("not judged, {done}: {failure}"));
         self.recorder.take(record);
-        Answer { reply, record: id, verdict: None, fate: Fate::Failed }
+        Answer {
+            reply,
+            record: id,
+            verdict: None,
+            fate: Fate::Failed,
+        }
     }
 
     fn record(&self, way: &UnderWay, facts: Facts, fate: Fate) -> Record {
@@ -386,7 +549,11 @@ impl Engine {
             at: way.envelope.received_at,
             fate,
             envelope: way.envelope.clone(),
-            header_from: message.header_from.iter().find_map(|from| from.address.as_ref()).map(Address::key),
+            header_from: message
+                .header_from
+                .iter()
+                .find_map(|from| from.address.as_ref())
+                .map(Address::key),
             subject: message.subject.clone(),
             message_id: message.message_id.clone(),
             size_bytes: message.size_bytes,
@@ -421,9 +588,14 @@ fn facts_of_pass(way: &UnderWay, message: Message) -> Facts {
 
 /// Runs work on a message behind a fence: a panic in it is a failure of this message only. Work on a long
 /// message goes to a thread of its own.
-async fn guarded<T: Send + 'static>(bytes: usize, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+async fn guarded<T: Send + 'static>(
+    bytes: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Failure> {
     if bytes > LONG_BYTES {
-        return tokio::task::spawn_blocking(work).await.map_err(|_| Failure::Bug);
+        return tokio::task::spawn_blocking(work)
+            .await
+            .map_err(|_| Failure::Bug);
     }
     catch_unwind(AssertUnwindSafe(work)).map_err(|_| Failure::Bug)
 }
@@ -442,7 +614,9 @@ fn changes(active: &Active, verdict: &Verdict, abilities: Abilities, marks: &[St
 
 /// All occurrences of a field, for removal.
 fn occurrences(name: &str, count: usize) -> Vec<(String, u32)> {
-    (1..=count as u32).map(|index| (name.to_owned(), index)).collect()
+    (1..=count as u32)
+        .map(|index| (name.to_owned(), index))
+        .collect()
 }
 
 /// The policy's reply text, with the record's name so that a complaint can be looked up.
@@ -452,7 +626,11 @@ fn reply_text(active: &Active, action: &Action, record: Option<RecordId>) -> Tex
         Some(id) => format!("{} ({id})", reply.text),
         None => reply.text.clone(),
     };
-    Text { code: reply.code, enhanced: reply.enhanced.clone(), text }
+    Text {
+        code: reply.code,
+        enhanced: reply.enhanced.clone(),
+        text,
+    }
 }
 
 fn labels(envelope: &Envelope, verdict: &Verdict) -> MessageLabels {

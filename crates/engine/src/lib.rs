@@ -1,1 +1,43 @@
-//! stub
+//! The service without sockets: gather → judge → promise → answer → learn, and the [`Desk`].
+//!
+//! [`Engine`] judges; start at [`Engine::question`], the life of a message. [`Desk`] is everything a person can do, the
+//! one way command line, console and JSON API go. This crate speaks no protocol and holds no rule about mail.
+
+// The life of a message.
+mod answer;
+mod engine;
+mod policy;
+mod recorder;
+mod windows;
+
+// Mail that comes past in other ways.
+pub mod mark;
+mod unscanned;
+
+// What people do.
+mod canary;
+mod desk;
+mod keeper;
+mod release;
+
+// Time and numbers.
+pub mod clock;
+pub mod metrics;
+
+pub use answer::{Abilities, Changes, Reply, Text};
+pub use canary::Canary;
+pub use desk::{Author, Desk, DeskError};
+pub use engine::{Answer, Engine, NotRead, OnFailure, Question, Refusal, Settings};
+pub use release::{Courier, Released, Submitted};
+pub use unscanned::Arrived;
+
+/// Why the engine does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] store::StoreError),
+    /// No policy can be used, not even the shipped one.
+    #[error("no policy can be used: {0}")]
+    Policy(String),
+}

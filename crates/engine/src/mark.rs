@@ -14,17 +14,32 @@ use subtle::ConstantTimeEq;
 
 /// The header field's name.
 pub const HEADER: &str = "Mailvigil-Release";
+/// The header field that makes a message a canary.
+pub const CANARY_HEADER: &str = "Mailvigil-Canary";
 
 /// Makes and checks marks under one key.
 #[derive(Clone)]
 pub struct Marker {
     key: Secret<[u8; 32]>,
+    /// What its marks are for; a mark for one purpose is none for another.
+    purpose: &'static [u8],
 }
 
 impl Marker {
-    /// With the store's key, see `Store::secret`.
+    /// For releases, with the store's key, see `Store::secret`.
     pub const fn new(key: Secret<[u8; 32]>) -> Self {
-        Self { key }
+        Self {
+            key,
+            purpose: b"mailvigil release mark 1\0",
+        }
+    }
+
+    /// For canaries: messages that only prove that mail comes past us.
+    pub const fn for_canaries(key: Secret<[u8; 32]>) -> Self {
+        Self {
+            key,
+            purpose: b"mailvigil canary mark 1\0",
+        }
     }
 
     /// The header value for a mark.
@@ -42,9 +57,9 @@ impl Marker {
     }
 
     fn mac(&self, mark: RecordId) -> [u8; 32] {
-        let key = sha2::digest::array::Array::from(*self.key.reveal());
-        let mut mac = Hmac::<Sha256>::new_from_slice(&key).unwrap_or_else(|_| Hmac::new(&Default::default()));
-        mac.update(b"mailvigil release mark 1\0");
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.key.reveal())
+            .expect("HMAC takes keys of any length (RFC 2104 §2)");
+        mac.update(self.purpose);
         mac.update(mark.to_string().as_bytes());
         mac.finalize().into_bytes().into()
     }
@@ -60,17 +75,7 @@ pub fn marked(value: &str, raw: &[u8]) -> Vec<u8> {
 /// The body: everything after the first empty line. A mail server may complete the header of a message
 /// that comes from its own machine (RFC 6409 §8), so only the body must be the same bytes.
 pub fn body(raw: &[u8]) -> &[u8] {
-    let crlf = memmem(raw, b"\r\n\r\n").map(|at| at + 4);
-    let lf = memmem(raw, b"\n\n").map(|at| at + 2);
-    match (crlf, lf) {
-        (Some(a), Some(b)) => &raw[a.min(b)..],
-        (Some(at), None) | (None, Some(at)) => &raw[at..],
-        (None, None) => &[],
-    }
-}
-
-fn memmem(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack.windows(needle.len()).position(|window| window == needle)
+    &raw[mail::message::body_start(raw)..]
 }
 
 #[cfg(test)]
@@ -97,7 +102,10 @@ mod tests {
 
     #[test]
     fn the_body_starts_after_the_first_empty_line() {
-        assert_eq!(body(b"A: b\r\n\r\nhello\r\n\r\nworld"), b"hello\r\n\r\nworld");
+        assert_eq!(
+            body(b"A: b\r\n\r\nhello\r\n\r\nworld"),
+            b"hello\r\n\r\nworld"
+        );
         assert_eq!(body(b"A: b\n\nhello"), b"hello");
         assert_eq!(body(b"A: b\r\n"), b"");
     }

@@ -38,8 +38,17 @@ impl Recorder {
     pub fn start(store: Store, queue_max: usize, metrics: Arc<Metrics>) -> Self {
         let (queue, entries) = mpsc::channel(queue_max.max(1));
         let waiting = Arc::new(AtomicUsize::new(0));
-        tokio::spawn(write_batches(store, entries, waiting.clone(), metrics.clone()));
-        Self { queue, waiting, metrics }
+        tokio::spawn(write_batches(
+            store,
+            entries,
+            waiting.clone(),
+            metrics.clone(),
+        ));
+        Self {
+            queue,
+            waiting,
+            metrics,
+        }
     }
 
     /// Takes a record to be written soon; drops and counts it when the queue is full.
@@ -66,12 +75,22 @@ impl Recorder {
     }
 }
 
-async fn write_batches(store: Store, mut entries: mpsc::Receiver<Entry>, waiting: Arc<AtomicUsize>, metrics: Arc<Metrics>) {
+async fn write_batches(
+    store: Store,
+    mut entries: mpsc::Receiver<Entry>,
+    waiting: Arc<AtomicUsize>,
+    metrics: Arc<Metrics>,
+) {
     let mut batch = Vec::new();
     let mut flushes = Vec::new();
     while let Some(entry) = entries.recv().await {
         sort_in(entry, &mut batch, &mut flushes);
-        tokio::time::sleep(if flushes.is_empty() { GATHER } else { Duration::ZERO }).await;
+        tokio::time::sleep(if flushes.is_empty() {
+            GATHER
+        } else {
+            Duration::ZERO
+        })
+        .await;
         while batch.len() < BATCH_MAX {
             let Ok(entry) = entries.try_recv() else { break };
             sort_in(entry, &mut batch, &mut flushes);

@@ -25,16 +25,26 @@ pub struct Arrived {
 impl Engine {
     /// Records those of `arrived` that no record knows by queue id.
     pub async fn count_unscanned(&self, arrived: &[Arrived]) -> Result<(), StoreError> {
-        let ids: Vec<String> = arrived.iter().map(|arrived| arrived.queue_id.clone()).collect();
+        let ids: Vec<String> = arrived
+            .iter()
+            .map(|arrived| arrived.queue_id.clone())
+            .collect();
         let known = self.store().known_queue_ids(&ids).await?;
-        let unknown = arrived.iter().filter(|arrived| !known.contains(&arrived.queue_id));
-        let records: Vec<Record> = unknown.map(|arrived| record(arrived, &self.settings().node)).collect();
+        let unknown = arrived
+            .iter()
+            .filter(|arrived| !known.contains(&arrived.queue_id));
+        let records: Vec<Record> = unknown
+            .map(|arrived| record(arrived, &self.settings().node))
+            .collect();
         if records.is_empty() {
             return Ok(());
         }
         self.store().write(&records).await?;
         self.metrics().unscanned.inc_by(records.len() as u64);
-        tracing::warn!("{} messages passed a mail server unjudged; see `mailvigil messages --fate unscanned`", records.len());
+        tracing::warn!(
+            "{} messages passed a mail server unjudged; see `mailvigil messages --fate unscanned`",
+            records.len()
+        );
         Ok(())
     }
 }
@@ -43,7 +53,10 @@ fn record(arrived: &Arrived, node: &str) -> Record {
     let mut envelope = Envelope::new(arrived.seen_at, "mail-log");
     envelope.server = node.to_owned();
     envelope.queue_id = Some(arrived.queue_id.clone());
-    envelope.peer = Peer { ip: arrived.ip, ..Peer::default() };
+    envelope.peer = Peer {
+        ip: arrived.ip,
+        ..Peer::default()
+    };
     envelope.envelope_from = Address::new(&arrived.envelope_from);
     Record {
         id: RecordId::random(arrived.seen_at),
@@ -57,7 +70,9 @@ fn record(arrived: &Arrived, node: &str) -> Record {
         digest: String::new(),
         verdict: None,
         facts: None,
-        note: Some("the mail server's log shows that it was taken while nobody judged it".to_owned()),
+        note: Some(
+            "the mail server's log shows that it was taken while nobody judged it".to_owned(),
+        ),
         took_us: 0,
     }
 }

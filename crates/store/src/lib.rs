@@ -1,1 +1,98 @@
-//! stub
+//! Keeping: records, the quarantine, policy versions, acts of administrators. It interprets nothing of it.
+//!
+//! [`Store`] has two real back ends behind one set of methods: SQLite for one machine, PostgreSQL for many; bodies of
+//! held messages are files. What a method has returned is durable. Start at [`Store::open`].
+//!
+//! | on disk | after a crash | put right by |
+//! | --- | --- | --- |
+//! | `bodies/new/ID` | a body half written | removed at the next start |
+//! | `bodies/xx/ID` without a row | a body whose row never came, or whose row was closed first | the sweep, an hour later |
+//! | row `held` | its body is whole: it was synced before | – |
+//! | row `releasing` | a release that was cut off | put back to `held`, or closed when its mark was used, once the mark has run out |
+
+// The two back ends, and what they hold.
+mod db;
+mod schema;
+
+// Messages.
+mod query;
+mod records;
+
+mod bodies;
+mod quarantine;
+
+// What people decide and do.
+mod acts;
+mod policies;
+
+// Small things that must survive, and the end of all things.
+mod retention;
+mod state;
+
+use std::path::PathBuf;
+
+use mail::Secret;
+
+pub use acts::Act;
+pub use policies::{NewPolicy, PolicyVersion};
+pub use quarantine::{Held, HeldFilter, HoldState, Mark};
+pub use query::Query;
+pub use retention::{Retention, Swept};
+pub use state::PastArrival;
+
+use bodies::Bodies;
+use db::Db;
+
+/// What a store needs to know.
+#[derive(Clone, Debug)]
+pub struct StoreConfig {
+    /// `sqlite:FILE` or `postgres://USER:PASSWORD@HOST/NAME`.
+    pub database: Secret<String>,
+    /// Folder of the bodies of held messages; made when missing.
+    pub bodies: PathBuf,
+    /// Bytes that held messages may take together.
+    pub quarantine_bytes_max: u64,
+    /// Bytes of facts kept beside one record; larger ones are kept without headers and parts.
+    pub facts_bytes_max: usize,
+}
+
+/// Why something was not kept or found.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database or the disk does not answer in time, or not at all. Trying again may help.
+    #[error("the store is not available: {0}")]
+    Unavailable(String),
+    /// There is no room.
+    #[error("the store is full: {0}")]
+    Full(String),
+    /// Somebody else was faster.
+    #[error("{0}")]
+    Conflict(String),
+    /// What is kept is not what was written.
+    #[error("the store is damaged: {0}")]
+    Corrupt(String),
+}
+
+/// The store. Cheap to clone; all clones share their connections.
+#[derive(Clone)]
+pub struct Store {
+    db: Db,
+    bodies: Bodies,
+    quarantine_bytes_max: u64,
+    facts_bytes_max: usize,
+}
+
+impl Store {
+    /// Opens the database, bringing its tables to this program's version, and the folder of bodies.
+    pub async fn open(config: &StoreConfig) -> Result<Self, StoreError> {
+        let db = Db::open(config.database.reveal()).await?;
+        schema::bring_up(&db).await?;
+        let bodies = Bodies::open(&config.bodies).await?;
+        Ok(Self {
+            db,
+            bodies,
+            quarantine_bytes_max: config.quarantine_bytes_max,
+            facts_bytes_max: config.facts_bytes_max,
+        })
+    }
+}

@@ -34,9 +34,10 @@
 //! may have 64 MB and lines any length; headers of no client are rewritten, so that `Received` is
 //! all that Postfix adds.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process};
@@ -45,8 +46,11 @@ use tempfile::TempDir;
 
 use crate::guard::Guard;
 use crate::place::{folder, free_port, is_root, run, set_mode};
+use crate::smtp::Client;
 
 mod settings;
+
+use settings::Owners;
 
 /// What an instance is to be; [`Setup::start`] makes it so.
 #[derive(Debug, Clone)]
@@ -272,6 +276,7 @@ impl Postfix {
             .tool("postconf")
             .arg("-e")
             .arg(format!("{name} = {value}")))?;
+        self.age_settings()?;
         self.reload()
     }
 
@@ -321,11 +326,12 @@ impl Postfix {
             Path::new("/usr/sbin/postfix").exists(),
             "Postfix is not installed (Debian package postfix)"
         );
+        let owners = Owners::of_this_machine()?;
         for (name, owner, mode) in settings::FOLDERS {
             let path = self.folder.path().join(name);
             std::fs::create_dir(&path)?;
             set_mode(&path, *mode)?;
-            settings::account(*owner)?.own(&path)?;
+            owners.account(*owner).own(&path)?;
         }
         Ok(())
     }
@@ -333,10 +339,18 @@ impl Postfix {
     fn write_settings(&self, setup: &Setup) -> Result<()> {
         let main = settings::main(self.folder.path(), &setup.settings)?;
         std::fs::write(self.config_dir().join("main.cf"), main)?;
-        std::fs::write(
-            self.config_dir().join("master.cf"),
-            settings::master(self.ports),
-        )?;
+        let master = settings::master(self.ports);
+        std::fs::write(self.config_dir().join("master.cf"), master)?;
+        self.age_settings()
+    }
+
+    /// Every program of Postfix waits until `main.cf` is some seconds old, in case somebody still
+    /// writes it. Nobody does, so it gets an older date.
+    fn age_settings(&self) -> Result<()> {
+        let main = File::options()
+            .write(true)
+            .open(self.config_dir().join("main.cf"))?;
+        main.set_modified(SystemTime::now() - Duration::from_mins(1))?;
         Ok(())
     }
 
@@ -352,7 +366,22 @@ impl Postfix {
         let master = master.with_context(|| format!("not a process id: {text:?}"))?;
         let guard = Guard::over(master, Signal::TERM, Some(self.folder.path()))?;
         self.running = Some(Running { master, guard });
-        Ok(())
+        self.wait_for_greeting()
+    }
+
+    /// Postfix listens before its smtpd has read the settings; one that cannot live with them would
+    /// leave every client waiting. Asked on the plain port, so that no milter hears of it.
+    fn wait_for_greeting(&self) -> Result<()> {
+        let end = Instant::now() + Duration::from_secs(15);
+        loop {
+            let greeting = Client::connect_patiently(self.ports.plain, Duration::from_secs(1))
+                .and_then(Client::quit);
+            let Err(error) = greeting else { return Ok(()) };
+            let log = self.log();
+            if log.contains("bad command startup") || Instant::now() >= end {
+                return Err(error.context(format!("Postfix does not greet; its log:\n{log}")));
+            }
+        }
     }
 }
 

@@ -191,13 +191,18 @@ pub struct Client {
 impl Client {
     /// Connects to a loopback port and reads the greeting. Waits at most two minutes for any reply.
     pub fn connect(port: u16) -> Result<Self> {
+        Self::connect_patiently(port, Duration::from_mins(2))
+    }
+
+    /// Connects, and waits at most `patience` for any reply.
+    pub fn connect_patiently(port: u16, patience: Duration) -> Result<Self> {
         let writer = TcpStream::connect((Ipv4Addr::LOCALHOST, port))
             .with_context(|| format!("no connection to port {port}"))?;
         writer.set_nodelay(true)?;
-        writer.set_read_timeout(Some(Duration::from_secs(120)))?;
-        writer.set_write_timeout(Some(Duration::from_secs(120)))?;
+        writer.set_read_timeout(Some(patience))?;
+        writer.set_write_timeout(Some(patience))?;
         let mut reader = BufReader::new(writer.try_clone()?);
-        let greeting = read_reply(&mut reader)?;
+        let greeting = read_reply(&mut reader).context("no greeting")?;
         Ok(Self {
             reader,
             writer,
@@ -216,13 +221,6 @@ impl Client {
     /// The first line the server said.
     pub fn greeting(&self) -> &Reply {
         &self.greeting
-    }
-
-    /// Waits at most this long for any reply.
-    pub fn patience(&self, patience: Duration) -> Result<()> {
-        self.writer
-            .set_read_timeout(Some(patience))
-            .context("no such patience")
     }
 
     /// `EHLO`; anything but success is an error.

@@ -79,8 +79,8 @@ pub(super) fn of_bytes(raw: &[u8], report: &mut impl FnMut(Oddity)) {
     }
 }
 
-/// Where the body starts.
-pub(super) fn body_start(raw: &[u8]) -> usize {
+/// Where the body of a message starts: after the first empty line, or at the end.
+pub fn body_start(raw: &[u8]) -> usize {
     if raw.starts_with(b"\r\n") {
         return 2;
     }

@@ -21,6 +21,8 @@ mod parts;
 #[cfg(test)]
 mod tests;
 
+pub use guard::body_start;
+
 /// One message as read from its bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {

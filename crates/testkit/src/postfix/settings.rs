@@ -48,22 +48,37 @@ pub(super) enum Owner {
     PostfixDrop,
 }
 
-/// The numbers of an owner on this machine.
-pub(super) fn account(owner: Owner) -> Result<Account> {
-    match owner {
-        Owner::Root => Account::named("root"),
-        Owner::Postfix => Account::named("postfix"),
-        Owner::PostfixDrop => {
-            let group = run(Command::new("getent").args(["group", "postdrop"]))?;
-            let number = group
-                .split(':')
-                .nth(2)
-                .and_then(|number| number.parse().ok());
-            let group = number.with_context(|| format!("no number of a group in {group:?}"))?;
-            Ok(Account {
-                group,
-                ..Account::named("postfix")?
-            })
+/// The owners' numbers on this machine.
+pub(super) struct Owners {
+    root: Account,
+    postfix: Account,
+    postfix_drop: Account,
+}
+
+impl Owners {
+    /// Looks them up.
+    pub(super) fn of_this_machine() -> Result<Self> {
+        let postfix = Account::named("postfix")?;
+        let group = run(Command::new("getent").args(["group", "postdrop"]))?;
+        let number = group
+            .split(':')
+            .nth(2)
+            .and_then(|number| number.parse().ok());
+        let group = number.with_context(|| format!("no number of a group in {group:?}"))?;
+        let postfix_drop = Account { group, ..postfix };
+        Ok(Self {
+            root: Account::named("root")?,
+            postfix,
+            postfix_drop,
+        })
+    }
+
+    /// The numbers of one of them.
+    pub(super) fn account(&self, owner: Owner) -> Account {
+        match owner {
+            Owner::Root => self.root,
+            Owner::Postfix => self.postfix,
+            Owner::PostfixDrop => self.postfix_drop,
         }
     }
 }
@@ -100,7 +115,7 @@ daemon_directory = /usr/lib/postfix/sbin
 
 # Names: nothing is looked up, nothing is local, everything goes to the sink.
 inet_interfaces = 127.0.0.1
-inet_protocols = ipv4
+inet_protocols = all
 smtpd_peername_lookup = no
 smtp_dns_support_level = disabled
 smtp_host_lookup = native
@@ -116,7 +131,8 @@ relay_domains =
 
 # Who may do what.
 mynetworks = 127.0.0.0/8
-smtpd_relay_restrictions = permit
+# Everybody may. smtpd does not run on a plain \"permit\": it asks for a refusal in the list.
+smtpd_relay_restrictions = check_client_access static:OK, reject
 smtpd_recipient_restrictions =
 smtpd_authorized_xclient_hosts = 127.0.0.0/8
 

@@ -112,7 +112,7 @@ impl Load {
             port,
             messages,
             connections: 4,
-            patience: Duration::from_secs(60),
+            patience: Duration::from_mins(1),
             mail: Box::new(mail),
             run,
             answered: AtomicUsize::new(0),

@@ -1,0 +1,456 @@
+//! The quarantine: whole messages that wait for a person, and the marks that let them out.
+//!
+//! A state changes by one conditional statement, so of two administrators one acts and the other is told.
+
+use std::sync::Arc;
+
+use mail::{Address, Record, RecordId, Timestamp};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use sqlx::AssertSqlSafe;
+
+use crate::acts::{Act, insert_act};
+use crate::db::{reading, writing};
+use crate::query::escape_like;
+use crate::records::{Prepared, insert, storable};
+use crate::{Store, StoreError};
+
+/// Where a held message is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HoldState {
+    /// Waits for a person.
+    Held,
+    /// On its way back to the mail server.
+    Releasing,
+    /// The server has it again.
+    Released,
+    /// A person deleted it.
+    Deleted,
+    /// Nobody decided in time.
+    Expired,
+}
+
+impl HoldState {
+    /// As stored and shown.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Releasing => "releasing",
+            Self::Released => "released",
+            Self::Deleted => "deleted",
+            Self::Expired => "expired",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        [
+            Self::Held,
+            Self::Releasing,
+            Self::Released,
+            Self::Deleted,
+            Self::Expired,
+        ]
+        .into_iter()
+        .find(|state| state.as_str() == text)
+    }
+}
+
+/// A held message, without its body.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Held {
+    /// Its name; the record of the same name tells why it is held.
+    pub id: RecordId,
+    /// When it came.
+    pub at: Timestamp,
+    /// Where it is in its life.
+    pub state: HoldState,
+    /// Since when.
+    pub changed_at: Timestamp,
+    /// SHA-256 of its bytes, hexadecimal.
+    pub digest: String,
+    /// Its bytes.
+    pub size_bytes: u64,
+    /// The mail server that handed it over.
+    pub server: String,
+    /// The envelope sender.
+    pub envelope_from: Option<Address>,
+    /// For whom it is held.
+    pub recipients: Vec<Address>,
+    /// The visible sender.
+    pub header_from: Option<String>,
+    /// The decoded subject.
+    pub subject: String,
+    /// Its danger level.
+    pub level: Option<String>,
+    /// Its score.
+    pub score: Option<f64>,
+    /// How often the same message came.
+    pub copies: u64,
+    /// When it came last.
+    pub last_seen: Timestamp,
+}
+
+/// Which held messages.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HeldFilter {
+    /// Also those that are not held any more.
+    pub all: bool,
+    /// For this recipient, or `@domain`.
+    pub to: Option<String>,
+    /// Only items older than this one: the next page.
+    pub before: Option<RecordId>,
+    /// How many at most.
+    pub limit: u32,
+}
+
+/// A release mark.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// The held message it lets out.
+    pub item: RecordId,
+    /// For these recipients.
+    pub recipients: Vec<Address>,
+    /// Was it used?
+    pub used: bool,
+    /// When it runs out.
+    pub expires: Timestamp,
+}
+
+const COLUMNS: &str = "id, at, state, changed_at, digest, size_bytes, server, envelope_from, recipients, header_from, subject, level, score, copies, last_seen";
+
+type Row = (
+    String,
+    i64,
+    String,
+    i64,
+    String,
+    i64,
+    String,
+    Option<String>,
+    String,
+    Option<String>,
+    String,
+    Option<String>,
+    Option<f64>,
+    i64,
+    i64,
+);
+
+impl Store {
+    /// Keeps a message whole for these recipients, and its record, durably. The very same message (bytes, envelope sender
+    /// and recipients) that is held already is not kept twice: a client that was not answered sends it again.
+    /// Returns what is held.
+    pub async fn hold(
+        &self,
+        record: &Record,
+        body: Arc<[u8]>,
+        recipients: &[Address],
+    ) -> Result<Held, StoreError> {
+        let identity = identity(record, recipients);
+        if let Some(known) = self.come_again(&identity, record).await? {
+            return Ok(known);
+        }
+        self.check_room(body.len() as u64).await?;
+        self.bodies.write(record.id, body).await?;
+        let prepared = Prepared::new(record, self.facts_bytes_max)?;
+        let list = storable(serde_json::to_string(recipients)?);
+        let kept = writing!(&self.db, tx => {
+            let done = sqlx::query(
+                "INSERT INTO quarantine (id, at, state, changed_at, identity, digest, size_bytes, server, envelope_from, recipients, header_from, subject, level, score, copies, last_seen)
+                 VALUES ($1, $2, 'held', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1, $2) ON CONFLICT DO NOTHING",
+            )
+            .bind(&prepared.id)
+            .bind(record.at.0)
+            .bind(&identity)
+            .bind(&record.digest)
+            .bind(record.size_bytes as i64)
+            .bind(storable(record.envelope.server.clone()))
+            .bind(record.envelope.envelope_from.as_ref().map(|from| storable(from.as_str().to_owned())))
+            .bind(&list)
+            .bind(record.header_from.clone().map(storable))
+            .bind(storable(record.subject.clone()))
+            .bind(record.verdict.as_ref().map(|verdict| verdict.level.as_str()))
+            .bind(record.verdict.as_ref().map(|verdict| verdict.score))
+            .execute(&mut *tx)
+            .await?;
+            let kept = done.rows_affected() > 0;
+            if kept {
+                insert!(tx, &prepared);
+                for to in recipients {
+                    sqlx::query("INSERT INTO held_for (item_id, address) VALUES ($1, $2) ON CONFLICT DO NOTHING").bind(&prepared.id).bind(storable(to.key())).execute(&mut *tx).await?;
+                }
+            }
+            kept
+        });
+        if !kept {
+            // The same message came twice at the same moment, and the other one was faster.
+            self.bodies.remove(record.id).await?;
+            if let Some(known) = self.come_again(&identity, record).await? {
+                return Ok(known);
+            }
+        }
+        self.held(record.id).await?.ok_or_else(|| {
+            StoreError::Conflict("the message was decided about while it was being kept".to_owned())
+        })
+    }
+
+    /// Counts a message that is held already and came again, and records its coming.
+    async fn come_again(
+        &self,
+        identity: &str,
+        record: &Record,
+    ) -> Result<Option<Held>, StoreError> {
+        let sql =
+            "SELECT id FROM quarantine WHERE identity = $1 AND state IN ('held', 'releasing')";
+        let id: Option<String> = reading!(&self.db, pool => sqlx::query_scalar(sql).bind(identity).fetch_optional(pool).await?);
+        let Some(id) = id else { return Ok(None) };
+        let mut again = record.clone();
+        again.note = Some(format!(
+            "the same message as {id}, which is held; it came again"
+        ));
+        let prepared = Prepared::new(&again, self.facts_bytes_max)?;
+        let counted = writing!(&self.db, tx => {
+            let done = sqlx::query("UPDATE quarantine SET copies = copies + 1, last_seen = $2 WHERE id = $1 AND state IN ('held', 'releasing')").bind(&id).bind(record.at.0).execute(&mut *tx).await?;
+            let counted = done.rows_affected() > 0;
+            if counted {
+                insert!(tx, &prepared);
+            }
+            counted
+        });
+        match (counted, RecordId::parse(&id)) {
+            (true, Some(id)) => self.held(id).await,
+            _ => Ok(None),
+        }
+    }
+
+    async fn check_room(&self, bytes: u64) -> Result<(), StoreError> {
+        let sql = "SELECT CAST(COALESCE(SUM(size_bytes), 0) AS BIGINT) FROM quarantine WHERE state IN ('held', 'releasing')";
+        let held: i64 = reading!(&self.db, pool => sqlx::query_scalar(sql).fetch_one(pool).await?);
+        if held as u64 + bytes > self.quarantine_bytes_max {
+            return Err(StoreError::Full(format!(
+                "{held} bytes are held, {} are allowed (limits.quarantine_bytes_max); release or delete some",
+                self.quarantine_bytes_max
+            )));
+        }
+        Ok(())
+    }
+
+    /// One item.
+    pub async fn held(&self, id: RecordId) -> Result<Option<Held>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM quarantine WHERE id = $1");
+        let row: Option<Row> = reading!(&self.db, pool => sqlx::query_as(AssertSqlSafe(sql)).bind(id.to_string()).fetch_optional(pool).await?);
+        row.map(held).transpose()
+    }
+
+    /// A page of items, newest first.
+    pub async fn held_list(&self, filter: &HeldFilter) -> Result<Vec<Held>, StoreError> {
+        let to = filter
+            .to
+            .as_deref()
+            .map(|to| to.trim().to_lowercase())
+            .unwrap_or_default();
+        let wanted = match to.as_str() {
+            "" => "$1 = ''",
+            domain if domain.starts_with('@') => {
+                "id IN (SELECT item_id FROM held_for WHERE address LIKE '%' || $1 ESCAPE '!')"
+            }
+            _ => "id IN (SELECT item_id FROM held_for WHERE address = $1)",
+        };
+        let to = if to.starts_with('@') {
+            escape_like(&to)
+        } else {
+            to
+        };
+        let state = if filter.all {
+            "1 = 1"
+        } else {
+            "state IN ('held', 'releasing')"
+        };
+        let sql = format!(
+            "SELECT {COLUMNS} FROM quarantine WHERE {wanted} AND {state} AND id < $2 ORDER BY id DESC LIMIT $3"
+        );
+        let before = filter
+            .before
+            .map_or_else(|| "~".to_owned(), |id| id.to_string());
+        let rows: Vec<Row> = reading!(&self.db, pool => sqlx::query_as(AssertSqlSafe(sql)).bind(to).bind(before).bind(i64::from(filter.limit)).fetch_all(pool).await?);
+        rows.into_iter().map(held).collect()
+    }
+
+    /// The message, byte for byte as it came.
+    pub async fn body(&self, id: RecordId) -> Result<Vec<u8>, StoreError> {
+        let item = self
+            .held(id)
+            .await?
+            .ok_or_else(|| StoreError::Conflict(format!("{id} is not in the quarantine")))?;
+        if !matches!(item.state, HoldState::Held | HoldState::Releasing) {
+            return Err(StoreError::Conflict(format!(
+                "{id} is {}: its bytes are not kept any more",
+                item.state.as_str()
+            )));
+        }
+        let body = self.bodies.read(id).await?;
+        let digest = data_encoding::HEXLOWER.encode(&Sha256::digest(&body));
+        if digest == item.digest {
+            Ok(body)
+        } else {
+            Err(StoreError::Corrupt(format!(
+                "the bytes of {id} are not those that were kept"
+            )))
+        }
+    }
+
+    /// Takes a held item for releasing; false when it is not held.
+    pub async fn begin_release(&self, id: RecordId, act: &Act) -> Result<bool, StoreError> {
+        self.transition(id, "held", HoldState::Releasing, act).await
+    }
+
+    /// Ends a release: the item is released, or held again. Its mark is not good any more.
+    pub async fn end_release(
+        &self,
+        id: RecordId,
+        released: bool,
+        act: &Act,
+    ) -> Result<bool, StoreError> {
+        let state = if released {
+            HoldState::Released
+        } else {
+            HoldState::Held
+        };
+        let done = self.transition(id, "releasing", state, act).await?;
+        writing!(&self.db, tx => {
+            sqlx::query("UPDATE marks SET expires = 0 WHERE item_id = $1").bind(id.to_string()).execute(&mut *tx).await?;
+        });
+        if done && released {
+            self.bodies.remove(id).await?;
+        }
+        Ok(done)
+    }
+
+    /// Deletes a held item; false when it is not held.
+    pub async fn delete_held(&self, id: RecordId, act: &Act) -> Result<bool, StoreError> {
+        let done = self.transition(id, "held", HoldState::Deleted, act).await?;
+        if done {
+            self.bodies.remove(id).await?;
+        }
+        Ok(done)
+    }
+
+    async fn transition(
+        &self,
+        id: RecordId,
+        from: &str,
+        to: HoldState,
+        act: &Act,
+    ) -> Result<bool, StoreError> {
+        let done = writing!(&self.db, tx => {
+            let done = sqlx::query("UPDATE quarantine SET state = $3, changed_at = $4 WHERE id = $1 AND state = $2").bind(id.to_string()).bind(from).bind(to.as_str()).bind(act.at.0).execute(&mut *tx).await?;
+            let done = done.rows_affected() > 0;
+            if done {
+                insert_act!(tx, act);
+            }
+            done
+        });
+        Ok(done)
+    }
+
+    /// Makes a mark for an item that is being released.
+    pub async fn create_mark(
+        &self,
+        mark: RecordId,
+        item: RecordId,
+        recipients: &[Address],
+        expires: Timestamp,
+    ) -> Result<(), StoreError> {
+        let recipients = storable(serde_json::to_string(recipients)?);
+        writing!(&self.db, tx => {
+            sqlx::query("INSERT INTO marks (id, item_id, recipients, expires) VALUES ($1, $2, $3, $4)").bind(mark.to_string()).bind(item.to_string()).bind(recipients).bind(expires.0).execute(&mut *tx).await?;
+        });
+        Ok(())
+    }
+
+    /// A mark, used or not.
+    pub async fn mark(&self, mark: RecordId) -> Result<Option<Mark>, StoreError> {
+        let sql = "SELECT item_id, recipients, expires, used_at FROM marks WHERE id = $1";
+        let row: Option<(String, String, i64, Option<i64>)> = reading!(&self.db, pool => sqlx::query_as(sql).bind(mark.to_string()).fetch_optional(pool).await?);
+        let Some((item, recipients, expires, used_at)) = row else {
+            return Ok(None);
+        };
+        Ok(Some(Mark {
+            item: RecordId::parse(&item)
+                .ok_or_else(|| StoreError::Corrupt(format!("mark {mark} names no item")))?,
+            recipients: serde_json::from_str(&recipients)?,
+            used: used_at.is_some(),
+            expires: Timestamp(expires),
+        }))
+    }
+
+    /// Uses a mark: true once, and never again.
+    pub async fn use_mark(&self, mark: RecordId, now: Timestamp) -> Result<bool, StoreError> {
+        let done = writing!(&self.db, tx => {
+            let done = sqlx::query("UPDATE marks SET used_at = $2 WHERE id = $1 AND used_at IS NULL AND expires > $2").bind(mark.to_string()).bind(now.0).execute(&mut *tx).await?;
+            done.rows_affected() > 0
+        });
+        Ok(done)
+    }
+}
+
+/// What makes a held message the same as another.
+fn identity(record: &Record, recipients: &[Address]) -> String {
+    let mut keys: Vec<String> = recipients.iter().map(Address::key).collect();
+    keys.sort_unstable();
+    let mut hash = Sha256::new();
+    hash.update(record.digest.as_bytes());
+    hash.update([0]);
+    hash.update(
+        record
+            .envelope
+            .envelope_from
+            .as_ref()
+            .map(Address::key)
+            .unwrap_or_default(),
+    );
+    for key in keys {
+        hash.update([0]);
+        hash.update(key);
+    }
+    data_encoding::HEXLOWER.encode(&hash.finalize())
+}
+
+fn held(row: Row) -> Result<Held, StoreError> {
+    let (
+        id,
+        at,
+        state,
+        changed_at,
+        digest,
+        size_bytes,
+        server,
+        envelope_from,
+        recipients,
+        header_from,
+        subject,
+        level,
+        score,
+        copies,
+        last_seen,
+    ) = row;
+    let damaged = |what: &str| StoreError::Corrupt(format!("item {id:?} has no readable {what}"));
+    Ok(Held {
+        id: RecordId::parse(&id).ok_or_else(|| damaged("id"))?,
+        at: Timestamp(at),
+        state: HoldState::parse(&state).ok_or_else(|| damaged("state"))?,
+        changed_at: Timestamp(changed_at),
+        digest,
+        size_bytes: size_bytes as u64,
+        server,
+        envelope_from: envelope_from.as_deref().and_then(Address::new),
+        recipients: serde_json::from_str(&recipients)?,
+        header_from,
+        subject,
+        level,
+        score,
+        copies: copies as u64,
+        last_seen: Timestamp(last_seen),
+    })
+}

@@ -1,0 +1,240 @@
+//! Records of messages: written in batches, found again.
+
+use mail::{Facts, Fate, Record, RecordId, Timestamp};
+use sqlx::AssertSqlSafe;
+
+use crate::db::{reading, writing};
+use crate::query::{Bind, Query};
+use crate::{Store, StoreError};
+
+/// The columns a record is made of, in the order of [`Row`].
+const COLUMNS: &str = "id, at, fate, header_from, subject, message_id, size_bytes, digest, took_us, note, envelope, verdict, facts";
+
+type Row = (
+    String,
+    i64,
+    String,
+    Option<String>,
+    String,
+    Option<String>,
+    i64,
+    String,
+    i64,
+    Option<String>,
+    String,
+    Option<String>,
+    Option<String>,
+);
+
+/// A record in the form it is bound.
+pub(crate) struct Prepared<'r> {
+    pub record: &'r Record,
+    pub id: String,
+    pub envelope: String,
+    pub verdict: Option<String>,
+    pub facts: Option<String>,
+    pub envelope_from: Option<String>,
+    pub peer_ip: Option<String>,
+    pub subject_key: String,
+    pub recipients: Vec<String>,
+    pub reasons: Vec<String>,
+}
+
+impl<'r> Prepared<'r> {
+    pub(crate) fn new(record: &'r Record, facts_bytes_max: usize) -> Result<Self, StoreError> {
+        let envelope = &record.envelope;
+        let mut recipients: Vec<String> = envelope.recipients.iter().map(|to| to.key()).collect();
+        recipients.sort_unstable();
+        recipients.dedup();
+        let mut reasons: Vec<String> = record
+            .verdict
+            .iter()
+            .flat_map(|verdict| &verdict.reasons)
+            .map(|reason| reason.name.clone())
+            .collect();
+        reasons.sort_unstable();
+        reasons.dedup();
+        Ok(Self {
+            record,
+            id: record.id.to_string(),
+            envelope: storable(serde_json::to_string(envelope)?),
+            verdict: record
+                .verdict
+                .as_ref()
+                .map(serde_json::to_string)
+                .transpose()?
+                .map(storable),
+            facts: record
+                .facts
+                .as_ref()
+                .map(|facts| bounded(facts, facts_bytes_max))
+                .transpose()?
+                .flatten()
+                .map(storable),
+            envelope_from: envelope
+                .envelope_from
+                .as_ref()
+                .map(|from| storable(from.key())),
+            peer_ip: envelope.peer.ip.map(|ip| ip.to_canonical().to_string()),
+            subject_key: storable(record.subject.to_lowercase()),
+            recipients: recipients.into_iter().map(storable).collect(),
+            reasons,
+        })
+    }
+}
+
+/// PostgreSQL keeps no NUL in a text, and JSON writes one as an escape it refuses as well.
+pub(crate) fn storable(text: String) -> String {
+    if text.contains('\0') || text.contains("\\u0000") {
+        text.replace('\0', "\u{fffd}").replace("\\u0000", "\\ufffd")
+    } else {
+        text
+    }
+}
+
+/// Facts as JSON, without the bulk when they are too long.
+fn bounded(facts: &Facts, bytes_max: usize) -> Result<Option<String>, StoreError> {
+    let json = serde_json::to_string(facts)?;
+    if json.len() <= bytes_max {
+        return Ok(Some(json));
+    }
+    let mut less = facts.clone();
+    less.message.headers.clear();
+    less.message.parts.clear();
+    less.message.received.truncate(10);
+    less.hits.truncate(50);
+    let json = serde_json::to_string(&less)?;
+    Ok((json.len() <= bytes_max).then_some(json))
+}
+
+/// Writes one prepared record into a transaction; one that is there already stays as it is.
+macro_rules! insert {
+    ($tx:ident, $prepared:expr) => {{
+        let (prepared, record) = ($prepared, $prepared.record);
+        let done = sqlx::query(
+            "INSERT INTO records (id, at, fate, level, action, score, direction, server, queue_id, peer_ip, account, envelope_from, header_from, subject, subject_key, message_id,
+                digest, size_bytes, policy_version, took_us, note, envelope, verdict, facts)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24) ON CONFLICT (id) DO NOTHING",
+        )
+        .bind(&prepared.id)
+        .bind(record.at.0)
+        .bind(record.fate.as_str())
+        .bind(record.verdict.as_ref().map(|verdict| verdict.level.as_str()))
+        .bind(record.verdict.as_ref().map(|verdict| verdict.action.as_str()))
+        .bind(record.verdict.as_ref().map(|verdict| verdict.score))
+        .bind(record.envelope.direction.as_str())
+        .bind($crate::records::storable(record.envelope.server.clone()))
+        .bind(record.envelope.queue_id.clone().map($crate::records::storable))
+        .bind(&prepared.peer_ip)
+        .bind(record.envelope.account.clone().map($crate::records::storable))
+        .bind(&prepared.envelope_from)
+        .bind(record.header_from.clone().map($crate::records::storable))
+        .bind($crate::records::storable(record.subject.clone()))
+        .bind(&prepared.subject_key)
+        .bind(record.message_id.clone().map($crate::records::storable))
+        .bind(&record.digest)
+        .bind(record.size_bytes as i64)
+        .bind(record.verdict.as_ref().map(|verdict| verdict.policy_version))
+        .bind(record.took_us as i64)
+        .bind(record.note.clone().map($crate::records::storable))
+        .bind(&prepared.envelope)
+        .bind(&prepared.verdict)
+        .bind(&prepared.facts)
+        .execute(&mut *$tx)
+        .await?;
+        if done.rows_affected() > 0 {
+            for address in &prepared.recipients {
+                sqlx::query("INSERT INTO recipients (record_id, address) VALUES ($1, $2) ON CONFLICT DO NOTHING").bind(&prepared.id).bind(address).execute(&mut *$tx).await?;
+            }
+            for name in &prepared.reasons {
+                sqlx::query("INSERT INTO reasons (record_id, name) VALUES ($1, $2) ON CONFLICT DO NOTHING").bind(&prepared.id).bind(name).execute(&mut *$tx).await?;
+            }
+        }
+    }};
+}
+pub(crate) use insert;
+
+impl Store {
+    /// Writes records in one durable transaction. Writing one again changes nothing.
+    pub async fn write(&self, records: &[Record]) -> Result<(), StoreError> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let prepared = records
+            .iter()
+            .map(|record| Prepared::new(record, self.facts_bytes_max));
+        let prepared: Vec<Prepared<'_>> = prepared.collect::<Result<_, _>>()?;
+        writing!(&self.db, tx => for one in &prepared {
+            insert!(tx, one);
+        });
+        Ok(())
+    }
+
+    /// One record.
+    pub async fn get(&self, id: RecordId) -> Result<Option<Record>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM records WHERE id = $1");
+        let row: Option<Row> = reading!(&self.db, pool => sqlx::query_as(AssertSqlSafe(sql)).bind(id.to_string()).fetch_optional(pool).await?);
+        row.map(record).transpose()
+    }
+
+    /// A page of records, newest first. While new ones arrive, `before` keeps pages stable.
+    pub async fn find(&self, query: &Query) -> Result<Vec<Record>, StoreError> {
+        let clause = query.clause();
+        let sql = format!("SELECT {COLUMNS} FROM records WHERE {}", clause.sql);
+        let rows: Vec<Row> = reading!(&self.db, pool => {
+            let mut select = sqlx::query_as(AssertSqlSafe(sql));
+            for bind in clause.binds {
+                select = match bind {
+                    Bind::Text(text) => select.bind(text),
+                    Bind::Number(number) => select.bind(number),
+                };
+            }
+            select.fetch_all(pool).await?
+        });
+        rows.into_iter().map(record).collect()
+    }
+
+    /// How many records of each fate there are since a point in time.
+    pub async fn counts(&self, since: Timestamp) -> Result<Vec<(Fate, u64)>, StoreError> {
+        let sql = "SELECT fate, COUNT(*) FROM records WHERE id >= $1 GROUP BY fate ORDER BY fate";
+        let since = RecordId::first_at(since).to_string();
+        let rows: Vec<(String, i64)> =
+            reading!(&self.db, pool => sqlx::query_as(sql).bind(since).fetch_all(pool).await?);
+        let read = |(fate, count): (String, i64)| Some((Fate::parse(&fate)?, count as u64));
+        Ok(rows.into_iter().filter_map(read).collect())
+    }
+}
+
+fn record(row: Row) -> Result<Record, StoreError> {
+    let (
+        id,
+        at,
+        fate,
+        header_from,
+        subject,
+        message_id,
+        size_bytes,
+        digest,
+        took_us,
+        note,
+        envelope,
+        verdict,
+        facts,
+    ) = row;
+    let damaged = |what: &str| StoreError::Corrupt(format!("record {id:?} has no readable {what}"));
+    Ok(Record {
+        id: RecordId::parse(&id).ok_or_else(|| damaged("id"))?,
+        at: Timestamp(at),
+        fate: Fate::parse(&fate).ok_or_else(|| damaged("fate"))?,
+        envelope: serde_json::from_str(&envelope)?,
+        header_from,
+        subject,
+        message_id,
+        size_bytes: size_bytes as u64,
+        digest,
+        verdict: verdict.as_deref().map(serde_json::from_str).transpose()?,
+        facts: facts.as_deref().map(serde_json::from_str).transpose()?,
+        note,
+        took_us: took_us as u64,
+    })
+}
