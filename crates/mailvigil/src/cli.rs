@@ -16,7 +16,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub struct Cli {
     /// Configuration file. Without one (and without /etc/mailvigil/mailvigil.toml) everything runs on
     /// loopback with an embedded store in ./mailvigil-data.
-    #[arg(long, short, global = true, env = "MAILVIGIL_CONFIG", value_name = "FILE")]
+    #[arg(
+        long,
+        short,
+        global = true,
+        env = "MAILVIGIL_CONFIG",
+        value_name = "FILE"
+    )]
     pub config: Option<PathBuf>,
 
     /// Data folder, in place of the one in the configuration.

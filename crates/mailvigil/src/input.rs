@@ -18,9 +18,15 @@ pub fn messages(
 ) -> anyhow::Result<()> {
     for path in paths {
         if path.as_os_str() == "-" {
-            from_reader("-", &mut BufReader::new(std::io::stdin().lock()), bytes_max, each)?;
+            from_reader(
+                "-",
+                &mut BufReader::new(std::io::stdin().lock()),
+                bytes_max,
+                each,
+            )?;
         } else {
-            let kind = std::fs::metadata(path).with_context(|| format!("{} cannot be read", path.display()))?;
+            let kind = std::fs::metadata(path)
+                .with_context(|| format!("{} cannot be read", path.display()))?;
             if kind.is_dir() {
                 folder(path, bytes_max, each)?;
             } else {
@@ -34,13 +40,20 @@ pub fn messages(
 type Each<'a> = &'a mut dyn FnMut(&str, anyhow::Result<Vec<u8>>) -> anyhow::Result<()>;
 
 fn folder(path: &Path, bytes_max: usize, each: Each<'_>) -> anyhow::Result<()> {
-    let entries = std::fs::read_dir(path).with_context(|| format!("{} cannot be listed", path.display()))?;
-    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
+    let entries =
+        std::fs::read_dir(path).with_context(|| format!("{} cannot be listed", path.display()))?;
+    let mut paths: Vec<PathBuf> = entries
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .collect();
     paths.sort();
     for path in paths {
-        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        let hidden = path
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with('.'));
         // Links are not followed: a folder of mail may have been made by somebody else.
-        let Ok(kind) = std::fs::symlink_metadata(&path) else { continue };
+        let Ok(kind) = std::fs::symlink_metadata(&path) else {
+            continue;
+        };
         if hidden || kind.is_symlink() {
             continue;
         }
@@ -61,8 +74,15 @@ fn file(path: &Path, bytes_max: usize, each: Each<'_>) -> anyhow::Result<()> {
     }
 }
 
-fn from_reader(name: &str, reader: &mut impl BufRead, bytes_max: usize, each: Each<'_>) -> anyhow::Result<()> {
-    let is_mbox = reader.fill_buf().is_ok_and(|start| start.starts_with(b"From "));
+fn from_reader(
+    name: &str,
+    reader: &mut impl BufRead,
+    bytes_max: usize,
+    each: Each<'_>,
+) -> anyhow::Result<()> {
+    let is_mbox = reader
+        .fill_buf()
+        .is_ok_and(|start| start.starts_with(b"From "));
     if is_mbox {
         return mbox(name, reader, bytes_max, each);
     }
@@ -75,7 +95,12 @@ fn from_reader(name: &str, reader: &mut impl BufRead, bytes_max: usize, each: Ea
     }
 }
 
-fn mbox(name: &str, reader: &mut impl BufRead, bytes_max: usize, each: Each<'_>) -> anyhow::Result<()> {
+fn mbox(
+    name: &str,
+    reader: &mut impl BufRead,
+    bytes_max: usize,
+    each: Each<'_>,
+) -> anyhow::Result<()> {
     let mut number = 0_usize;
     let mut current: Option<Vec<u8>> = None;
     let mut overlong = false;
@@ -83,14 +108,21 @@ fn mbox(name: &str, reader: &mut impl BufRead, bytes_max: usize, each: Each<'_>)
     loop {
         line.clear();
         // A line longer than a whole message may be is read in pieces; the overlong mark is set below.
-        let read = reader.by_ref().take(bytes_max as u64 + 1).read_until(b'\n', &mut line)?;
+        let read = reader
+            .by_ref()
+            .take(bytes_max as u64 + 1)
+            .read_until(b'\n', &mut line)?;
         let starts = line.starts_with(b"From ");
         if read == 0 || starts {
             if let Some(mut raw) = current.take() {
                 if raw.ends_with(b"\n\n") {
                     raw.pop(); // the empty line that separates messages belongs to the mailbox
                 }
-                let result = if overlong { Err(too_long(bytes_max)) } else { Ok(raw) };
+                let result = if overlong {
+                    Err(too_long(bytes_max))
+                } else {
+                    Ok(raw)
+                };
                 each(&format!("{name}#{number}"), result)?;
             }
             if read == 0 {
@@ -101,7 +133,9 @@ fn mbox(name: &str, reader: &mut impl BufRead, bytes_max: usize, each: Each<'_>)
             current = Some(Vec::new());
             continue;
         }
-        let Some(raw) = current.as_mut() else { bail!("{name}: not an mbox file") };
+        let Some(raw) = current.as_mut() else {
+            bail!("{name}: not an mbox file")
+        };
         let unquoted = line.iter().take_while(|byte| **byte == b'>').count();
         let quoted = unquoted > 0 && line[unquoted..].starts_with(b"From ");
         let content = if quoted { &line[1..] } else { &line[..] };
@@ -124,7 +158,9 @@ mod tests {
     fn read(text: &str, bytes_max: usize) -> Vec<(String, Option<String>)> {
         let mut found = Vec::new();
         from_reader("box", &mut text.as_bytes(), bytes_max, &mut |name, raw| {
-            let raw = raw.ok().map(|raw| String::from_utf8_lossy(&raw).into_owned());
+            let raw = raw
+                .ok()
+                .map(|raw| String::from_utf8_lossy(&raw).into_owned());
             found.push((name.to_owned(), raw));
             Ok(())
         })
@@ -136,8 +172,17 @@ mod tests {
     fn an_mbox_is_many_messages() {
         let text = "From a@b Mon\nSubject: 1\n\n>From here\n>>From there\n\nFrom c@d Tue\nSubject: 2\n\nbody\n";
         let found = read(text, 1000);
-        assert_eq!(found[0], ("box#1".into(), Some("Subject: 1\n\nFrom here\n>From there\n".into())));
-        assert_eq!(found[1], ("box#2".into(), Some("Subject: 2\n\nbody\n".into())));
+        assert_eq!(
+            found[0],
+            (
+                "box#1".into(),
+                Some("Subject: 1\n\nFrom here\n>From there\n".into())
+            )
+        );
+        assert_eq!(
+            found[1],
+            ("box#2".into(), Some("Subject: 2\n\nbody\n".into()))
+        );
     }
 
     #[test]

@@ -48,7 +48,10 @@ pub async fn follow(log: MailLog, engine: Arc<Engine>) {
         Ok(Some(place)) => reader.place = Place::parse(&place).unwrap_or_default(),
         // The first time: start at the end. What passed before we were installed is not ours to count.
         Ok(None) => reader.place = Place::end_of(&reader.log.path),
-        Err(error) => tracing::warn!("where {} was left is not known: {error}", reader.log.path.display()),
+        Err(error) => tracing::warn!(
+            "where {} was left is not known: {error}",
+            reader.log.path.display()
+        ),
     }
     let mut complained = false;
     let mut kept = String::new();
@@ -68,7 +71,10 @@ pub async fn follow(log: MailLog, engine: Arc<Engine>) {
             Ok(()) => complained = false,
             Err(error) if !complained => {
                 complained = true;
-                tracing::warn!("{} cannot be read, so mail that passes unjudged is not counted: {error}", reader.log.path.display());
+                tracing::warn!(
+                    "{} cannot be read, so mail that passes unjudged is not counted: {error}",
+                    reader.log.path.display()
+                );
             }
             Err(_) => {}
         }
@@ -83,7 +89,10 @@ pub async fn follow(log: MailLog, engine: Arc<Engine>) {
         match engine.store().set_state(&name, &place).await {
             Ok(()) => kept = place,
             Err(error) => {
-                tracing::warn!("the place in {} was not kept: {error}", reader.log.path.display());
+                tracing::warn!(
+                    "the place in {} was not kept: {error}",
+                    reader.log.path.display()
+                );
             }
         }
     }
@@ -114,12 +123,21 @@ struct Place {
 
 impl Place {
     fn end_of(path: &Path) -> Self {
-        std::fs::metadata(path).map_or_else(|_| Self::default(), |file| Self { inode: file.ino(), offset: file.len() })
+        std::fs::metadata(path).map_or_else(
+            |_| Self::default(),
+            |file| Self {
+                inode: file.ino(),
+                offset: file.len(),
+            },
+        )
     }
 
     fn parse(text: &str) -> Option<Self> {
         let (inode, offset) = text.split_once(' ')?;
-        Some(Self { inode: inode.parse().ok()?, offset: offset.parse().ok()? })
+        Some(Self {
+            inode: inode.parse().ok()?,
+            offset: offset.parse().ok()?,
+        })
     }
 }
 
@@ -146,21 +164,30 @@ struct Begun {
 
 impl Reader {
     fn new(log: MailLog) -> Self {
-        Self { log, place: Place::default(), begun: HashMap::new(), taken: VecDeque::new() }
+        Self {
+            log,
+            place: Place::default(),
+            begun: HashMap::new(),
+            taken: VecDeque::new(),
+        }
     }
 
     fn read(&mut self) -> std::io::Result<()> {
         let file = std::fs::File::open(&self.log.path)?;
         let metadata = file.metadata()?;
         if metadata.ino() != self.place.inode || metadata.len() < self.place.offset {
-            self.place = Place { inode: metadata.ino(), offset: 0 };
+            self.place = Place {
+                inode: metadata.ino(),
+                offset: 0,
+            };
         }
         let mut reader = BufReader::new(file);
         reader.seek(SeekFrom::Start(self.place.offset))?;
         let mut line = Vec::new();
         for _ in 0..LINES_MAX {
             line.clear();
-            let read = std::io::Read::take(&mut reader, LINE_BYTES_MAX as u64).read_until(b'\n', &mut line)?;
+            let read = std::io::Read::take(&mut reader, LINE_BYTES_MAX as u64)
+                .read_until(b'\n', &mut line)?;
             let whole = line.ends_with(b"\n") || read == LINE_BYTES_MAX;
             if read == 0 || !whole {
                 break; // the rest of the line is still to be written
@@ -174,13 +201,26 @@ impl Reader {
     fn line(&mut self, line: &str) {
         match Line::read(line.trim_end()) {
             Line::Client { queue_id, ip } => {
-                let ignored = ip.is_some_and(|ip| self.log.ignore.iter().any(|net| net.contains(&ip)));
+                let ignored =
+                    ip.is_some_and(|ip| self.log.ignore.iter().any(|net| net.contains(&ip)));
                 if !ignored && self.begun.len() < OPEN_MAX {
                     let (offset, seen_at) = (self.place.offset, engine::clock::now());
-                    self.begun.insert(queue_id.to_owned(), Begun { ip, offset, seen_at });
+                    self.begun.insert(
+                        queue_id.to_owned(),
+                        Begun {
+                            ip,
+                            offset,
+                            seen_at,
+                        },
+                    );
                 }
             }
-            Line::Queued { queue_id, envelope_from, size_bytes, .. } => {
+            Line::Queued {
+                queue_id,
+                envelope_from,
+                size_bytes,
+                ..
+            } => {
                 // A deferred message becomes active again and again; only the first time follows a client line.
                 if let Some(begun) = self.begun.remove(queue_id) {
                     if self.taken.len() >= OPEN_MAX {
@@ -205,9 +245,16 @@ impl Reader {
 
     /// Takes out what has waited long enough, and forgets what was begun but never taken.
     fn ready(&mut self, now: mail::Timestamp) -> Vec<(u64, engine::Arrived)> {
-        self.begun.retain(|_, begun| now.micros_since(begun.seen_at) < BEGUN_SECS * 1_000_000);
-        let old = |arrived: &engine::Arrived| now.micros_since(arrived.seen_at) >= GRACE_SECS * 1_000_000;
-        let count = self.taken.iter().take(500).take_while(|(_, arrived)| old(arrived)).count();
+        self.begun
+            .retain(|_, begun| now.micros_since(begun.seen_at) < BEGUN_SECS * 1_000_000);
+        let old =
+            |arrived: &engine::Arrived| now.micros_since(arrived.seen_at) >= GRACE_SECS * 1_000_000;
+        let count = self
+            .taken
+            .iter()
+            .take(500)
+            .take_while(|(_, arrived)| old(arrived))
+            .count();
         self.taken.drain(..count).collect()
     }
 
@@ -222,6 +269,12 @@ impl Reader {
     fn settled_place(&self) -> Place {
         let open = self.begun.values().map(|begun| begun.offset);
         let open = open.chain(self.taken.iter().map(|(offset, _)| *offset));
-        Place { inode: self.place.inode, offset: open.min().unwrap_or(self.place.offset).min(self.place.offset) }
+        Place {
+            inode: self.place.inode,
+            offset: open
+                .min()
+                .unwrap_or(self.place.offset)
+                .min(self.place.offset),
+        }
     }
 }

@@ -32,7 +32,11 @@ fn main() -> ExitCode {
                 return ExitCode::SUCCESS;
             }
             eprint!("{}", in_words(&error));
-            if error.is::<Problems>() { ExitCode::from(3) } else { ExitCode::FAILURE }
+            if error.is::<Problems>() {
+                ExitCode::from(3)
+            } else {
+                ExitCode::FAILURE
+            }
         }
     }
 }
@@ -71,5 +75,7 @@ fn in_words(error: &anyhow::Error) -> String {
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let is = |cause: &std::io::Error| cause.kind() == std::io::ErrorKind::BrokenPipe;
-    error.chain().any(|cause| cause.downcast_ref().is_some_and(is))
+    error
+        .chain()
+        .any(|cause| cause.downcast_ref().is_some_and(is))
 }

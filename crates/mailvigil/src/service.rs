@@ -68,12 +68,20 @@ impl Service {
         let room = Room::new(&self.config.limits);
         for listener in self.milter.drain(..) {
             tracing::info!("milter door open at {}", listener.name());
-            let serve = milter::serve(listener, self.engine.clone(), room.clone(), self.connections.clone(), self.stop.clone());
+            let serve = milter::serve(
+                listener,
+                self.engine.clone(),
+                room.clone(),
+                self.connections.clone(),
+                self.stop.clone(),
+            );
             self.background.spawn(serve);
         }
         if let Some(address) = self.config.http_listen {
             let listener = tokio::net::TcpListener::bind(address).await;
-            let listener = listener.with_context(|| format!("cannot listen on {address} (http.listen); is another program there?"))?;
+            let listener = listener.with_context(|| {
+                format!("cannot listen on {address} (http.listen); is another program there?")
+            })?;
             tracing::info!("health and metrics at http://{address}/metrics");
             let serve = http::serve(listener, self.engine.clone(), self.stop.clone());
             self.background.spawn(async move {
@@ -96,8 +104,15 @@ impl Service {
         self.stop.cancel();
         self.connections.close();
         self.background.close();
-        if tokio::time::timeout(self.config.drain, self.connections.wait()).await.is_err() {
-            tracing::warn!("{} connections were cut off after {} s; their messages will be sent again", self.connections.len(), self.config.drain.as_secs());
+        if tokio::time::timeout(self.config.drain, self.connections.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                "{} connections were cut off after {} s; their messages will be sent again",
+                self.connections.len(),
+                self.config.drain.as_secs()
+            );
         }
         if !self.engine.recorder().flush(Duration::from_secs(10)).await {
             tracing::error!("some records of delivered mail could not be written before the end");
@@ -122,7 +137,10 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let mut hang_up = signal(SignalKind::hangup())?;
     let mut service = Service::open(config).await?;
     service.start().await?;
-    tracing::info!(policy.version = service.engine.policy().now().version, "ready");
+    tracing::info!(
+        policy.version = service.engine.policy().now().version,
+        "ready"
+    );
     // Without systemd these two do nothing.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     service.until_stop(feed_watchdog(service.engine.clone()));
@@ -131,7 +149,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             _ = hang_up.recv() => {
-                if let Err(error) = service.engine.policy().refresh(service.engine.store()).await {
+                if let Err(error) = service.engine.refresh_policy().await {
                     tracing::error!("the policy was not read again: {error}");
                 }
             }
@@ -149,14 +167,18 @@ pub async fn open_store(config: &Config) -> anyhow::Result<Store> {
     use std::os::unix::fs::DirBuilderExt;
     let folder = &config.data;
     // Only the service's own account may look: the folder holds other people's mail.
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    let made = std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder);
     made.with_context(|| format!("the data folder {} cannot be made", folder.display()))?;
-    let store = Store::open(&store::StoreConfig {
+    let settings = store::StoreConfig {
         database: config.database.clone(),
         bodies: config.quarantine.clone(),
         quarantine_bytes_max: config.limits.quarantine_bytes_max,
-    });
-    store.await.context("the store cannot be opened")
+        facts_bytes_max: config.limits.facts_bytes_max,
+    };
+    Store::open(&settings).await.context("the store cannot be opened")
 }
 
 /// Takes over newer policy versions, and tells the store by which version this node judges, so that
@@ -165,7 +187,7 @@ async fn keep_policy_fresh(engine: Arc<Engine>) {
     let mut said = std::time::Instant::now().checked_sub(PRESENCE_EVERY);
     let mut away = false;
     loop {
-        match engine.policy().refresh(engine.store()).await {
+        match engine.refresh_policy().await {
             Ok(changed) => {
                 away = false;
                 if changed || said.is_none_or(|said| said.elapsed() >= PRESENCE_EVERY) {
@@ -200,7 +222,9 @@ async fn keep_store_tidy(engine: Arc<Engine>) {
 
 /// Tells systemd that we live, as long as the engine's locks can be had.
 async fn feed_watchdog(engine: Arc<Engine>) {
-    let Some(every) = sd_notify::watchdog_enabled() else { return };
+    let Some(every) = sd_notify::watchdog_enabled() else {
+        return;
+    };
     loop {
         engine.count_window_keys();
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);

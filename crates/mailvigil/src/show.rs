@@ -82,18 +82,46 @@ pub fn story(record: &Record) -> String {
     };
     let envelope = &record.envelope;
     line("record", &record.id.to_string());
-    line("judged", &format!("{} in {:.1} ms", record.at, record.took_us as f64 / 1000.0));
-    line("server", &format!("{} ({} door)", envelope.server, envelope.door));
+    line(
+        "judged",
+        &format!("{} in {:.1} ms", record.at, record.took_us as f64 / 1000.0),
+    );
+    line(
+        "server",
+        &format!("{} ({} door)", envelope.server, envelope.door),
+    );
     line("queue id", envelope.queue_id.as_deref().unwrap_or_default());
     line("direction", envelope.direction.as_str());
     line("from machine", &machine(record));
-    line("encrypted", &envelope.tls.as_ref().map(|tls| format!("{} {}", tls.version, tls.cipher)).unwrap_or_default());
+    line(
+        "encrypted",
+        &envelope
+            .tls
+            .as_ref()
+            .map(|tls| format!("{} {}", tls.version, tls.cipher))
+            .unwrap_or_default(),
+    );
     line("account", envelope.account.as_deref().unwrap_or_default());
-    line("envelope from", &envelope.envelope_from.as_ref().map_or_else(|| "<>".to_owned(), ToString::to_string));
-    line("visible from", record.header_from.as_deref().unwrap_or_default());
+    line(
+        "envelope from",
+        &envelope
+            .envelope_from
+            .as_ref()
+            .map_or_else(|| "<>".to_owned(), ToString::to_string),
+    );
+    line(
+        "visible from",
+        record.header_from.as_deref().unwrap_or_default(),
+    );
     line("subject", &record.subject);
-    line("message-id", record.message_id.as_deref().unwrap_or_default());
-    line("size", &format!("{} bytes, sha-256 {}", record.size_bytes, record.digest));
+    line(
+        "message-id",
+        record.message_id.as_deref().unwrap_or_default(),
+    );
+    line(
+        "size",
+        &format!("{} bytes, sha-256 {}", record.size_bytes, record.digest),
+    );
     line("became", record.fate.as_str());
     line("note", record.note.as_deref().unwrap_or_default());
     match &record.verdict {
@@ -106,7 +134,9 @@ pub fn story(record: &Record) -> String {
 /// The machine that handed it over, in one line.
 fn machine(record: &Record) -> String {
     let peer = &record.envelope.peer;
-    let ip = peer.ip.map_or_else(|| "the server itself".to_owned(), |ip| ip.to_string());
+    let ip = peer
+        .ip
+        .map_or_else(|| "the server itself".to_owned(), |ip| ip.to_string());
     let ptr_name = peer.ptr_name.as_deref().unwrap_or("no verified name");
     let helo_name = record.envelope.helo_name.as_deref().unwrap_or("nothing");
     format!("{ip} ({ptr_name}), which called itself {helo_name}")
@@ -141,9 +171,18 @@ fn entry(reason: &Reason) -> String {
         Some(mail::verdict::Demand::Action(action)) => action.as_str().to_owned(),
         None => format!("{:+.1}", reason.score),
     };
-    let _ = writeln!(out, "{amount:>6}  {} — {}", safe(&reason.name), safe(&reason.text));
+    let _ = writeln!(
+        out,
+        "{amount:>6}  {} — {}",
+        safe(&reason.name),
+        safe(&reason.text)
+    );
     for evidence in &reason.evidence {
-        let place = evidence.place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default();
+        let place = evidence
+            .place
+            .as_ref()
+            .map(|place| format!("{place}: "))
+            .unwrap_or_default();
         let _ = writeln!(out, "          {place}{}", safe(&evidence.text));
     }
     out
@@ -162,7 +201,11 @@ fn outcomes(outcomes: &[Outcome]) -> String {
         );
     }
     if outcomes.len() > 20 {
-        let _ = writeln!(out, "  … and {} more recipients (see --json)", outcomes.len() - 20);
+        let _ = writeln!(
+            out,
+            "  … and {} more recipients (see --json)",
+            outcomes.len() - 20
+        );
     }
     out
 }

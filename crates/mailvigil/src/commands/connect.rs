@@ -19,9 +19,15 @@ const CANARY_PATIENCE: Duration = Duration::from_secs(15);
 const SETTINGS: [&str; 2] = ["smtpd_milters", "non_smtpd_milters"];
 
 /// Prints the settings; with `--apply` sets them and sends a canary through.
-pub async fn postfix(config: &Config, desk: &Desk, args: &ConnectPostfixArgs) -> anyhow::Result<()> {
+pub async fn postfix(
+    config: &Config,
+    desk: &Desk,
+    args: &ConnectPostfixArgs,
+) -> anyhow::Result<()> {
     let entry = entry(config)?;
-    let postfix = Postfix { config_dir: args.config_dir.as_deref() };
+    let postfix = Postfix {
+        config_dir: args.config_dir.as_deref(),
+    };
     if args.remove {
         for setting in SETTINGS {
             let others = without_ours(&postfix.get(setting)?, config);
@@ -38,7 +44,11 @@ pub async fn postfix(config: &Config, desk: &Desk, args: &ConnectPostfixArgs) ->
     postfix.check_version()?;
     for setting in SETTINGS {
         let others = without_ours(&postfix.get(setting)?, config);
-        let all = if others.is_empty() { entry.clone() } else { format!("{entry}, {others}") };
+        let all = if others.is_empty() {
+            entry.clone()
+        } else {
+            format!("{entry}, {others}")
+        };
         postfix.set(setting, &all)?;
         println!("set {setting} = {all}");
     }
@@ -52,7 +62,9 @@ pub async fn postfix(config: &Config, desk: &Desk, args: &ConnectPostfixArgs) ->
 /// Our entry in the list of filters. Braces carry settings for this filter alone (Postfix 3.0 and later), so
 /// that other filters of the site keep theirs.
 fn entry(config: &Config) -> anyhow::Result<String> {
-    let Some(listen) = config.milter_listen.first() else { bail!("no milter door is configured (milter.listen)") };
+    let Some(listen) = config.milter_listen.first() else {
+        bail!("no milter door is configured (milter.listen)")
+    };
     let place = place(listen);
     let action = match config.on_failure {
         OnFailure::Accept => "accept",
@@ -67,14 +79,18 @@ fn entry(config: &Config) -> anyhow::Result<String> {
 
 fn place(listen: &Listen) -> String {
     match listen {
-        Listen::Tcp(address) if address.is_ipv6() => format!("inet:[{}]:{}", address.ip(), address.port()),
+        Listen::Tcp(address) if address.is_ipv6() => {
+            format!("inet:[{}]:{}", address.ip(), address.port())
+        }
         Listen::Tcp(address) => format!("inet:{}:{}", address.ip(), address.port()),
         Listen::Unix(path) => format!("unix:{}", path.display()),
     }
 }
 
 fn manual(entry: &str, config_dir: Option<&Path>) -> String {
-    let dir = config_dir.map(|dir| format!(" -c {}", dir.display())).unwrap_or_default();
+    let dir = config_dir
+        .map(|dir| format!(" -c {}", dir.display()))
+        .unwrap_or_default();
     format!(
         "# main.cf: put this first in each list when there are other filters\n\
          smtpd_milters = {entry}\n\
@@ -85,15 +101,23 @@ fn manual(entry: &str, config_dir: Option<&Path>) -> String {
          postfix{dir} reload\n\n\
          # or let Mailvigil do it, and prove that mail comes past:\n\
          mailvigil connect postfix --apply{}\n",
-        config_dir.map(|dir| format!(" --config-dir {}", dir.display())).unwrap_or_default(),
+        config_dir
+            .map(|dir| format!(" --config-dir {}", dir.display()))
+            .unwrap_or_default(),
     )
 }
 
 /// A list of filters without our entry, whatever its settings.
 fn without_ours(list: &str, config: &Config) -> String {
     let ours: Vec<String> = config.milter_listen.iter().map(place).collect();
-    let is_ours = |item: &String| ours.iter().any(|place| item.split([' ', ',', '{', '}']).any(|word| word == place));
-    let others: Vec<String> = items(list).into_iter().filter(|item| !is_ours(item)).collect();
+    let is_ours = |item: &String| {
+        ours.iter()
+            .any(|place| item.split([' ', ',', '{', '}']).any(|word| word == place))
+    };
+    let others: Vec<String> = items(list)
+        .into_iter()
+        .filter(|item| !is_ours(item))
+        .collect();
     others.join(", ")
 }
 
@@ -120,7 +144,11 @@ fn items(list: &str) -> Vec<String> {
 }
 
 /// Sends a message that only this installation can have made, and looks for it in the records.
-async fn canary(postfix: &Postfix<'_>, desk: &Desk, args: &ConnectPostfixArgs) -> anyhow::Result<()> {
+async fn canary(
+    postfix: &Postfix<'_>,
+    desk: &Desk,
+    args: &ConnectPostfixArgs,
+) -> anyhow::Result<()> {
     let to = match &args.canary_to {
         Some(to) => to.clone(),
         None => format!("postmaster@{}", postfix.get("myhostname")?),
@@ -128,11 +156,16 @@ async fn canary(postfix: &Postfix<'_>, desk: &Desk, args: &ConnectPostfixArgs) -
     let to = Address::new(&to).with_context(|| format!("{to:?} is no address"))?;
     let canary = desk.canary(&to).await?;
     let courier = SmtpCourier::to(&args.smtp);
-    let submitted = courier.submit("", None, std::slice::from_ref(&to), &canary.raw).await;
+    let submitted = courier
+        .submit("", None, std::slice::from_ref(&to), &canary.raw)
+        .await;
     let reply = match submitted {
         Submitted::Taken { reply, .. } => reply,
         Submitted::Refused { why } | Submitted::Unknown { why } => {
-            bail!("Postfix at {} did not take the canary for {to}: {why}\n  (choose another recipient with --canary-to)", args.smtp)
+            bail!(
+                "Postfix at {} did not take the canary for {to}: {why}\n  (choose another recipient with --canary-to)",
+                args.smtp
+            )
         }
     };
     println!("Postfix took it: {reply}");
@@ -167,7 +200,8 @@ impl Postfix<'_> {
     }
 
     fn set(&self, setting: &str, value: &str) -> anyhow::Result<()> {
-        self.run("postconf", &["-e", &format!("{setting} = {value}")]).map(|_| ())
+        self.run("postconf", &["-e", &format!("{setting} = {value}")])
+            .map(|_| ())
     }
 
     fn reload(&self) -> anyhow::Result<()> {
@@ -176,9 +210,14 @@ impl Postfix<'_> {
 
     fn check_version(&self) -> anyhow::Result<()> {
         let version = self.get("mail_version")?;
-        let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
+        let major = version
+            .split('.')
+            .next()
+            .and_then(|major| major.parse::<u32>().ok());
         if major.is_some_and(|major| major < 3) {
-            bail!("Postfix {version} knows no settings per filter; see docs/postfix.md for the settings by hand");
+            bail!(
+                "Postfix {version} knows no settings per filter; see docs/postfix.md for the settings by hand"
+            );
         }
         Ok(())
     }
@@ -191,7 +230,10 @@ impl Postfix<'_> {
         // Postfix's tools live in sbin, which an ordinary account may not have in its path.
         let path = std::env::var("PATH").unwrap_or_default();
         command.env("PATH", format!("{path}:/usr/sbin:/sbin"));
-        let output = command.args(args).output().with_context(|| format!("{program} cannot be run; is Postfix installed here?"))?;
+        let output = command
+            .args(args)
+            .output()
+            .with_context(|| format!("{program} cannot be run; is Postfix installed here?"))?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
             bail!("{program} {} failed: {}", args.join(" "), said.trim());
@@ -213,15 +255,30 @@ mod tests {
         let config = config();
         let ours = entry(&config).expect("an entry");
         let list = format!("inet:127.0.0.1:8891, {ours} {{ unix:/x/y, default_action=accept }}");
-        assert_eq!(without_ours(&list, &config), "inet:127.0.0.1:8891, { unix:/x/y, default_action=accept }");
+        assert_eq!(
+            without_ours(&list, &config),
+            "inet:127.0.0.1:8891, { unix:/x/y, default_action=accept }"
+        );
         assert_eq!(without_ours("inet:127.0.0.1:7725", &config), "");
-        assert_eq!(without_ours("inet:127.0.0.1:77250", &config), "inet:127.0.0.1:77250");
+        assert_eq!(
+            without_ours("inet:127.0.0.1:77250", &config),
+            "inet:127.0.0.1:77250"
+        );
     }
 
     #[test]
     fn the_entry_says_what_happens_on_failure() {
-        let accept = Config::parse("[service]\non_failure = \"accept\"\n", None).expect("a configuration");
-        assert!(entry(&accept).expect("an entry").contains("default_action=accept"));
-        assert!(entry(&config()).expect("an entry").contains("default_action=tempfail"));
+        let accept =
+            Config::parse("[service]\non_failure = \"accept\"\n", None).expect("a configuration");
+        assert!(
+            entry(&accept)
+                .expect("an entry")
+                .contains("default_action=accept")
+        );
+        assert!(
+            entry(&config())
+                .expect("an entry")
+                .contains("default_action=tempfail")
+        );
     }
 }

@@ -27,7 +27,9 @@ pub async fn list(desk: &Desk, args: &MessagesArgs) -> anyhow::Result<ExitCode> 
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let mut table = show::table(&["id", "when", "from", "to", "subject", "became", "level", "why"]);
+    let mut table = show::table(&[
+        "id", "when", "from", "to", "subject", "became", "level", "why",
+    ]);
     for record in &records {
         table.add_row(row(record));
     }
@@ -43,7 +45,10 @@ pub async fn list(desk: &Desk, args: &MessagesArgs) -> anyhow::Result<ExitCode> 
 fn row(record: &Record) -> Vec<comfy_table::Cell> {
     use comfy_table::Cell;
     let envelope = &record.envelope;
-    let from = record.header_from.clone().or_else(|| envelope.envelope_from.as_ref().map(ToString::to_string));
+    let from = record
+        .header_from
+        .clone()
+        .or_else(|| envelope.envelope_from.as_ref().map(ToString::to_string));
     let to = match envelope.recipients.as_slice() {
         [] => String::new(),
         [one] => one.to_string(),
@@ -51,7 +56,10 @@ fn row(record: &Record) -> Vec<comfy_table::Cell> {
     };
     let (level, why) = match &record.verdict {
         Some(verdict) => (show::level(verdict.level), show::why(verdict, 60)),
-        None => (Cell::new("?"), show::short(record.note.as_deref().unwrap_or_default(), 60)),
+        None => (
+            Cell::new("?"),
+            show::short(record.note.as_deref().unwrap_or_default(), 60),
+        ),
     };
     vec![
         Cell::new(record.id),
@@ -69,7 +77,11 @@ fn row(record: &Record) -> Vec<comfy_table::Cell> {
 pub async fn explain(desk: &Desk, args: &ExplainArgs) -> anyhow::Result<ExitCode> {
     let record = match desk.find_one(&args.id).await {
         Ok(record) => record,
-        Err(DeskError::NotFound(what)) => return Ok(nothing(&format!("Nothing is known of {what}: it was never seen here, or its time of keeping is over."))),
+        Err(DeskError::NotFound(what)) => {
+            return Ok(nothing(&format!(
+                "Nothing is known of {what}: it was never seen here, or its time of keeping is over."
+            )));
+        }
         Err(error) => return Err(error.into()),
     };
     if args.json {
@@ -92,9 +104,19 @@ pub async fn acts(desk: &Desk, args: &ActsArgs) -> anyhow::Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let mut table = show::table(&["when", "who", "from", "act", "on", "before", "after", "reason"]);
+    let mut table = show::table(&[
+        "when", "who", "from", "act", "on", "before", "after", "reason",
+    ]);
     for act in &acts {
-        let cells = [&act.who, &act.from, &act.act, &act.target, &act.before, &act.after, &act.reason];
+        let cells = [
+            &act.who,
+            &act.from,
+            &act.act,
+            &act.target,
+            &act.before,
+            &act.after,
+            &act.reason,
+        ];
         let mut row = vec![act.at.to_string()];
         row.extend(cells.map(|cell| show::short(cell, 60)));
         table.add_row(row);
@@ -104,7 +126,10 @@ pub async fn acts(desk: &Desk, args: &ActsArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn query(args: &MessagesArgs) -> anyhow::Result<Query> {
-    let message_id = args.message_id.as_deref().map(|id| id.trim_start_matches('<').trim_end_matches('>').to_owned());
+    let message_id = args
+        .message_id
+        .as_deref()
+        .map(|id| id.trim_start_matches('<').trim_end_matches('>').to_owned());
     let before = args.before.as_deref().map(super::record_id).transpose()?;
     Ok(Query {
         address: args.address.clone(),
@@ -133,7 +158,10 @@ fn time(text: &str) -> anyhow::Result<Timestamp> {
     }
     let back = || {
         let unit = text.chars().last()?;
-        let number: i64 = text[..text.len() - unit.len_utf8()].parse().ok().filter(|number| *number >= 0)?;
+        let number: i64 = text[..text.len() - unit.len_utf8()]
+            .parse()
+            .ok()
+            .filter(|number| *number >= 0)?;
         let secs = match unit {
             'm' => 60,
             'h' => 3600,
@@ -174,7 +202,15 @@ mod tests {
         assert!(time("2026-11-23").is_ok());
         let hour = engine::clock::now().micros_since(time("1h").expect("a span"));
         assert!((3_599_000_000..3_601_000_000).contains(&hour), "{hour}");
-        for wrong in ["", "h", "-1h", "1y", "yesterday", "9999999999999999999d", "1ü"] {
+        for wrong in [
+            "",
+            "h",
+            "-1h",
+            "1y",
+            "yesterday",
+            "9999999999999999999d",
+            "1ü",
+        ] {
             assert!(time(wrong).is_err(), "{wrong}");
         }
     }

@@ -33,7 +33,10 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         check_config(&config);
         return Ok(ExitCode::SUCCESS);
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime cannot be started")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the runtime cannot be started")?;
     runtime.block_on(dispatch(config, cli.command))
 }
 
@@ -47,9 +50,15 @@ async fn dispatch(config: Config, command: Command) -> anyhow::Result<ExitCode> 
         Command::Scan(args) => return scan::run(&config, &args).await,
         Command::Messages(args) => return messages::list(&desk(&config).await?, &args).await,
         Command::Explain(args) => return messages::explain(&desk(&config).await?, &args).await,
-        Command::Quarantine(command) => return quarantine::run(&config, &desk(&config).await?, command).await,
-        Command::Policy(command) => return policy::run(&config, &desk(&config).await?, command).await,
-        Command::Connect(ConnectCommand::Postfix(args)) => connect::postfix(&config, &desk(&config).await?, &args).await?,
+        Command::Quarantine(command) => {
+            return quarantine::run(&config, &desk(&config).await?, command).await;
+        }
+        Command::Policy(command) => {
+            return policy::run(&config, &desk(&config).await?, command).await;
+        }
+        Command::Connect(ConnectCommand::Postfix(args)) => {
+            connect::postfix(&config, &desk(&config).await?, &args).await?
+        }
         Command::Acts(args) => return messages::acts(&desk(&config).await?, &args).await,
         Command::CheckConfig | Command::Completions { .. } => {}
     }
@@ -64,18 +73,30 @@ async fn desk(config: &Config) -> anyhow::Result<Desk> {
 
 /// The account that runs the command; behind sudo, who asked for it.
 fn author() -> Author {
-    let who = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok().filter(|who| !who.is_empty()));
+    let who = ["SUDO_USER", "USER", "LOGNAME"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok().filter(|who| !who.is_empty()));
     let who = who.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()));
-    Author { who, from: "command line".to_owned() }
+    Author {
+        who,
+        from: "command line".to_owned(),
+    }
 }
 
 /// Log lines to standard error, where systemd and people look.
 pub fn start_log(config: &Config) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("MAILVIGIL_LOG");
     let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(&config.log_level));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false);
     // A second call (the demonstration within a test) keeps the first log.
-    let _ = if config.log_json { log.json().try_init() } else { log.with_ansi(false).try_init() };
+    let _ = if config.log_json {
+        log.json().try_init()
+    } else {
+        log.with_ansi(false).try_init()
+    };
 }
 
 /// Says what the configuration means.
@@ -83,22 +104,64 @@ fn check_config(config: &Config) {
     println!("The configuration is good. It means:");
     let show = |name: &str, value: String| println!("  {name:<22}{value}");
     show("data", config.data.display().to_string());
-    show("milter door", config.milter_listen.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
-    show("health and metrics", config.http_listen.map_or_else(|| "off".to_owned(), |address| format!("http://{address}")));
+    show(
+        "milter door",
+        config
+            .milter_listen
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(", "),
+    );
+    show(
+        "health and metrics",
+        config
+            .http_listen
+            .map_or_else(|| "off".to_owned(), |address| format!("http://{address}")),
+    );
     show("store", without_password(config.database.reveal()));
     show("quarantine", config.quarantine.display().to_string());
-    show("on failure", format!("{:?}", config.on_failure).to_lowercase());
-    let domains: Vec<&str> = config.site.local_domains.iter().map(mail::Domain::as_str).collect();
-    show("local domains", if domains.is_empty() { "(none: relay attempts and direction cannot be told)".into() } else { domains.join(", ") });
-    show("trusted networks", config.site.trusted_networks.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
+    show(
+        "on failure",
+        format!("{:?}", config.on_failure).to_lowercase(),
+    );
+    let domains: Vec<&str> = config
+        .site
+        .local_domains
+        .iter()
+        .map(mail::Domain::as_str)
+        .collect();
+    show(
+        "local domains",
+        if domains.is_empty() {
+            "(none: relay attempts and direction cannot be told)".into()
+        } else {
+            domains.join(", ")
+        },
+    );
+    show(
+        "trusted networks",
+        config
+            .site
+            .trusted_networks
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(", "),
+    );
     show("released mail goes to", config.submit_to.clone());
 }
 
 /// A database address as it may be shown.
 fn without_password(address: &str) -> String {
-    let Some((scheme, rest)) = address.split_once("://") else { return address.to_owned() };
+    let Some((scheme, rest)) = address.split_once("://") else {
+        return address.to_owned();
+    };
     match rest.rsplit_once('@') {
-        Some((user, host)) => format!("{scheme}://{}:(hidden)@{host}", user.split(':').next().unwrap_or_default()),
+        Some((user, host)) => format!(
+            "{scheme}://{}:(hidden)@{host}",
+            user.split(':').next().unwrap_or_default()
+        ),
         None => address.to_owned(),
     }
 }
@@ -111,7 +174,8 @@ fn nothing(what: &str) -> ExitCode {
 
 /// An id from the command line.
 fn record_id(text: &str) -> anyhow::Result<mail::RecordId> {
-    mail::RecordId::parse(text).with_context(|| format!("{text:?} is no id; ids have 26 letters and digits, see the list"))
+    mail::RecordId::parse(text)
+        .with_context(|| format!("{text:?} is no id; ids have 26 letters and digits, see the list"))
 }
 
 #[cfg(test)]
@@ -120,8 +184,14 @@ mod tests {
 
     #[test]
     fn passwords_are_not_shown() {
-        assert_eq!(without_password("postgres://vigil:s@cret@db/x"), "postgres://vigil:(hidden)@db/x");
-        assert_eq!(without_password("sqlite:mailvigil.db"), "sqlite:mailvigil.db");
+        assert_eq!(
+            without_password("postgres://vigil:s@cret@db/x"),
+            "postgres://vigil:(hidden)@db/x"
+        );
+        assert_eq!(
+            without_password("sqlite:mailvigil.db"),
+            "sqlite:mailvigil.db"
+        );
     }
 
     #[test]

@@ -85,14 +85,19 @@ impl Config {
         let path = path.or_else(|| default.exists().then_some(default));
         let (text, name) = match path {
             Some(path) => {
-                let text = std::fs::read_to_string(path).with_context(|| format!("the configuration {} cannot be read", path.display()))?;
+                let text = std::fs::read_to_string(path).with_context(|| {
+                    format!("the configuration {} cannot be read", path.display())
+                })?;
                 (text, path.display().to_string())
             }
             None => (String::new(), String::from("(no file)")),
         };
         match Self::parse(&text, data) {
             Ok(config) => Ok(config),
-            Err(problems) => bail!(crate::Problems { what: format!("configuration {name}"), lines: problems.iter().map(ToString::to_string).collect() }),
+            Err(problems) => bail!(crate::Problems {
+                what: format!("configuration {name}"),
+                lines: problems.iter().map(ToString::to_string).collect()
+            }),
         }
     }
 
@@ -104,44 +109,87 @@ impl Config {
 
         let service = root.section("service");
         let folder = service.text("data", "a folder", absolute);
-        let data = data.map(Path::to_path_buf).or(folder).unwrap_or_else(|| PathBuf::from("mailvigil-data"));
-        let node = service.text("node", "a short name", name).unwrap_or_else(host_name);
-        let on_failure = service.text("on_failure", "\"tempfail\" or \"accept\"", read_on_failure).unwrap_or_default();
+        let data = data
+            .map(Path::to_path_buf)
+            .or(folder)
+            .unwrap_or_else(|| PathBuf::from("mailvigil-data"));
+        let node = service
+            .text("node", "a short name", name)
+            .unwrap_or_else(host_name);
+        let on_failure = service
+            .text("on_failure", "\"tempfail\" or \"accept\"", read_on_failure)
+            .unwrap_or_default();
         let drain_secs = service.number("drain_secs", 0..=600).unwrap_or(20);
         service.finish();
 
         let milter = root.section("milter");
         let loopback = vec![Listen::Tcp(SocketAddr::from(([127, 0, 0, 1], 7725)))];
-        let milter_listen = milter.texts("listen", "\"127.0.0.1:7725\" or \"unix:/run/mailvigil/milter.sock\"", listen).unwrap_or(loopback);
+        let milter_listen = milter
+            .texts(
+                "listen",
+                "\"127.0.0.1:7725\" or \"unix:/run/mailvigil/milter.sock\"",
+                listen,
+            )
+            .unwrap_or(loopback);
         let milter_allow = milter.texts("allow", "networks such as \"10.0.0.0/8\"", network);
-        let strangers = milter_listen.iter().any(|listen| matches!(listen, Listen::Tcp(address) if !address.ip().is_loopback()));
+        let strangers = milter_listen
+            .iter()
+            .any(|listen| matches!(listen, Listen::Tcp(address) if !address.ip().is_loopback()));
         if strangers && milter_allow.is_none() {
-            milter.complain("listen", "listens beyond this machine for everybody", "name the mail servers in milter.allow");
+            milter.complain(
+                "listen",
+                "listens beyond this machine for everybody",
+                "name the mail servers in milter.allow",
+            );
         }
         if milter_listen.is_empty() {
-            milter.complain("listen", "is empty, so no mail server could ask", "leave it out for 127.0.0.1:7725");
+            milter.complain(
+                "listen",
+                "is empty, so no mail server could ask",
+                "leave it out for 127.0.0.1:7725",
+            );
         }
         milter.finish();
 
         let http = root.section("http");
-        let http_listen = http.text("listen", "an address such as \"127.0.0.1:7780\", or \"off\"", http_listen);
+        let http_listen = http.text(
+            "listen",
+            "an address such as \"127.0.0.1:7780\", or \"off\"",
+            http_listen,
+        );
         http.finish();
 
         let store = root.section("store");
-        let database = store.text("database", "\"sqlite:FILE\" or \"postgres://USER:PASSWORD@HOST/NAME\"", database);
+        let database = store.text(
+            "database",
+            "\"sqlite:FILE\" or \"postgres://USER:PASSWORD@HOST/NAME\"",
+            database,
+        );
         let quarantine = store.text("quarantine", "a folder", absolute);
         store.finish();
 
         let section = root.section("site");
         let site = Site {
-            local_domains: section.texts("local_domains", "domain names", Domain::parse).unwrap_or_default(),
-            trusted_networks: section.texts("trusted_networks", "networks such as \"192.168.0.0/16\"", network).unwrap_or_default(),
-            relay_domains: section.texts("relay_domains", "domain names", Domain::parse).unwrap_or_default(),
+            local_domains: section
+                .texts("local_domains", "domain names", Domain::parse)
+                .unwrap_or_default(),
+            trusted_networks: section
+                .texts(
+                    "trusted_networks",
+                    "networks such as \"192.168.0.0/16\"",
+                    network,
+                )
+                .unwrap_or_default(),
+            relay_domains: section
+                .texts("relay_domains", "domain names", Domain::parse)
+                .unwrap_or_default(),
         };
         section.finish();
 
         let release = root.section("release");
-        let submit_to = release.text("submit_to", "HOST:PORT of the mail server", host_port).unwrap_or_else(|| "127.0.0.1:25".to_owned());
+        let submit_to = release
+            .text("submit_to", "HOST:PORT of the mail server", host_port)
+            .unwrap_or_else(|| "127.0.0.1:25".to_owned());
         let servers = release.section("servers");
         let submit_servers = servers.pairs();
         release.finish();
@@ -149,7 +197,9 @@ impl Config {
         let mut mail_logs = Vec::new();
         for section in root.sections("mail_logs") {
             let path = section.text("path", "the file", absolute);
-            let ignore = section.texts("ignore", "networks", network).unwrap_or_default();
+            let ignore = section
+                .texts("ignore", "networks", network)
+                .unwrap_or_default();
             match path {
                 Some(path) => mail_logs.push(MailLog { path, ignore }),
                 None => section.complain("path", "is missing", "the mail server's log file"),
@@ -158,8 +208,12 @@ impl Config {
         }
 
         let log = root.section("log");
-        let log_json = log.text("format", "\"text\" or \"json\"", log_format).unwrap_or(false);
-        let log_level = log.text("level", "error, warn, info, debug or trace", log_level).unwrap_or_else(|| "info".to_owned());
+        let log_json = log
+            .text("format", "\"text\" or \"json\"", log_format)
+            .unwrap_or(false);
+        let log_level = log
+            .text("level", "error, warn, info, debug or trace", log_level)
+            .unwrap_or_else(|| "info".to_owned());
         log.finish();
 
         let limits = read_limits(&root.section("limits"));
@@ -175,7 +229,8 @@ impl Config {
             return Err(problems);
         }
         Ok(Self {
-            quarantine: quarantine.map_or_else(|| data.join("quarantine"), |folder| data.join(folder)),
+            quarantine: quarantine
+                .map_or_else(|| data.join("quarantine"), |folder| data.join(folder)),
             data,
             node,
             on_failure,
@@ -196,7 +251,10 @@ impl Config {
 
     /// Where messages for this mail server are handed to.
     pub fn submit_address(&self, server: &str) -> &str {
-        let named = self.submit_servers.iter().find(|(name, _)| name.eq_ignore_ascii_case(server));
+        let named = self
+            .submit_servers
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(server));
         named.map_or(&self.submit_to, |(_, address)| address)
     }
 }
@@ -214,6 +272,8 @@ fn read_limits(section: &Section<'_, '_>) -> Limits {
     limit! {
         milter_frame_bytes_max: 65_536..=1 << 26;
         milter_macros_max: 32..=10_000;
+        smtp_reply_line_bytes_max: 512..=1 << 20;
+        smtp_reply_lines_max: 1..=10_000;
         connections_max: 1..=100_000;
         connection_idle_secs: 1..=86_400;
         frame_secs: 1..=3_600;
@@ -247,17 +307,33 @@ fn loopback_networks() -> Vec<IpNet> {
 }
 
 fn host_name() -> String {
-    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    if name.is_empty() { "mailvigil".to_owned() } else { name }
+    let name = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
+    if name.is_empty() {
+        "mailvigil".to_owned()
+    } else {
+        name
+    }
 }
 
 fn name(text: &str) -> Result<String, &'static str> {
-    let good = !text.is_empty() && text.len() <= 100 && text.chars().all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c));
-    good.then(|| text.to_owned()).ok_or("is no name of letters, digits, '.', '-' and '_'")
+    let good = !text.is_empty()
+        && text.len() <= 100
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c));
+    good.then(|| text.to_owned())
+        .ok_or("is no name of letters, digits, '.', '-' and '_'")
 }
 
 fn absolute(text: &str) -> Result<PathBuf, &'static str> {
-    if text.is_empty() { Err("is empty") } else { Ok(PathBuf::from(text)) }
+    if text.is_empty() {
+        Err("is empty")
+    } else {
+        Ok(PathBuf::from(text))
+    }
 }
 
 fn read_on_failure(text: &str) -> Result<OnFailure, &'static str> {
@@ -279,7 +355,10 @@ fn listen(text: &str) -> Result<Listen, &'static str> {
         };
     }
     let address = text.strip_prefix("inet:").unwrap_or(text);
-    address.parse().map(Listen::Tcp).map_err(|_| "is neither an address with port nor unix:PATH")
+    address
+        .parse()
+        .map(Listen::Tcp)
+        .map_err(|_| "is neither an address with port nor unix:PATH")
 }
 
 fn http_listen(text: &str) -> Result<Option<SocketAddr>, &'static str> {
@@ -288,18 +367,26 @@ fn http_listen(text: &str) -> Result<Option<SocketAddr>, &'static str> {
     }
     let address: SocketAddr = text.parse().map_err(|_| "is no address with port")?;
     // Metrics name no person, but they tell much about a site, and nothing here asks who is there.
-    if address.ip().is_loopback() { Ok(Some(address)) } else { Err("is not on loopback; put a proxy in front") }
+    if address.ip().is_loopback() {
+        Ok(Some(address))
+    } else {
+        Err("is not on loopback; put a proxy in front")
+    }
 }
 
 fn network(text: &str) -> Result<IpNet, &'static str> {
     let net: Result<IpNet, _> = text.parse();
-    net.or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).map_err(|_| "is neither a network nor an address")
+    net.or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+        .map_err(|_| "is neither a network nor an address")
 }
 
 fn database(text: &str) -> Result<String, &'static str> {
     let known = ["sqlite:", "postgres://", "postgresql://"];
-    let good = known.iter().any(|start| text.len() > start.len() && text.starts_with(start));
-    good.then(|| text.to_owned()).ok_or("is no store this program knows")
+    let good = known
+        .iter()
+        .any(|start| text.len() > start.len() && text.starts_with(start));
+    good.then(|| text.to_owned())
+        .ok_or("is no store this program knows")
 }
 
 fn host_port(text: &str) -> Result<String, &'static str> {

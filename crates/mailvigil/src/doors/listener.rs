@@ -34,11 +34,14 @@ impl Listener {
     pub fn open(listen: &Listen, allow: &[IpNet]) -> anyhow::Result<Self> {
         match listen {
             Listen::Tcp(address) => {
-                let listener = tcp(*address).with_context(|| format!("cannot listen on {address}; is another program there?"))?;
+                let listener = tcp(*address).with_context(|| {
+                    format!("cannot listen on {address}; is another program there?")
+                })?;
                 Ok(Self::Tcp(listener, allow.to_vec()))
             }
             Listen::Unix(path) => {
-                let listener = unix(path).with_context(|| format!("cannot listen on unix:{}", path.display()))?;
+                let listener = unix(path)
+                    .with_context(|| format!("cannot listen on unix:{}", path.display()))?;
                 Ok(Self::Unix(listener))
             }
         }
@@ -56,7 +59,9 @@ impl Listener {
                 listener.set_nonblocking(true)?;
                 listeners.push(Self::Unix(UnixListener::from_std(listener)?));
             } else {
-                bail!("systemd handed over a socket that is neither TCP nor unix; see the .socket unit");
+                bail!(
+                    "systemd handed over a socket that is neither TCP nor unix; see the .socket unit"
+                );
             }
         }
         Ok(listeners)
@@ -65,7 +70,9 @@ impl Listener {
     /// Where it listens, for the log.
     pub fn name(&self) -> String {
         match self {
-            Self::Tcp(listener, _) => listener.local_addr().map_or_else(|_| "TCP".into(), |address| address.to_string()),
+            Self::Tcp(listener, _) => listener
+                .local_addr()
+                .map_or_else(|_| "TCP".into(), |address| address.to_string()),
             Self::Unix(listener) => {
                 let address = listener.local_addr().ok();
                 let path = address.as_ref().and_then(|address| address.as_pathname());
@@ -88,7 +95,9 @@ impl Listener {
             Self::Tcp(listener, allow) => {
                 let (stream, from) = listener.accept().await?;
                 if !is_allowed(from.ip(), allow) {
-                    tracing::warn!("a connection from {from} was refused: it is not in milter.allow");
+                    tracing::warn!(
+                        "a connection from {from} was refused: it is not in milter.allow"
+                    );
                     return Ok(None);
                 }
                 stream.set_nodelay(true)?;
@@ -120,7 +129,11 @@ fn is_allowed(ip: IpAddr, allow: &[IpNet]) -> bool {
 }
 
 fn tcp(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;

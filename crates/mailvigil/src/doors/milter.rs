@@ -13,7 +13,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use wire::milter::{self, Actions, CustomReply, Event, Mail, Modification, RecipientAnswer, Session};
+use wire::milter::{
+    self, Actions, CustomReply, Event, Mail, Modification, RecipientAnswer, Session,
+};
 
 use super::listener::{Listener, Stream};
 
@@ -23,11 +25,19 @@ const READ_BYTES: usize = 64 << 10;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves `listener` until `stop`; connections run on `tasks`.
-pub async fn serve(listener: Listener, engine: Arc<Engine>, room: Arc<Room>, tasks: TaskTracker, stop: CancellationToken) {
+pub async fn serve(
+    listener: Listener,
+    engine: Arc<Engine>,
+    room: Arc<Room>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+) {
     let name = listener.name();
     loop {
         // A place is taken before the connection: beyond the limit connections wait in the kernel's queue.
-        let Ok(place) = room.connections.clone().acquire_owned().await else { return };
+        let Ok(place) = room.connections.clone().acquire_owned().await else {
+            return;
+        };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = stop.cancelled() => return,
@@ -36,13 +46,28 @@ pub async fn serve(listener: Listener, engine: Arc<Engine>, room: Arc<Room>, tas
             Ok(Some((stream, from))) => {
                 let (engine, room, stop) = (engine.clone(), room.clone(), stop.clone());
                 tasks.spawn(async move {
-                    let how = Connection { stream, from, engine: &engine, room: &room }.run(&stop).await;
-                    engine.metrics().connections_ended.get_or_create(&EndLabels { how }).inc();
+                    let how = Connection {
+                        stream,
+                        from,
+                        engine: &engine,
+                        room: &room,
+                    }
+                    .run(&stop)
+                    .await;
+                    engine
+                        .metrics()
+                        .connections_ended
+                        .get_or_create(&EndLabels { how })
+                        .inc();
                     drop(place);
                 });
             }
             Ok(None) => {
-                engine.metrics().connections_ended.get_or_create(&EndLabels { how: "refused" }).inc();
+                engine
+                    .metrics()
+                    .connections_ended
+                    .get_or_create(&EndLabels { how: "refused" })
+                    .inc();
             }
             Err(error) => {
                 tracing::error!("accepting on {name} failed, trying again: {error}");
@@ -105,7 +130,11 @@ impl Connection<'_> {
         let mut session = Session::new(limits);
         let mut buffer = vec![0; READ_BYTES];
         loop {
-            let patience = if session.is_mid_frame() { limits.frame_secs } else { limits.connection_idle_secs };
+            let patience = if session.is_mid_frame() {
+                limits.frame_secs
+            } else {
+                limits.connection_idle_secs
+            };
             let read = tokio::select! {
                 read = self.stream.read(&mut buffer) => read,
                 () = tokio::time::sleep(Duration::from_secs(patience)) => {
@@ -127,7 +156,10 @@ impl Connection<'_> {
             let done = self.events(&mut session).await;
             let now = session.held_bytes();
             if !self.room.holds(*held, now) && session.drop_message() {
-                tracing::warn!("a message from {} is not read further: all messages together exceed limits.in_flight_bytes_max", self.from);
+                tracing::warn!(
+                    "a message from {} is not read further: all messages together exceed limits.in_flight_bytes_max",
+                    self.from
+                );
             }
             *held = now;
             let output = session.take_output();
@@ -147,7 +179,9 @@ impl Connection<'_> {
                 Ok(None) => return None,
                 Ok(Some(Event::Recipient(recipient))) => {
                     let envelope = session.envelope(engine::clock::now());
-                    let answer = match envelope.and_then(|envelope| self.engine.recipient(&envelope, &recipient.address)) {
+                    let answer = match envelope
+                        .and_then(|envelope| self.engine.recipient(&envelope, &recipient.address))
+                    {
                         None => RecipientAnswer::Continue,
                         Some(refusal) => recipient_answer(&refusal),
                     };
@@ -171,12 +205,16 @@ impl Connection<'_> {
         let abilities = session.negotiated().map_or(NOTHING, |agreed| Abilities {
             add_headers: agreed.may(Actions::ADD_HEADERS),
             change_headers: agreed.may(Actions::CHANGE_HEADERS),
-            change_recipients: agreed.may(Actions::ADD_RECIPIENT) && agreed.may(Actions::DELETE_RECIPIENT),
+            change_recipients: agreed.may(Actions::ADD_RECIPIENT)
+                && agreed.may(Actions::DELETE_RECIPIENT),
             hold: agreed.may(Actions::QUARANTINE),
         });
         let question = Question {
             envelope: mail.envelope(engine::clock::now()),
-            not_read: mail.dropped.map(|why| engine::NotRead { size_bytes: mail.size_bytes, why: why.to_string() }),
+            not_read: mail.dropped.map(|why| engine::NotRead {
+                size_bytes: mail.size_bytes,
+                why: why.to_string(),
+            }),
             raw: mail.raw,
             abilities,
         };
@@ -186,28 +224,48 @@ impl Connection<'_> {
             // The plan asked for something this server did not offer. Nothing may be lost by our own
             // mistake, so the sending side keeps the message and comes again.
             tracing::error!(record.id = %answer.record, "record {} could not be answered as planned: {error}", answer.record);
-            if session.answer_message(&milter::Answer::Tempfail, &[]).is_err() {
-                tracing::error!("nor could it be put off; the connection from {} hangs", self.from);
+            if session
+                .answer_message(&milter::Answer::Tempfail, &[])
+                .is_err()
+            {
+                tracing::error!(
+                    "nor could it be put off; the connection from {} hangs",
+                    self.from
+                );
             }
         }
     }
 }
 
 /// What a server can do that offered nothing.
-const NOTHING: Abilities = Abilities { add_headers: false, change_headers: false, change_recipients: false, hold: false };
+const NOTHING: Abilities = Abilities {
+    add_headers: false,
+    change_headers: false,
+    change_recipients: false,
+    hold: false,
+};
 
 fn custom(text: &engine::Text) -> Option<CustomReply> {
     match CustomReply::new(text.code, &text.enhanced, &text.text) {
         Ok(reply) => Some(reply),
         Err(error) => {
-            tracing::error!("the reply {} {} {:?} cannot be sent, a plain one is: {error}", text.code, text.enhanced, text.text);
+            tracing::error!(
+                "the reply {} {} {:?} cannot be sent, a plain one is: {error}",
+                text.code,
+                text.enhanced,
+                text.text
+            );
             None
         }
     }
 }
 
 fn recipient_answer(refusal: &engine::Refusal) -> RecipientAnswer {
-    let plain = if refusal.action == Action::Reject { RecipientAnswer::Reject } else { RecipientAnswer::Tempfail };
+    let plain = if refusal.action == Action::Reject {
+        RecipientAnswer::Reject
+    } else {
+        RecipientAnswer::Tempfail
+    };
     custom(&refusal.text).map_or(plain, RecipientAnswer::Custom)
 }
 
@@ -217,20 +275,45 @@ fn in_milter_words(answer: &Answer) -> (milter::Answer, Vec<Modification>) {
             let mut modifications = Vec::new();
             // From the last to the first: removing one must not renumber those still to be removed.
             for (name, index) in changes.remove_headers.iter().rev() {
-                modifications.push(Modification::ChangeHeader { index: *index, name: name.clone(), value: String::new() });
+                modifications.push(Modification::ChangeHeader {
+                    index: *index,
+                    name: name.clone(),
+                    value: String::new(),
+                });
             }
             for (name, value) in &changes.add_headers {
-                modifications.push(Modification::AddHeader { name: name.clone(), value: value.clone() });
+                modifications.push(Modification::AddHeader {
+                    name: name.clone(),
+                    value: value.clone(),
+                });
             }
-            modifications.extend(changes.delete_recipients.iter().cloned().map(Modification::DeleteRecipient));
+            modifications.extend(
+                changes
+                    .delete_recipients
+                    .iter()
+                    .cloned()
+                    .map(Modification::DeleteRecipient),
+            );
             for address in &changes.add_recipients {
-                modifications.push(Modification::AddRecipient { address: address.clone(), args: None });
+                modifications.push(Modification::AddRecipient {
+                    address: address.clone(),
+                    args: None,
+                });
             }
             (milter::Answer::Accept, modifications)
         }
-        Reply::Refuse(text) => (custom(text).map_or(milter::Answer::Reject, milter::Answer::Custom), Vec::new()),
-        Reply::Later(text) => (custom(text).map_or(milter::Answer::Tempfail, milter::Answer::Custom), Vec::new()),
+        Reply::Refuse(text) => (
+            custom(text).map_or(milter::Answer::Reject, milter::Answer::Custom),
+            Vec::new(),
+        ),
+        Reply::Later(text) => (
+            custom(text).map_or(milter::Answer::Tempfail, milter::Answer::Custom),
+            Vec::new(),
+        ),
         Reply::Drop => (milter::Answer::Discard, Vec::new()),
-        Reply::Hold(reason) => (milter::Answer::Accept, vec![Modification::Quarantine(reason.clone())]),
+        Reply::Hold(reason) => (
+            milter::Answer::Accept,
+            vec![Modification::Quarantine(reason.clone())],
+        ),
     }
 }

@@ -20,40 +20,76 @@ pub struct SmtpCourier {
 impl SmtpCourier {
     /// Always to this `HOST:PORT`.
     pub fn to(address: &str) -> Self {
-        Self { default: address.to_owned(), servers: Vec::new() }
+        Self {
+            default: address.to_owned(),
+            servers: Vec::new(),
+        }
     }
 
     /// As the configuration says.
     pub fn new(config: &crate::config::Config) -> Self {
-        Self { default: config.submit_to.clone(), servers: config.submit_servers.clone() }
+        Self {
+            default: config.submit_to.clone(),
+            servers: config.submit_servers.clone(),
+        }
     }
 
     fn address(&self, server: &str) -> &str {
-        let named = self.servers.iter().find(|(name, _)| name.eq_ignore_ascii_case(server));
+        let named = self
+            .servers
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(server));
         named.map_or(&self.default, |(_, address)| address)
     }
 }
 
 impl Courier for SmtpCourier {
-    async fn submit(&self, server: &str, envelope_from: Option<&Address>, recipients: &[Address], raw: &[u8]) -> Submitted {
+    async fn submit(
+        &self,
+        server: &str,
+        envelope_from: Option<&Address>,
+        recipients: &[Address],
+        raw: &[u8],
+    ) -> Submitted {
         let address = self.address(server);
         let connected = tokio::time::timeout(PATIENCE, TcpStream::connect(address)).await;
         match connected {
             Ok(Ok(stream)) => converse(stream, address, envelope_from, recipients, raw).await,
-            Ok(Err(error)) => Submitted::Refused { why: format!("{address} cannot be reached: {error}") },
-            Err(_) => Submitted::Refused { why: format!("{address} cannot be reached") },
+            Ok(Err(error)) => Submitted::Refused {
+                why: format!("{address} cannot be reached: {error}"),
+            },
+            Err(_) => Submitted::Refused {
+                why: format!("{address} cannot be reached"),
+            },
         }
     }
 }
 
-async fn converse(mut stream: TcpStream, address: &str, envelope_from: Option<&Address>, recipients: &[Address], raw: &[u8]) -> Submitted {
-    let submission = Submission { helo_name: "localhost", envelope_from, recipients, raw };
+async fn converse(
+    mut stream: TcpStream,
+    address: &str,
+    envelope_from: Option<&Address>,
+    recipients: &[Address],
+    raw: &[u8],
+) -> Submitted {
+    let submission = Submission {
+        helo_name: "localhost",
+        envelope_from,
+        recipients,
+        raw,
+    };
     let mut delivery = match Delivery::new(submission, &Limits::default()) {
         Ok(delivery) => delivery,
-        Err(error) => return Submitted::Refused { why: error.to_string() },
+        Err(error) => {
+            return Submitted::Refused {
+                why: error.to_string(),
+            };
+        }
     };
     let lost = exchange(&mut stream, &mut delivery).await;
-    let outcome = delivery.outcome().unwrap_or_else(|| delivery.outcome_if_lost());
+    let outcome = delivery
+        .outcome()
+        .unwrap_or_else(|| delivery.outcome_if_lost());
     judge(&outcome, address, lost.err())
 }
 
@@ -66,32 +102,61 @@ async fn exchange(stream: &mut TcpStream, delivery: &mut Delivery<'_>) -> Result
             Ok(Ok(0)) => return Err("the server closed the connection".to_owned()),
             Ok(Ok(length)) => length,
             Ok(Err(error)) => return Err(error.to_string()),
-            Err(_) => return Err(format!("the server said nothing for {} s", PATIENCE.as_secs())),
+            Err(_) => {
+                return Err(format!(
+                    "the server said nothing for {} s",
+                    PATIENCE.as_secs()
+                ));
+            }
         };
-        delivery.feed(&buffer[..length]).map_err(|error| error.to_string())?;
+        delivery
+            .feed(&buffer[..length])
+            .map_err(|error| error.to_string())?;
         loop {
             let output = delivery.take_output();
             if output.is_empty() {
                 break;
             }
-            stream.write_all(&output).await.map_err(|error| error.to_string())?;
+            stream
+                .write_all(&output)
+                .await
+                .map_err(|error| error.to_string())?;
         }
     }
     Ok(())
 }
 
 fn judge(outcome: &Outcome, address: &str, lost: Option<String>) -> Submitted {
-    let last = outcome.last_reply.as_ref().map(ToString::to_string).unwrap_or_default();
+    let last = outcome
+        .last_reply
+        .as_ref()
+        .map(ToString::to_string)
+        .unwrap_or_default();
     let why = || lost.clone().unwrap_or_else(|| last.clone());
-    if outcome.recipients.iter().any(|one| one.attempt == Attempt::Unknown) {
-        return Submitted::Unknown { why: format!("{address}: {}", why()) };
+    if outcome
+        .recipients
+        .iter()
+        .any(|one| one.attempt == Attempt::Unknown)
+    {
+        return Submitted::Unknown {
+            why: format!("{address}: {}", why()),
+        };
     }
     let refused: Vec<String> = outcome.recipients.iter().filter_map(refusal).collect();
-    if outcome.recipients.iter().any(|one| one.attempt == Attempt::Taken) {
-        return Submitted::Taken { reply: last, refused };
+    if outcome
+        .recipients
+        .iter()
+        .any(|one| one.attempt == Attempt::Taken)
+    {
+        return Submitted::Taken {
+            reply: last,
+            refused,
+        };
     }
     let why = refused.into_iter().next().unwrap_or_else(why);
-    Submitted::Refused { why: format!("{address}: {why}") }
+    Submitted::Refused {
+        why: format!("{address}: {why}"),
+    }
 }
 
 fn refusal(one: &RecipientOutcome) -> Option<String> {

@@ -1,0 +1,241 @@
+//! `scan`: judge files as if they came in, and show why.
+//!
+//! A file holds no envelope, so the envelope is made from what the header says: sender from Return-Path or From,
+//! recipients from Delivered-To or To, the machine from the newest Received field.
+
+use std::io::{IsTerminal, Write as _};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use comfy_table::Cell;
+use indicatif::{ProgressBar, ProgressStyle};
+use judge::Policy;
+use mail::{Address, Envelope, Facts, Known, Level, Message, Site, Verdict};
+
+use crate::cli::ScanArgs;
+use crate::config::Config;
+use crate::{input, service, show};
+
+/// Judges every message found; the table is shown as it grows.
+pub async fn run(config: &Config, args: &ScanArgs) -> anyhow::Result<ExitCode> {
+    let (policy, version) = policy(config, args).await?;
+    let scan = Scan {
+        policy: &policy,
+        version,
+        config,
+        args,
+    };
+    let mut totals = Totals::default();
+    let bar = progress(args);
+    input::messages(
+        &args.paths,
+        config.limits.message_bytes_max,
+        &mut |name, raw| {
+            bar.inc(1);
+            match raw {
+                Ok(raw) => {
+                    let started = Instant::now();
+                    let (facts, verdict) = scan.judge(&raw);
+                    totals.count(&verdict, started);
+                    bar.suspend(|| scan.print(name, &facts, &verdict))
+                }
+                Err(error) => {
+                    totals.unread += 1;
+                    bar.suspend(|| eprintln!("{}: not judged: {error:#}", show::safe(name)));
+                    Ok(())
+                }
+            }
+        },
+    )?;
+    bar.finish_and_clear();
+    if !args.json {
+        totals.print();
+    }
+    Ok(if totals.messages == 0 {
+        super::nothing("No message was found there.")
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+struct Scan<'s> {
+    policy: &'s Policy,
+    version: i64,
+    config: &'s Config,
+    args: &'s ScanArgs,
+}
+
+impl Scan<'_> {
+    fn judge(&self, raw: &[u8]) -> (Facts, Verdict) {
+        let message = Message::read(raw, &self.config.limits);
+        let envelope = self.envelope(&message);
+        let site = &self.config.site;
+        let relayed = if site.is_ours(&envelope) {
+            Vec::new()
+        } else {
+            envelope
+                .recipients
+                .iter()
+                .filter(|to| site.is_foreign(to))
+                .cloned()
+                .collect()
+        };
+        let hits = self.policy.scan(&message);
+        let facts = Facts {
+            envelope,
+            message,
+            // A file's recipients are what its header says, and headers name people elsewhere all the time.
+            relayed_recipients: if self.args.ip.is_some() {
+                relayed
+            } else {
+                Vec::new()
+            },
+            windows: Vec::new(),
+            hits,
+            authentication: Known::NotAsked,
+            refused_release_mark: None,
+        };
+        let verdict = judge::judge(&facts, site, self.policy, self.version);
+        (facts, verdict)
+    }
+
+    fn envelope(&self, message: &Message) -> Envelope {
+        let address = |name: &str| message.header(name).and_then(Address::new);
+        // Mail that has long arrived is not late: it is judged as of its date.
+        let at = message
+            .received
+            .first()
+            .and_then(|hop| hop.at)
+            .or(message.date)
+            .unwrap_or_else(engine::clock::now);
+        let mut envelope = Envelope::new(at, "scan");
+        let hop = message.received.first();
+        envelope.peer.ip = self.args.ip.or_else(|| hop.and_then(|hop| hop.ip));
+        envelope.peer.ptr_name = hop.and_then(|hop| hop.ptr_name.clone());
+        envelope.helo_name = hop.and_then(|hop| hop.helo_name.clone());
+        envelope.envelope_from = address("return-path").or_else(|| {
+            message
+                .header_from
+                .first()
+                .and_then(|from| from.address.clone())
+        });
+        envelope.recipients = match address("delivered-to").or_else(|| address("x-original-to")) {
+            Some(to) => vec![to],
+            None => message
+                .header_to
+                .iter()
+                .chain(&message.cc)
+                .filter_map(|to| to.address.clone())
+                .take(100)
+                .collect(),
+        };
+        envelope.direction = direction(&self.config.site, &envelope);
+        envelope
+    }
+
+    fn print(&self, name: &str, facts: &Facts, verdict: &Verdict) -> anyhow::Result<()> {
+        let mut out = std::io::stdout().lock();
+        if self.args.json {
+            let line = serde_json::json!({ "name": name, "size_bytes": facts.message.size_bytes, "subject": facts.message.subject, "verdict": verdict });
+            writeln!(out, "{line}")?;
+            return Ok(());
+        }
+        let subject = show::short(&facts.message.subject, 60);
+        writeln!(
+            out,
+            "{:<10} {:>5.1}  {}  {}",
+            verdict.level.as_str(),
+            verdict.score,
+            show::safe(name),
+            subject
+        )?;
+        if verdict.level > Level::Ordinary || self.args.reasons {
+            for line in show::ledger(verdict)
+                .lines()
+                .skip_while(|line| !line.starts_with("  ") && !line.starts_with(' '))
+                .take_while(|line| !line.is_empty())
+            {
+                writeln!(out, "    {line}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A file without a machine came from outside all the same.
+fn direction(site: &Site, envelope: &Envelope) -> mail::Direction {
+    if envelope.peer.ip.is_none() {
+        mail::Direction::Inbound
+    } else {
+        site.direction(envelope)
+    }
+}
+
+/// The policy of the file named, else the one in force, else the shipped one: scanning needs no service.
+async fn policy(config: &Config, args: &ScanArgs) -> anyhow::Result<(Policy, i64)> {
+    if let Some(file) = &args.policy {
+        let (_, policy) = super::policy::read_file(config, file)?;
+        return Ok((policy, 0));
+    }
+    let has_store = config.database.reveal().starts_with("postgres") || config.data.exists();
+    if has_store
+        && let Some((version, text)) = service::open_store(config).await?.active_policy().await?
+    {
+        return Ok((
+            super::policy::parse(config, &text, &format!("policy version {version}"))?,
+            version,
+        ));
+    }
+    Ok((
+        super::policy::parse(config, judge::DEFAULT_POLICY, "shipped policy")?,
+        0,
+    ))
+}
+
+fn progress(args: &ScanArgs) -> ProgressBar {
+    if args.json || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{spinner} {pos} messages, {per_sec}")
+        .unwrap_or_else(|_| ProgressStyle::default_spinner());
+    ProgressBar::new_spinner().with_style(style)
+}
+
+#[derive(Default)]
+struct Totals {
+    messages: usize,
+    levels: [usize; 3],
+    unread: usize,
+    micros: u128,
+}
+
+impl Totals {
+    fn count(&mut self, verdict: &Verdict, started: Instant) {
+        self.messages += 1;
+        self.levels[verdict.level as usize] += 1;
+        self.micros += started.elapsed().as_micros();
+    }
+
+    fn print(&self) {
+        let mut table = show::table(&["level", "messages", "share"]);
+        for level in [Level::Ordinary, Level::Suspicious, Level::Dangerous] {
+            let count = self.levels[level as usize];
+            let share = 100.0 * count as f64 / self.messages.max(1) as f64;
+            table.add_row(vec![
+                show::level(level),
+                Cell::new(count),
+                Cell::new(format!("{share:.1} %")),
+            ]);
+        }
+        let each = self.micros as f64 / 1000.0 / self.messages.max(1) as f64;
+        println!(
+            "\n{table}\n\n{} messages, {each:.2} ms each{}",
+            self.messages,
+            if self.unread > 0 {
+                format!(", {} not judged", self.unread)
+            } else {
+                String::new()
+            }
+        );
+    }
+}
