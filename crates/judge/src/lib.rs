@@ -31,3 +31,18 @@ pub use verdict::{judge, judge_recipient};
 
 /// The policy that ships with the program: works untouched, and is its own manual.
 pub const DEFAULT_POLICY: &str = include_str!("default-policy.toml");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shipped_policy_is_good_and_its_examples_come_out() {
+        let limits = mail::Limits::default();
+        let policy = match Policy::parse(DEFAULT_POLICY, &limits) {
+            Ok(policy) => policy,
+            Err(problems) => panic!("{}", problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
+        };
+        assert_eq!(policy.failed_examples(&limits), []);
+    }
+}

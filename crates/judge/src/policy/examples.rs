@@ -5,7 +5,6 @@ use written::Section;
 
 use super::Policy;
 use super::actions::action;
-use super::lists::name;
 use super::rules::level;
 
 /// One example.
@@ -96,7 +95,7 @@ pub(crate) fn read(root: &Section<'_, '_>) -> Vec<Example> {
 fn one(section: Section<'_, '_>) -> Option<Example> {
     let text = |text: &str| Ok::<_, String>(text.to_owned());
     let address = |text: &str| Address::new(text).ok_or("is no address");
-    let name = section.required("name", "a name", name);
+    let name = section.required("name", "a sentence", text);
     let message = section.required("message", "a message: header, empty line, body", text);
     let ip = section.text("source_ip", "an address", str::parse);
     let envelope_from = section.text("envelope_from", "an address", address);
