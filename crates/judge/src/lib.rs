@@ -41,7 +41,14 @@ mod tests {
         let limits = mail::Limits::default();
         let policy = match Policy::parse(DEFAULT_POLICY, &limits) {
             Ok(policy) => policy,
-            Err(problems) => panic!("{}", problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
+            Err(problems) => panic!(
+                "{}",
+                problems
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join("\n")
+            ),
         };
         assert_eq!(policy.failed_examples(&limits), []);
     }

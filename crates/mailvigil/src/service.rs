@@ -1,5 +1,6 @@
 //! The running service: parts, listeners, wait, drain.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,8 +64,8 @@ impl Service {
         })
     }
 
-    /// Serves: every listener and every background task runs when this returns.
-    pub async fn start(&mut self) -> anyhow::Result<()> {
+    /// Serves: every listener and every background task runs when this returns. Says where the HTTP door is.
+    pub async fn start(&mut self) -> anyhow::Result<Option<SocketAddr>> {
         let room = Room::new(&self.config.limits);
         for listener in self.milter.drain(..) {
             tracing::info!("milter door open at {}", listener.name());
@@ -77,25 +78,32 @@ impl Service {
             );
             self.background.spawn(serve);
         }
-        if let Some(address) = self.config.http_listen {
-            let listener = tokio::net::TcpListener::bind(address).await;
-            let listener = listener.with_context(|| {
-                format!("cannot listen on {address} (http.listen); is another program there?")
-            })?;
-            tracing::info!("health and metrics at http://{address}/metrics");
-            let serve = http::serve(listener, self.engine.clone(), self.stop.clone());
-            self.background.spawn(async move {
-                if let Err(error) = serve.await {
-                    tracing::error!("the HTTP door closed: {error}");
-                }
-            });
-        }
+        let http = match self.config.http_listen {
+            Some(address) => Some(self.start_http(address).await?),
+            None => None,
+        };
         for log in &self.config.mail_logs {
             self.until_stop(mail_log::follow(log.clone(), self.engine.clone()));
         }
         self.until_stop(keep_policy_fresh(self.engine.clone()));
         self.until_stop(keep_store_tidy(self.engine.clone()));
-        Ok(())
+        Ok(http)
+    }
+
+    async fn start_http(&self, address: SocketAddr) -> anyhow::Result<SocketAddr> {
+        let listener = tokio::net::TcpListener::bind(address).await;
+        let listener = listener.with_context(|| {
+            format!("cannot listen on {address} (http.listen); is another program there?")
+        })?;
+        let address = listener.local_addr()?;
+        tracing::info!("health and metrics at http://{address}/metrics");
+        let serve = http::serve(listener, self.engine.clone(), self.stop.clone());
+        self.background.spawn(async move {
+            if let Err(error) = serve.await {
+                tracing::error!("the HTTP door closed: {error}");
+            }
+        });
+        Ok(address)
     }
 
     /// Takes no new connections, answers the messages in hand for at most `drain_secs`, writes down
@@ -178,7 +186,9 @@ pub async fn open_store(config: &Config) -> anyhow::Result<Store> {
         quarantine_bytes_max: config.limits.quarantine_bytes_max,
         facts_bytes_max: config.limits.facts_bytes_max,
     };
-    Store::open(&settings).await.context("the store cannot be opened")
+    Store::open(&settings)
+        .await
+        .context("the store cannot be opened")
 }
 
 /// Takes over newer policy versions, and tells the store by which version this node judges, so that

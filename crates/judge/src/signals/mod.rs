@@ -30,13 +30,13 @@ pub const SIGNALS: [Signal; 26] = [
     // Who says who sends.
     Signal {
         id: "reply-to-other-domain",
-        weight: 0.8,
+        weight: 1.0,
         text: "Replies would go to another domain than the visible sender's",
         sees: sender::reply_to_other_domain,
     },
     Signal {
         id: "reply-to-free-mailbox",
-        weight: 1.5,
+        weight: 1.8,
         text: "Replies would go to a free mailbox, though the visible sender is elsewhere",
         sees: sender::reply_to_free_mailbox,
     },
@@ -67,7 +67,7 @@ pub const SIGNALS: [Signal; 26] = [
     // The header.
     Signal {
         id: "no-date",
-        weight: 1.0,
+        weight: 2.0,
         text: "There is no readable Date",
         sees: header::no_date,
     },
@@ -85,31 +85,31 @@ pub const SIGNALS: [Signal; 26] = [
     },
     Signal {
         id: "malformed-message-id",
-        weight: 0.5,
+        weight: 1.5,
         text: "The Message-ID names no place",
         sees: header::malformed_message_id,
     },
     Signal {
         id: "repeated-field",
-        weight: 0.8,
+        weight: 1.2,
         text: "A header field that may stand once stands more often",
         sees: header::repeated_field,
     },
     Signal {
         id: "eight-bit-header",
-        weight: 0.4,
+        weight: 1.0,
         text: "Raw 8-bit text in the header",
         sees: header::eight_bit_header,
     },
     Signal {
         id: "subject-shouts",
-        weight: 1.0,
+        weight: 1.8,
         text: "The subject is written in capitals",
         sees: header::subject_shouts,
     },
     Signal {
         id: "subject-exclaims",
-        weight: 0.6,
+        weight: 1.2,
         text: "The subject is full of exclamation or money signs",
         sees: header::subject_exclaims,
     },
@@ -127,7 +127,7 @@ pub const SIGNALS: [Signal; 26] = [
     },
     Signal {
         id: "broken-structure",
-        weight: 0.8,
+        weight: 1.5,
         text: "The message is broken in a way that mail programs do not produce",
         sees: header::broken_structure,
     },

@@ -57,12 +57,56 @@ pub(super) fn decode(label: Option<&str>, bytes: &[u8]) -> (String, Option<Oddit
     )
 }
 
-/// Bytes that carry no label, as UTF-8 text: borrowed when they are that already.
-pub(super) fn unlabelled_header(bytes: &[u8]) -> Cow<'_, str> {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Cow::Borrowed(text),
-        Err(_) => Cow::Owned(guess(bytes).decode(bytes).0.into_owned()),
+/// What 8-bit bytes without a label of their own most likely are in one message.
+///
+/// A subject is too short for a good guess, so the rest of the message helps: the first charset it names, else a
+/// guess over header and body together.
+pub(super) struct Hint {
+    encoding: Option<&'static Encoding>,
+}
+
+impl Hint {
+    /// For a message; costs nothing when its header is UTF-8.
+    pub(super) fn of(raw: &[u8], header_bytes: usize) -> Self {
+        if std::str::from_utf8(&raw[..header_bytes]).is_ok() {
+            return Self { encoding: None };
+        }
+        let start = &raw[..raw.len().min(4 * GUESS_BYTES)];
+        Self {
+            encoding: Some(labelled(start).unwrap_or_else(|| guess(start))),
+        }
     }
+
+    /// A header's bytes as UTF-8 text: borrowed when they are that already.
+    pub(super) fn text<'b>(&self, bytes: &'b [u8]) -> Cow<'b, str> {
+        match (std::str::from_utf8(bytes), self.encoding) {
+            (Ok(text), _) => Cow::Borrowed(text),
+            (Err(_), Some(encoding)) => {
+                Cow::Owned(encoding.decode_without_bom_handling(bytes).0.into_owned())
+            }
+            (Err(_), None) => Cow::Owned(String::from_utf8_lossy(bytes).into_owned()),
+        }
+    }
+}
+
+/// The first charset a message names that could hold 8-bit header text.
+fn labelled(start: &[u8]) -> Option<&'static Encoding> {
+    let mut at = 0;
+    while let Some(found) = memchr::memmem::find(&start[at..], b"charset=") {
+        at += found + b"charset=".len();
+        let label: Vec<u8> = start[at..]
+            .iter()
+            .copied()
+            .skip_while(|byte| *byte == b'"')
+            .take_while(|byte| byte.is_ascii_graphic() && !b"\";".contains(byte))
+            .take(60)
+            .collect();
+        let known = encoding(&String::from_utf8_lossy(&label));
+        if let Some(known) = known.filter(|known| *known != UTF_8 && !is_western(known)) {
+            return Some(known);
+        }
+    }
+    None
 }
 
 fn unlabelled(bytes: &[u8]) -> (String, Option<Oddity>) {

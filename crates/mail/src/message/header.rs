@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use data_encoding::BASE64_MIME_PERMISSIVE;
 use memchr::{memchr, memmem};
 
-use super::charset;
+use super::charset::{self, Hint};
 
 /// One field as it stands in the message.
 pub(super) struct Field<'m> {
@@ -70,8 +70,8 @@ impl<'m> Iterator for Fields<'m> {
 }
 
 /// A field's value as text: unfolded, trimmed, encoded words decoded.
-pub(super) fn text(value: &[u8]) -> String {
-    let text = charset::unlabelled_header(value);
+pub(super) fn text(value: &[u8], hint: &Hint) -> String {
+    let text = hint.text(value);
     let unfolded: Cow<'_, str> = if text.contains(['\r', '\n']) {
         text.replace(['\r', '\n'], "").into()
     } else {

@@ -4,8 +4,9 @@ use mail_parser::parsers::MessageStream;
 use mail_parser::{Addr, DateTime, HeaderValue};
 use sha2::{Digest, Sha256};
 
+use super::charset::Hint;
 use super::header::{Fields, text};
-use super::{Header, Mailbox, Message, Oddity, charset, guard, parts, received};
+use super::{Header, Mailbox, Message, Oddity, guard, parts, received};
 use crate::address::floor_char_boundary;
 use crate::{Address, Limits, Timestamp};
 
@@ -38,6 +39,7 @@ impl Message {
     }
 
     fn read_header(&mut self, raw: &[u8], limits: &Limits) {
+        let hint = Hint::of(raw, guard::body_start(raw));
         let mut froms = 0;
         let mut once = [0_u32; ONCE.len()];
         for (number, field) in Fields::of(raw).enumerate() {
@@ -58,8 +60,8 @@ impl Message {
                 once[place] += 1;
             }
             froms += u32::from(lower == "from");
-            let value_text = text(value);
-            self.take_field(&lower, value, &value_text, limits);
+            let value_text = text(value, &hint);
+            self.take_field(&lower, &hint.text(value), &value_text, limits);
             self.headers.push(Header {
                 name,
                 value: value_text,
@@ -83,7 +85,7 @@ impl Message {
     }
 
     /// Takes from a field what judging asks for by name. The first of repeated fields counts, as most readers show it.
-    fn take_field(&mut self, name: &str, value: &[u8], text: &str, limits: &Limits) {
+    fn take_field(&mut self, name: &str, value: &str, text: &str, limits: &Limits) {
         let mailboxes = |into: &mut Vec<Mailbox>| {
             if into.is_empty() {
                 *into = read_mailboxes(value, limits);
@@ -96,7 +98,7 @@ impl Message {
             "to" => mailboxes(&mut self.header_to),
             "cc" => mailboxes(&mut self.cc),
             "subject" if self.subject.is_empty() => text.clone_into(&mut self.subject),
-            "date" if self.date.is_none() => self.date = date(value),
+            "date" if self.date.is_none() => self.date = date(value.as_bytes()),
             "message-id" if self.message_id.is_none() => self.message_id = message_id(text, limits),
             "received" if self.received.len() < limits.hops_max => {
                 self.received.push(received::hop(text))
@@ -139,8 +141,8 @@ fn message_id(text: &str, limits: &Limits) -> Option<String> {
     (cut > 0).then(|| id[..cut].to_owned())
 }
 
-fn read_mailboxes(value: &[u8], limits: &Limits) -> Vec<Mailbox> {
-    let mut line = charset::unlabelled_header(value).into_owned().into_bytes();
+fn read_mailboxes(value: &str, limits: &Limits) -> Vec<Mailbox> {
+    let mut line = value.to_owned().into_bytes();
     line.extend_from_slice(b"\r\n");
     let HeaderValue::Address(addresses) = MessageStream::new(&line).parse_address() else {
         return Vec::new();

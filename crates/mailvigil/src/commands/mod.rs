@@ -28,16 +28,24 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         std::io::stdout().write_all(&out)?;
         return Ok(ExitCode::SUCCESS);
     }
+    if let Command::Demo(args) = &cli.command {
+        return runtime()?
+            .block_on(crate::demo::run(cli.data, args))
+            .map(|()| ExitCode::SUCCESS);
+    }
     let config = Config::load(cli.config.as_deref(), cli.data.as_deref())?;
     if matches!(cli.command, Command::CheckConfig) {
         check_config(&config);
         return Ok(ExitCode::SUCCESS);
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    runtime()?.block_on(dispatch(config, cli.command))
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .context("the runtime cannot be started")?;
-    runtime.block_on(dispatch(config, cli.command))
+        .context("the runtime cannot be started")
 }
 
 async fn dispatch(config: Config, command: Command) -> anyhow::Result<ExitCode> {
@@ -46,7 +54,6 @@ async fn dispatch(config: Config, command: Command) -> anyhow::Result<ExitCode> 
             start_log(&config);
             service::serve(config).await?;
         }
-        Command::Demo(args) => crate::demo::run(config, &args).await?,
         Command::Scan(args) => return scan::run(&config, &args).await,
         Command::Messages(args) => return messages::list(&desk(&config).await?, &args).await,
         Command::Explain(args) => return messages::explain(&desk(&config).await?, &args).await,
@@ -60,7 +67,7 @@ async fn dispatch(config: Config, command: Command) -> anyhow::Result<ExitCode> 
             connect::postfix(&config, &desk(&config).await?, &args).await?
         }
         Command::Acts(args) => return messages::acts(&desk(&config).await?, &args).await,
-        Command::CheckConfig | Command::Completions { .. } => {}
+        Command::CheckConfig | Command::Completions { .. } | Command::Demo(_) => {}
     }
     Ok(ExitCode::SUCCESS)
 }

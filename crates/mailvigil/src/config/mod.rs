@@ -248,15 +248,6 @@ impl Config {
             limits,
         })
     }
-
-    /// Where messages for this mail server are handed to.
-    pub fn submit_address(&self, server: &str) -> &str {
-        let named = self
-            .submit_servers
-            .iter()
-            .find(|(name, _)| name.eq_ignore_ascii_case(server));
-        named.map_or(&self.submit_to, |(_, address)| address)
-    }
 }
 
 /// One line per limit, each with the range that makes sense; `mail::Limits` says what it bounds.
