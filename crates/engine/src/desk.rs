@@ -6,7 +6,7 @@
 
 use judge::policy::{Failed, Policy, Problem};
 use mail::{Limits, Record, RecordId};
-use store::{Act, NewPolicy, Query, Store, StoreError};
+use store::{Act, HoldState, NewPolicy, Query, Store, StoreError};
 
 use crate::clock::now;
 use crate::mark::{self, Marker};
@@ -118,6 +118,12 @@ impl Desk {
         let Some(held) = self.store.held(item).await? else {
             return Err(DeskError::NotFound(format!("quarantined message {item}")));
         };
+        if held.state != HoldState::Held {
+            return Err(DeskError::Refused(format!(
+                "{item} is {} and cannot be released again",
+                held.state.as_str()
+            )));
+        }
         let raw = self.store.body(item).await?;
         let act = self.act("release", &item.to_string(), reason, "held", "releasing");
         if !self.store.begin_release(item, &act).await? {

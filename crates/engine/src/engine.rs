@@ -367,6 +367,9 @@ impl Engine {
         let mut record = self.record(way, facts, plan.fate);
         record.note = plan.note.clone();
         record.verdict = Some(verdict.clone());
+        if plan.fate != Fate::Quarantined {
+            without_quotes(&mut record);
+        }
         let mut id = record.id;
         let at_server = plan.held.len() == verdict.outcomes.len()
             && active.policy.holds_at_server()
@@ -416,12 +419,9 @@ impl Engine {
 
     /// Looks at release marks: is this a message we released ourselves?
     async fn released(&self, way: &UnderWay, marks: &[String]) -> Result<Pass, Failure> {
-        let [value] = marks else {
-            return Ok(if marks.is_empty() {
-                Pass::NoMark
-            } else {
-                Pass::Refused(format!("{} release marks in one message", marks.len()))
-            });
+        // Ours is put on top of the original message, which may have brought a forged one along.
+        let Some(value) = marks.first() else {
+            return Ok(Pass::NoMark);
         };
         let Some(mark) = self.marker.verify(value) else {
             return Ok(Pass::Refused(
@@ -571,6 +571,16 @@ enum Pass {
     NoMark,
     Released(RecordId),
     Refused(String),
+}
+
+/// Only of a held message, which is kept whole, may the record quote the text.
+fn without_quotes(record: &mut Record) {
+    if let Some(verdict) = &mut record.verdict {
+        verdict.without_quotes();
+    }
+    if let Some(facts) = &mut record.facts {
+        facts.without_quotes();
+    }
 }
 
 /// Facts of a message that is not judged: what it is, and nothing found.

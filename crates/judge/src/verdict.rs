@@ -123,7 +123,7 @@ fn signals(facts: &Facts, site: &Site, policy: &Policy) -> Vec<Reason> {
             name: signal.id.to_owned(),
             score: *weight,
             text: signal.text.to_owned(),
-            evidence: vec![Evidence { place: None, text }],
+            evidence: vec![Evidence::of(text)],
             demands: None,
         })
     });
@@ -196,10 +196,7 @@ fn outcome<'d>(
 
 /// Adds a reason that holds for one recipient; the same rule for many recipients is one reason that names them.
 fn join(reasons: &mut Vec<Reason>, mut reason: Reason, recipient: &Address) {
-    let whom = Evidence {
-        place: None,
-        text: format!("for {recipient}"),
-    };
+    let whom = Evidence::of(format!("for {recipient}"));
     match reasons.iter_mut().find(|known| known.name == reason.name) {
         Some(known) if known.evidence.len() < 12 => known.evidence.push(whom),
         Some(_) => {}

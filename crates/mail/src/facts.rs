@@ -117,3 +117,14 @@ pub struct Hit {
     /// The first match with a little text around it.
     pub evidence: String,
 }
+
+impl Facts {
+    /// Takes off what hits quote from body or attachments: a summary holds no body.
+    pub fn without_quotes(&mut self) {
+        for hit in &mut self.hits {
+            if matches!(hit.place, Place::Body | Place::Attachment) {
+                hit.evidence.clear();
+            }
+        }
+    }
+}

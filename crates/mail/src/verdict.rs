@@ -112,8 +112,22 @@ pub enum Demand {
 pub struct Evidence {
     /// Where it stands, when it is text of the message.
     pub place: Option<Place>,
-    /// The quotation or the count.
+    /// What was found or counted, without the message's own words around it.
     pub text: String,
+    /// The words around it. Taken off what is recorded of mail that is not held: a summary holds no body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quote: Option<String>,
+}
+
+impl Evidence {
+    /// A count or a fact.
+    pub const fn of(text: String) -> Self {
+        Self {
+            place: None,
+            text,
+            quote: None,
+        }
+    }
 }
 
 /// The outcome for one recipient.
@@ -146,4 +160,19 @@ pub struct Verdict {
     pub policy_version: i64,
     /// Facts that were not available when it was made.
     pub unknown: Vec<String>,
+}
+
+impl Verdict {
+    /// Takes off every quotation from body or attachments.
+    pub fn without_quotes(&mut self) {
+        for evidence in self
+            .reasons
+            .iter_mut()
+            .flat_map(|reason| &mut reason.evidence)
+        {
+            if matches!(evidence.place, Some(Place::Body | Place::Attachment)) {
+                evidence.quote = None;
+            }
+        }
+    }
 }

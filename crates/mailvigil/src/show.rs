@@ -183,7 +183,12 @@ fn entry(reason: &Reason) -> String {
             .as_ref()
             .map(|place| format!("{place}: "))
             .unwrap_or_default();
-        let _ = writeln!(out, "          {place}{}", safe(&evidence.text));
+        let quote = evidence
+            .quote
+            .as_deref()
+            .map(|quote| format!(": {}", safe(quote)))
+            .unwrap_or_default();
+        let _ = writeln!(out, "          {place}{}{quote}", safe(&evidence.text));
     }
     out
 }

@@ -43,10 +43,7 @@ impl Condition {
                 field.any(scope.facts, scope.recipients, &mut |value| {
                     let passes = test.passes(&value, scope);
                     if passes {
-                        evidence.push(Evidence {
-                            place: None,
-                            text: value.shown(),
-                        });
+                        evidence.push(Evidence::of(value.shown()));
                     }
                     passes
                 })
@@ -93,16 +90,15 @@ impl Condition {
                 let signal = signals::SIGNALS.iter().find(|signal| signal.id == *id);
                 let seen = signal.and_then(|signal| (signal.sees)(scope.facts, scope.site));
                 let is_seen = seen.is_some();
-                evidence.extend(seen.map(|text| Evidence { place: None, text }));
+                evidence.extend(seen.map(|text| Evidence::of(text)));
                 is_seen
             }
             Self::RelayAttempt => {
                 let relayed = &scope.facts.relayed_recipients;
                 let found = scope.recipients.iter().find(|to| relayed.contains(to));
-                evidence.extend(found.map(|to| Evidence {
-                    place: None,
-                    text: format!("{to} is not a mailbox of this site"),
-                }));
+                evidence.extend(
+                    found.map(|to| Evidence::of(format!("{to} is not a mailbox of this site"))),
+                );
                 found.is_some()
             }
         }
@@ -159,7 +155,8 @@ pub(crate) fn show(hits: &[&Hit], evidence: &mut Vec<Evidence>) {
         };
         evidence.push(Evidence {
             place: Some(hit.place.clone()),
-            text: format!("“{}”{times}: {}", hit.term, hit.evidence),
+            text: format!("“{}”{times}", hit.term),
+            quote: Some(hit.evidence.clone()),
         });
     }
 }
@@ -249,7 +246,7 @@ fn window(
                 "{who}: {number} {what} in {}, more than {over}",
                 in_words(span_secs)
             );
-            evidence.push(Evidence { place: None, text });
+            evidence.push(Evidence::of(text));
             return true;
         }
     }

@@ -216,7 +216,7 @@ impl Config {
             .unwrap_or_else(|| "info".to_owned());
         log.finish();
 
-        let limits = read_limits(&root.section("limits"));
+        let limits = read_limits(root.section("limits"));
         root.finish();
 
         let database = database.unwrap_or_else(|| "sqlite:mailvigil.db".to_owned());
@@ -251,7 +251,7 @@ impl Config {
 }
 
 /// One line per limit, each with the range that makes sense; `mail::Limits` says what it bounds.
-fn read_limits(section: &Section<'_, '_>) -> Limits {
+fn read_limits(section: Section<'_, '_>) -> Limits {
     let mut limits = Limits::default();
     macro_rules! limit {
         ($($field:ident: $range:expr;)*) => {
@@ -289,6 +289,7 @@ fn read_limits(section: &Section<'_, '_>) -> Limits {
         facts_bytes_max: 1_024..=1 << 24;
         quarantine_bytes_max: 1_024..=1 << 50;
     }
+    section.finish();
     limits
 }
 
