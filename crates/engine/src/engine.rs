@@ -26,6 +26,9 @@ use crate::recorder::Recorder;
 /// A message longer than this is read and judged on a thread of its own, so that small ones do not wait, bytes.
 const LONG_BYTES: usize = 256 << 10;
 
+/// Why a mark of ours does not let a message pass twice.
+const SPENT_MARK: &str = "a release mark that was used before or ran out";
+
 /// What to answer when we cannot judge.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnFailure {
@@ -433,6 +436,10 @@ impl Engine {
                 "a release mark that is not known any more".to_owned(),
             ));
         };
+        // Asked before the body, which is not kept after a release: a replay shall be called one.
+        if released.used || released.expires <= way.envelope.received_at {
+            return Ok(Pass::Refused(SPENT_MARK.to_owned()));
+        }
         let held = self.store.body(released.item).await;
         let same = held.is_ok_and(|held| mark::body(&held) == mark::body(&way.raw));
         if !same {
@@ -454,9 +461,7 @@ impl Engine {
         if self.store.use_mark(mark, way.envelope.received_at).await? {
             Ok(Pass::Released(released.item))
         } else {
-            Ok(Pass::Refused(
-                "a release mark that was used before or ran out".to_owned(),
-            ))
+            Ok(Pass::Refused(SPENT_MARK.to_owned()))
         }
     }
 

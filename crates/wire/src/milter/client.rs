@@ -88,6 +88,8 @@ const CHUNK_BYTES_MAX: usize = 65_535;
 #[derive(Debug)]
 pub struct Client {
     offering: Offer,
+    /// The server's name for the message under way.
+    queue_id: String,
     negotiated: Option<Negotiated>,
     macro_lists: MacroLists,
     visit: Visit,
@@ -124,6 +126,7 @@ impl Client {
     pub fn new(offering: Offer, visit: Visit, limits: &Limits) -> Self {
         let mut client = Self {
             offering,
+            queue_id: String::new(),
             negotiated: None,
             macro_lists: Vec::new(),
             visit,
@@ -144,6 +147,7 @@ impl Client {
             return Err(ClientError::Busy);
         }
         let (headers, body) = split(&submission.raw);
+        self.queue_id.clone_from(&submission.queue_id);
         self.play = Some(Play {
             submission,
             headers,
@@ -548,7 +552,7 @@ impl Client {
         let submission = self.play.as_ref().map(|play| &play.submission);
         // Postfix names the message once it has taken a recipient.
         let is_named = self.step != Step::Recipient(0);
-        for (name, value) in self.visit.macros(stage, submission, is_named) {
+        for (name, value) in self.visit.macros(stage, submission, &self.queue_id, is_named) {
             let is_wanted =
                 asked_for.is_none_or(|(_, names)| names.split_whitespace().any(|n| n == name));
             if is_wanted && !value.is_empty() {

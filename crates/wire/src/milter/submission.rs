@@ -51,9 +51,9 @@ impl Visit {
         &self,
         stage: Stage,
         submission: Option<&Submission>,
+        queue_id: &str,
         is_named: bool,
     ) -> Vec<(&'static str, String)> {
-        let queue_id = submission.map_or(String::new(), |one| one.queue_id.clone());
         match stage {
             Stage::Connect => {
                 let name = self.ptr_name.as_deref().unwrap_or("unknown");
@@ -90,7 +90,7 @@ impl Visit {
             | Stage::Header
             | Stage::EndOfHeaders
             | Stage::Body
-            | Stage::EndOfMessage => vec![("i", queue_id)],
+            | Stage::EndOfMessage => vec![("i", queue_id.to_owned())],
             Stage::Unknown => Vec::new(),
         }
     }
