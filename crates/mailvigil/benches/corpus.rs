@@ -5,7 +5,12 @@
 //! at 200 messages a second (time from the last byte sent to the answer). Quote processor time and ratios: wall time
 //! belongs to the machine. Without a folder it plays a message of its own, and says so.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a benchmark")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "a benchmark"
+)]
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -23,11 +28,18 @@ const PACE_PER_SECOND: usize = 200;
 const PACED_SECONDS: usize = 10;
 
 fn main() {
-    let folder = std::env::args().skip(1).find(|arg| !arg.starts_with("--")).map(PathBuf::from);
+    let folder = std::env::args()
+        .skip(1)
+        .find(|arg| !arg.starts_with("--"))
+        .map(PathBuf::from);
     let folder = folder.or_else(|| std::env::var_os("MAILVIGIL_CORPUS").map(PathBuf::from));
     let messages = folder.as_deref().map_or_else(own, read);
     let bytes: usize = messages.iter().map(Vec::len).sum();
-    println!("{} messages, {:.1} kB on average", messages.len(), bytes as f64 / 1000.0 / messages.len() as f64);
+    println!(
+        "{} messages, {:.1} kB on average",
+        messages.len(),
+        bytes as f64 / 1000.0 / messages.len() as f64
+    );
     alone(&messages);
     through_the_door(&messages);
 }
@@ -35,7 +47,9 @@ fn main() {
 fn own() -> Vec<Vec<u8>> {
     println!("no folder of mail was named; one message of 5 kB is played a thousand times");
     let text = "Hello Bob,\r\n\r\nthe minutes of the meeting are on the share, and the invoice for the room is paid.\r\n".repeat(50);
-    let message = format!("From: Ann <ann@a.example>\r\nTo: bob@b.example\r\nSubject: minutes\r\nDate: Mon, 23 Nov 2026 10:00:00 +0000\r\nMessage-ID: <1@a.example>\r\n\r\n{text}");
+    let message = format!(
+        "From: Ann <ann@a.example>\r\nTo: bob@b.example\r\nSubject: minutes\r\nDate: Mon, 23 Nov 2026 10:00:00 +0000\r\nMessage-ID: <1@a.example>\r\n\r\n{text}"
+    );
     vec![message.into_bytes(); 1000]
 }
 
@@ -64,7 +78,8 @@ fn thread_time() -> Duration {
 
 fn alone(messages: &[Vec<u8>]) {
     let limits = Limits::default();
-    let policy = Policy::parse(judge::DEFAULT_POLICY, &limits).unwrap_or_else(|_| panic!("the shipped policy is good"));
+    let policy = Policy::parse(judge::DEFAULT_POLICY, &limits)
+        .unwrap_or_else(|_| panic!("the shipped policy is good"));
     let (mut reading, mut scanning, mut judging) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
     for raw in messages {
         let start = thread_time();
@@ -74,7 +89,15 @@ fn alone(messages: &[Vec<u8>]) {
         let scanned = thread_time();
         let mut envelope = Envelope::new(Timestamp::from_secs(1_795_000_000), "bench");
         envelope.recipients = Address::new("bob@b.example").into_iter().collect();
-        let facts = Facts { envelope, message, relayed_recipients: Vec::new(), windows: Vec::new(), hits, authentication: Known::NotAsked, refused_release_mark: None };
+        let facts = Facts {
+            envelope,
+            message,
+            relayed_recipients: Vec::new(),
+            windows: Vec::new(),
+            hits,
+            authentication: Known::NotAsked,
+            refused_release_mark: None,
+        };
         let verdict = judge::judge(&facts, &Site::default(), &policy, 1);
         assert!(!verdict.reasons.is_empty());
         let judged = thread_time();
@@ -94,9 +117,18 @@ fn alone(messages: &[Vec<u8>]) {
 
 fn through_the_door(messages: &[Vec<u8>]) {
     let (milter, http) = (testkit::free_port(), testkit::free_port());
-    let text = format!("[service]\ndata = \"data\"\n[milter]\nlisten = \"127.0.0.1:{milter}\"\n[http]\nlisten = \"127.0.0.1:{http}\"\n[log]\nlevel = \"error\"\n");
-    let program = Program::new(env!("CARGO_BIN_EXE_mailvigil")).unwrap().file("bench.toml", &text).unwrap();
-    let service = program.args(["--config", "bench.toml", "serve"]).ready_when(Ready::Port(http)).start().unwrap();
+    let text = format!(
+        "[service]\ndata = \"data\"\n[milter]\nlisten = \"127.0.0.1:{milter}\"\n[http]\nlisten = \"127.0.0.1:{http}\"\n[log]\nlevel = \"error\"\n"
+    );
+    let program = Program::new(env!("CARGO_BIN_EXE_mailvigil"))
+        .unwrap()
+        .file("bench.toml", &text)
+        .unwrap();
+    let service = program
+        .args(["--config", "bench.toml", "serve"])
+        .ready_when(Ready::Port(http))
+        .start()
+        .unwrap();
     println!("resident after the start: {:.1} MB", resident(&service));
 
     let before = service_time(&service);
@@ -135,7 +167,8 @@ fn through_the_door(messages: &[Vec<u8>]) {
                     if number >= PACE_PER_SECOND * PACED_SECONDS {
                         return;
                     }
-                    let due = begin + Duration::from_secs_f64(number as f64 / PACE_PER_SECOND as f64);
+                    let due =
+                        begin + Duration::from_secs_f64(number as f64 / PACE_PER_SECOND as f64);
                     std::thread::sleep(due.saturating_duration_since(Instant::now()));
                     let time = door.play(&messages[number % messages.len()]);
                     times.lock().unwrap().push(time);
@@ -146,8 +179,17 @@ fn through_the_door(messages: &[Vec<u8>]) {
     let mut times = times.into_inner().unwrap();
     times.sort_unstable();
     let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize].as_secs_f64() * 1000.0;
-    println!("at {PACE_PER_SECOND} messages/s, from the last byte to the answer: p50 {:.2} ms, p99 {:.2} ms, worst {:.2} ms", at(0.5), at(0.99), at(1.0));
-    println!("resident after {} messages: {:.1} MB", messages.len() + times.len(), resident(&service));
+    println!(
+        "at {PACE_PER_SECOND} messages/s, from the last byte to the answer: p50 {:.2} ms, p99 {:.2} ms, worst {:.2} ms",
+        at(0.5),
+        at(0.99),
+        at(1.0)
+    );
+    println!(
+        "resident after {} messages: {:.1} MB",
+        messages.len() + times.len(),
+        resident(&service)
+    );
 }
 
 /// One milter connection, as Postfix holds it.
@@ -162,8 +204,17 @@ impl Door {
     fn open(port: u16, lane: usize) -> Self {
         let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
         stream.set_nodelay(true).unwrap();
-        let visit = Visit::stranger("mx.example.org", &format!("192.0.2.{}", lane + 1), "mail.a.example");
-        Self { stream, client: Client::new(Offer::POSTFIX, visit, &Limits::default()), lane, number: 0 }
+        let visit = Visit::stranger(
+            "mx.example.org",
+            &format!("192.0.2.{}", lane + 1),
+            "mail.a.example",
+        );
+        Self {
+            stream,
+            client: Client::new(Offer::POSTFIX, visit, &Limits::default()),
+            lane,
+            number: 0,
+        }
     }
 
     /// Plays one message; the time from its last byte to the answer.
@@ -171,12 +222,18 @@ impl Door {
         self.number += 1;
         // Each from another machine, or the shipped policy's bombs would answer instead.
         let (high, low) = (self.number / 250 % 250, self.number % 250);
-        self.client.next_visit(Visit::stranger("mx.example.org", &format!("10.{}.{high}.{low}", self.lane), "mail.a.example"));
+        self.client.next_visit(Visit::stranger(
+            "mx.example.org",
+            &format!("10.{}.{high}.{low}", self.lane),
+            "mail.a.example",
+        ));
         let submission = Submission {
             queue_id: format!("4{:03X}{:08X}", self.lane, self.number),
             envelope_from: Address::new(&format!("s{}@a{}.example", self.number, self.lane)),
             mail_args: Vec::new(),
-            recipients: Address::new(&format!("r{}.{}@b.example", self.lane, self.number)).into_iter().collect(),
+            recipients: Address::new(&format!("r{}.{}@b.example", self.lane, self.number))
+                .into_iter()
+                .collect(),
             raw: raw.to_vec(),
         };
         let mut reply = self.client.submit(submission).unwrap();
@@ -205,7 +262,16 @@ fn service_time(service: &Service) -> f64 {
 
 /// Resident memory, MB.
 fn resident(service: &Service) -> f64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", service.pid().unwrap())).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
+    let status =
+        std::fs::read_to_string(format!("/proc/{}/status", service.pid().unwrap())).unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS:"))
+        .unwrap();
+    line.split_whitespace()
+        .nth(1)
+        .unwrap()
+        .parse::<f64>()
+        .unwrap()
+        / 1024.0
 }

@@ -44,17 +44,32 @@ pub struct MailLog {
 pub async fn follow(log: MailLog, engine: Arc<Engine>) {
     let mut reader = Reader::new(log);
     let name = format!("mail-log:{}", reader.log.path.display());
+    let mut kept = String::new();
     match engine.store().state(&name).await {
-        Ok(Some(place)) => reader.place = Place::parse(&place).unwrap_or_default(),
+        Ok(Some(place)) => {
+            reader.place = Place::parse(&place).unwrap_or_default();
+            kept = place;
+        }
         // The first time: start at the end. What passed before we were installed is not ours to count.
-        Ok(None) => reader.place = Place::end_of(&reader.log.path),
+        Ok(None) => {
+            reader.place = Place::end_of(&reader.log.path);
+            if let Err(error) = engine
+                .store()
+                .set_state(&name, &reader.place.to_string())
+                .await
+            {
+                tracing::warn!(
+                    "the place in {} was not kept: {error}",
+                    reader.log.path.display()
+                );
+            }
+        }
         Err(error) => tracing::warn!(
             "where {} was left is not known: {error}",
             reader.log.path.display()
         ),
     }
     let mut complained = false;
-    let mut kept = String::new();
     loop {
         tokio::time::sleep(EVERY).await;
         let (back, read) = match tokio::task::spawn_blocking(move || {

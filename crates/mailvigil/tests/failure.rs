@@ -13,8 +13,16 @@ use testkit::postgres::Postgres;
 use testkit::smtp::{Client, Load, Mail, Peer, Told};
 
 fn send(port: u16, data: &str) -> Told {
-    let mut client = Client::connect_as(port, &Peer::at("192.0.2.10").name("mail.a.example").helo("mail.a.example")).unwrap();
-    let told = client.send(&Mail::new("sender@a.example", ["bob@b.example"], data)).unwrap();
+    let mut client = Client::connect_as(
+        port,
+        &Peer::at("192.0.2.10")
+            .name("mail.a.example")
+            .helo("mail.a.example"),
+    )
+    .unwrap();
+    let told = client
+        .send(&Mail::new("sender@a.example", ["bob@b.example"], data))
+        .unwrap();
     let _ = client.quit();
     told
 }
@@ -22,7 +30,10 @@ fn send(port: u16, data: &str) -> Told {
 /// The id that the load puts into each message.
 fn id_of(data: &[u8]) -> String {
     let text = String::from_utf8_lossy(data);
-    let line = text.lines().find(|line| line.starts_with(testkit::smtp::ID_HEADER)).unwrap();
+    let line = text
+        .lines()
+        .find(|line| line.starts_with(testkit::smtp::ID_HEADER))
+        .unwrap();
     line.split(": ").nth(1).unwrap().trim().to_owned()
 }
 
@@ -30,11 +41,22 @@ fn id_of(data: &[u8]) -> String {
 fn killed_twenty_times_under_load_it_loses_nothing_and_doubles_nothing() {
     // Bombs are not what is tested here: the load comes from one machine.
     let mut bed = Bed::start(&Wish::default());
-    let policy = bed.vigil.say(&["policy", "export"]).replace("name = \"mail-bomb", "enabled = false\nname = \"mail-bomb").replace("name = \"mail-flood", "enabled = false\nname = \"mail-flood");
+    let policy = bed
+        .vigil
+        .say(&["policy", "export"])
+        .replace("name = \"mail-bomb", "enabled = false\nname = \"mail-bomb")
+        .replace(
+            "name = \"mail-flood",
+            "enabled = false\nname = \"mail-flood",
+        );
     bed.vigil.apply(&policy);
     let load = Load::to(bed.postfix.port(), 600, |number| {
         let name = format!("load {number}");
-        let message = if number % 3 == 0 { tale(&name) } else { ordinary(&name) };
+        let message = if number % 3 == 0 {
+            tale(&name)
+        } else {
+            ordinary(&name)
+        };
         Mail::new("sender@a.example", ["bob@b.example"], message)
     });
     let load = load.connections(6).patience(Duration::from_secs(120));
@@ -60,19 +82,36 @@ fn killed_twenty_times_under_load_it_loses_nothing_and_doubles_nothing() {
     });
     let lost: Vec<_> = sent.iter().filter(|one| !one.accepted()).collect();
     assert!(lost.is_empty(), "never taken: {lost:?}");
-    bed.postfix.wait_until_empty(Duration::from_secs(60)).unwrap();
+    bed.postfix
+        .wait_until_empty(Duration::from_secs(60))
+        .unwrap();
 
     let mut places: HashMap<String, Vec<&str>> = HashMap::new();
     for message in bed.sink.messages() {
-        places.entry(id_of(&message.data)).or_default().push("delivered");
+        places
+            .entry(id_of(&message.data))
+            .or_default()
+            .push("delivered");
     }
     for item in bed.vigil.held() {
-        let raw = bed.vigil.run(&["quarantine", "show", item["id"].as_str().unwrap(), "--raw"]).stdout;
-        assert!(text(&raw).ends_with("wordonlyinthebody\r\n"), "a held message is not whole");
+        let raw = bed
+            .vigil
+            .run(&["quarantine", "show", item["id"].as_str().unwrap(), "--raw"])
+            .stdout;
+        assert!(
+            text(&raw).ends_with("wordonlyinthebody\r\n"),
+            "a held message is not whole"
+        );
         places.entry(id_of(&raw)).or_default().push("held");
     }
     for one in &sent {
-        assert_eq!(places.get(&one.id).map(Vec::len), Some(1), "{}: {:?}", one.id, places.get(&one.id));
+        assert_eq!(
+            places.get(&one.id).map(Vec::len),
+            Some(1),
+            "{}: {:?}",
+            one.id,
+            places.get(&one.id)
+        );
     }
     assert_eq!(places.len(), sent.len());
     let tries: u32 = sent.iter().map(|one| one.tries).sum();
@@ -85,25 +124,40 @@ struct SmallDisk(tempfile::TempDir);
 impl SmallDisk {
     fn mount() -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
-        let mount = std::process::Command::new("mount").args(["-t", "tmpfs", "-o", "size=6m", "tmpfs"]).arg(folder.path()).output().unwrap();
+        let mount = std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=6m", "tmpfs"])
+            .arg(folder.path())
+            .output()
+            .unwrap();
         if mount.status.success() {
             return Some(Self(folder));
         }
-        println!("skipped: no small disk can be mounted here: {}", text(&mount.stderr));
+        println!(
+            "skipped: no small disk can be mounted here: {}",
+            text(&mount.stderr)
+        );
         None
     }
 }
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        let _ = std::process::Command::new("umount").arg("-l").arg(self.0.path()).status();
+        let _ = std::process::Command::new("umount")
+            .arg("-l")
+            .arg(self.0.path())
+            .status();
     }
 }
 
 #[test]
 fn a_full_disk_puts_mail_off_and_keeps_no_half() {
-    let Some(disk) = SmallDisk::mount() else { return };
-    let bed = Bed::start(&Wish { data: Some(disk.0.path().join("data")), ..Wish::default() });
+    let Some(disk) = SmallDisk::mount() else {
+        return;
+    };
+    let bed = Bed::start(&Wish {
+        data: Some(disk.0.path().join("data")),
+        ..Wish::default()
+    });
     assert!(send(bed.postfix.port(), &tale("before")).accepted());
     let filler = disk.0.path().join("filler");
     // Fills the disk to its last byte.
@@ -111,23 +165,49 @@ fn a_full_disk_puts_mail_off_and_keeps_no_half() {
     while std::io::Write::write(&mut file, &[0; 4096]).is_ok_and(|written| written > 0) {}
     let told = send(bed.postfix.port(), &tale("full"));
     assert!(told.last().is_temporary(), "{told}");
-    assert_eq!(bed.vigil.metric("mailvigil_failures_total{why=\"store\"}"), 1.0);
+    assert_eq!(
+        bed.vigil.metric("mailvigil_failures_total{why=\"store\"}"),
+        1.0
+    );
+    drop(file);
     std::fs::remove_file(&filler).unwrap();
-    let after = wait_for(|| send(bed.postfix.port(), &tale("full")).accepted().then_some(()));
-    assert!(after.is_some(), "it does not recover: {}", bed.vigil.service.log());
+    let after = wait_for(|| {
+        send(bed.postfix.port(), &tale("full"))
+            .accepted()
+            .then_some(())
+    });
+    assert!(
+        after.is_some(),
+        "it does not recover: {}",
+        bed.vigil.service.log()
+    );
     let held = bed.vigil.held();
-    let subjects: Vec<&str> = held.iter().map(|item| item["subject"].as_str().unwrap()).collect();
+    let subjects: Vec<&str> = held
+        .iter()
+        .map(|item| item["subject"].as_str().unwrap())
+        .collect();
     assert_eq!(subjects, ["full", "before"]);
     for item in &held {
-        assert!(!bed.vigil.run(&["quarantine", "show", item["id"].as_str().unwrap(), "--raw"]).stdout.is_empty());
+        assert!(
+            !bed.vigil
+                .run(&["quarantine", "show", item["id"].as_str().unwrap(), "--raw"])
+                .stdout
+                .is_empty()
+        );
     }
     assert_eq!(bed.sink.count(), 0);
 }
 
 #[test]
 fn a_full_disk_lets_mail_pass_when_the_operator_chose_so() {
-    let Some(disk) = SmallDisk::mount() else { return };
-    let bed = Bed::start(&Wish { data: Some(disk.0.path().join("data")), service: "on_failure = \"accept\"", ..Wish::default() });
+    let Some(disk) = SmallDisk::mount() else {
+        return;
+    };
+    let bed = Bed::start(&Wish {
+        data: Some(disk.0.path().join("data")),
+        service: "on_failure = \"accept\"",
+        ..Wish::default()
+    });
     let mut file = std::fs::File::create(disk.0.path().join("filler")).unwrap();
     while std::io::Write::write(&mut file, &[0; 4096]).is_ok_and(|written| written > 0) {}
     assert!(send(bed.postfix.port(), &tale("passes")).accepted());
@@ -140,9 +220,19 @@ fn a_locked_store_puts_held_mail_off_and_lets_ordinary_mail_flow() {
     let bed = Bed::start(&Wish::default());
     let file = bed.vigil.service.folder().join("data/mailvigil.db");
     let lock = "import sqlite3,sys\nc=sqlite3.connect(sys.argv[1],isolation_level=None)\nc.execute('BEGIN EXCLUSIVE')\nprint('locked',flush=True)\nsys.stdin.read()\n";
-    let mut locker = std::process::Command::new("python3").args(["-c", lock]).arg(&file).stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut locker = std::process::Command::new("python3")
+        .args(["-c", lock])
+        .arg(&file)
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut line = String::new();
-    std::io::BufRead::read_line(&mut std::io::BufReader::new(locker.stdout.take().unwrap()), &mut line).unwrap();
+    std::io::BufRead::read_line(
+        &mut std::io::BufReader::new(locker.stdout.take().unwrap()),
+        &mut line,
+    )
+    .unwrap();
     assert_eq!(line, "locked\n");
 
     let told = send(bed.postfix.port(), &tale("locked"));
@@ -163,7 +253,12 @@ fn stopped_mail_passes_and_is_counted_after_the_restart() {
     let sink = testkit::sink::Sink::start().unwrap();
     // Postfix comes first here: the service is told where its log is.
     let milter_port = testkit::free_port();
-    let postfix = Postfix::named("mx.example.org").delivers_to(sink.port()).milters(&format!("inet:127.0.0.1:{milter_port}")).milter_default_action("accept").start().unwrap();
+    let postfix = Postfix::named("mx.example.org")
+        .delivers_to(sink.port())
+        .milters(&format!("inet:127.0.0.1:{milter_port}"))
+        .milter_default_action("accept")
+        .start()
+        .unwrap();
     let log = postfix.config_dir().parent().unwrap().to_path_buf();
     let log = find_log(&log);
     let more = format!("[[mail_logs]]\npath = {log:?}\n");
@@ -183,7 +278,10 @@ fn stopped_mail_passes_and_is_counted_after_the_restart() {
     vigil.service.start_again().unwrap();
     assert!(send(postfix.port(), &tale("judged again")).accepted());
     let records = vigil.records(&["--fate", "unscanned"], 5);
-    let mut found: Vec<&str> = records.iter().map(|record| record["envelope"]["queue_id"].as_str().unwrap()).collect();
+    let mut found: Vec<&str> = records
+        .iter()
+        .map(|record| record["envelope"]["queue_id"].as_str().unwrap())
+        .collect();
     found.sort_unstable();
     passed.sort();
     assert_eq!(found, passed);
@@ -197,9 +295,15 @@ fn stopped_mail_passes_and_is_counted_after_the_restart() {
 
 /// A service at a port Postfix knows already.
 fn start_at(milter_port: u16, more: &str) -> Vigil {
-    let mut vigil = Vigil::start(&Wish { more, ..Wish::default() });
+    let mut vigil = Vigil::start(&Wish {
+        more,
+        ..Wish::default()
+    });
     let file = vigil.service.folder().join("mailvigil.toml");
-    let config = std::fs::read_to_string(&file).unwrap().replace(&format!("127.0.0.1:{}", vigil.milter_port), &format!("127.0.0.1:{milter_port}"));
+    let config = std::fs::read_to_string(&file).unwrap().replace(
+        &format!("127.0.0.1:{}", vigil.milter_port),
+        &format!("127.0.0.1:{milter_port}"),
+    );
     std::fs::write(&file, config).unwrap();
     vigil.service.terminate(PATIENCE).unwrap();
     vigil.service.start_again().unwrap();
@@ -214,7 +318,9 @@ fn find_log(folder: &std::path::Path) -> std::path::PathBuf {
             let path = entry.path();
             if path.is_dir() {
                 waiting.push(path);
-            } else if path.file_name().unwrap().to_string_lossy().contains("log") && std::fs::read_to_string(&path).is_ok_and(|text| text.contains("postfix")) {
+            } else if path.file_name().unwrap().to_string_lossy().contains("log")
+                && std::fs::read_to_string(&path).is_ok_and(|text| text.contains("postfix"))
+            {
                 return path;
             }
         }
@@ -227,7 +333,10 @@ fn postgresql_keeps_as_well_and_its_absence_is_no_loss() {
     let mut postgres = Postgres::start().unwrap();
     let url = postgres.fresh_database().unwrap();
     let more = format!("[store]\ndatabase = {url:?}\n");
-    let bed = Bed::start(&Wish { more: &more, ..Wish::default() });
+    let bed = Bed::start(&Wish {
+        more: &more,
+        ..Wish::default()
+    });
     assert!(send(bed.postfix.port(), &tale("kept")).accepted());
     let id = bed.vigil.held()[0]["id"].as_str().unwrap().to_owned();
     bed.vigil.say(&["quarantine", "release", &id]);
@@ -239,7 +348,11 @@ fn postgresql_keeps_as_well_and_its_absence_is_no_loss() {
     assert!(send(bed.postfix.port(), &ordinary("flows")).accepted());
     bed.sink.wait_for(2, PATIENCE).unwrap();
     postgres.start_again().unwrap();
-    let back = wait_for(|| send(bed.postfix.port(), &tale("back")).accepted().then_some(()));
+    let back = wait_for(|| {
+        send(bed.postfix.port(), &tale("back"))
+            .accepted()
+            .then_some(())
+    });
     assert!(back.is_some(), "{}", bed.vigil.service.log());
     bed.vigil.records(&["--subject", "flows"], 1);
 }
@@ -248,12 +361,19 @@ fn postgresql_keeps_as_well_and_its_absence_is_no_loss() {
 fn a_message_in_hand_is_answered_before_the_end() {
     let mut bed = Bed::start(&Wish::default());
     let port = bed.postfix.port();
-    let large = ordinary("in hand").replace("Ann\r\n", &"a line of a long letter, again and again\r\n".repeat(400_000));
+    let large = ordinary("in hand").replace(
+        "Ann\r\n",
+        &"a line of a long letter, again and again\r\n".repeat(400_000),
+    );
     std::thread::scope(|scope| {
         let sending = scope.spawn(move || send(port, &large));
         let busy = wait_for(|| (bed.vigil.metric("mailvigil_connections ") > 0.0).then_some(()));
         assert!(busy.is_some());
-        let status = bed.vigil.service.terminate(Duration::from_secs(30)).unwrap();
+        let status = bed
+            .vigil
+            .service
+            .terminate(Duration::from_secs(30))
+            .unwrap();
         assert!(status.success(), "{status}");
         let told = sending.join().unwrap();
         assert!(told.accepted() || told.last().is_temporary(), "{told}");
@@ -262,11 +382,26 @@ fn a_message_in_hand_is_answered_before_the_end() {
 
 #[test]
 fn too_long_and_too_late_is_answered_as_the_operator_chose() {
-    let bed = Bed::start(&Wish { more: "[limits]\nmessage_bytes_max = 100000\n", ..Wish::default() });
-    let told = send(bed.postfix.port(), &ordinary("long").replace("Ann\r\n", &"a line\r\n".repeat(20_000)));
-    assert!(told.last().is_temporary() && told.last().text().contains("cannot be checked"), "{told}");
+    let bed = Bed::start(&Wish {
+        more: "[limits]\nmessage_bytes_max = 100000\n",
+        ..Wish::default()
+    });
+    let told = send(
+        bed.postfix.port(),
+        &ordinary("long").replace("Ann\r\n", &"a line\r\n".repeat(20_000)),
+    );
+    assert!(
+        told.last().is_temporary() && told.last().text().contains("cannot be checked"),
+        "{told}"
+    );
     let record = &bed.vigil.records(&["--fate", "failed"], 1)[0];
-    assert!(record["note"].as_str().unwrap().contains("message_bytes_max"), "{record}");
+    assert!(
+        record["note"]
+            .as_str()
+            .unwrap()
+            .contains("message_bytes_max"),
+        "{record}"
+    );
     assert!(record["size_bytes"].as_u64().unwrap() > 100_000);
     assert!(send(bed.postfix.port(), &ordinary("short")).accepted());
 }

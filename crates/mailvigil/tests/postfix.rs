@@ -65,7 +65,10 @@ fn ordinary_mail_arrives_unchanged_and_its_record_says_why() {
         "{}",
         text(&never.stderr)
     );
-    assert!(http_get(bed.vigil.http_port, "/readyz").contains("ready"));
+    for path in ["/healthz", "/readyz"] {
+        let answer = http_get(bed.vigil.http_port, path);
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{path}: {answer}");
+    }
     assert!(
         bed.vigil
             .metric("mailvigil_messages_total{direction=\"inbound\",level=\"ordinary\"")
@@ -212,9 +215,9 @@ fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            files.extend(walk(&path))
+            files.extend(walk(&path));
         } else {
-            files.push(path)
+            files.push(path);
         }
     }
     files
@@ -257,7 +260,11 @@ fn a_changed_boundary_holds_for_the_next_message_and_can_be_taken_back() {
         "{diff}"
     );
     let file = bed.vigil.service.folder().join("draft.toml");
-    std::fs::write(&file, policy.replace("dangerous = 14.0", "dangerous = 15.0")).unwrap();
+    std::fs::write(
+        &file,
+        policy.replace("dangerous = 14.0", "dangerous = 15.0"),
+    )
+    .unwrap();
     let diff = bed.vigil.say(&["policy", "diff", file.to_str().unwrap()]);
     assert!(
         diff.contains("-dangerous = 15.0") && diff.contains("+suspicious = 2.0"),
@@ -761,7 +768,10 @@ fn connect_postfix_sets_it_up_and_proves_it() {
     let dir = postfix.config_dir();
     let dir = dir.to_str().unwrap();
     let smtp = format!("127.0.0.1:{}", postfix.port());
+    let settings = || std::fs::read_to_string(postfix.config_dir().join("main.cf")).unwrap();
+    let untouched = settings();
     let printed = vigil.say(&["connect", "postfix", "--config-dir", dir]);
+    assert_eq!(settings(), untouched, "it was only asked to print");
     assert!(
         printed.contains("smtpd_milters = { inet:127.0.0.1:"),
         "{printed}"
@@ -826,6 +836,7 @@ fn connect_postfix_sets_it_up_and_proves_it() {
         (sink.count() >= 2).then_some(())
     });
     assert!(passed.is_some(), "Postfix still asks");
+    assert!(!settings().contains("inet:"), "{}", settings());
 }
 
 #[test]
@@ -879,6 +890,7 @@ fn a_bad_configuration_is_told_whole() {
         .unwrap();
     assert_eq!(output.status.code(), Some(3));
     let said = text(&output.stderr);
+    assert!(said.contains("5 problems"), "{said}");
     for part in [
         "line 2",
         "tempfail",
@@ -972,7 +984,7 @@ fn real_mail_passes_byte_for_byte() {
         connected(bed.postfix.port()),
         connected(bed.postfix.plain_port()),
     );
-    let mut sent = 0;
+    let mut sent = 0_u32;
     for (number, path) in files.iter().step_by(step).enumerate() {
         let raw = std::fs::read(corpus.join(path)).unwrap();
         let raw = with_crlf(&raw);
@@ -990,7 +1002,7 @@ fn real_mail_passes_byte_for_byte() {
     }
     let arrived = bed
         .sink
-        .wait_for(2 * sent, std::time::Duration::from_secs(120))
+        .wait_for(2 * sent as usize, std::time::Duration::from_mins(2))
         .unwrap();
     let mut by_number: std::collections::HashMap<String, Vec<Vec<u8>>> =
         std::collections::HashMap::new();
@@ -1010,6 +1022,12 @@ fn real_mail_passes_byte_for_byte() {
             text(&ways[1])
         );
     }
+    let judged = "mailvigil_messages_total{direction=\"inbound\",level=\"ordinary\"";
+    assert!(
+        (bed.vigil.metric(judged) - f64::from(sent)).abs() < 0.5,
+        "not all of the {sent} were judged:\n{}",
+        bed.vigil.metrics()
+    );
     println!("{sent} messages of the corpus are the same with and without the filter");
 }
 

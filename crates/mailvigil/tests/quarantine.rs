@@ -218,6 +218,9 @@ fn a_deleted_message_is_gone_and_its_summary_stays() {
     assert!(left.len() == 1 && left[0].ends_with(&other), "{left:?}");
     let story = bed.vigil.say(&["explain", &id]);
     assert!(story.contains("Unwanted"), "{story}");
+    // FIXME: the record of a message that is no longer kept should quote nothing of its text, as that of a
+    // discarded one does. Its evidence stays until retention takes the record.
+    assert!(story.contains("wordonlyinthebody"), "{story}");
     let acts = bed.vigil.say(&["acts"]);
     assert!(
         acts.contains("nobody wants it") && acts.contains(&id),
@@ -245,7 +248,10 @@ fn hold_since(bed: &Bed, like: &str, days: i64, to: &str) -> String {
     record.id = RecordId::random(record.at);
     let shown = bed.vigil.run(&["quarantine", "show", like, "--raw"]);
     let config = StoreConfig {
-        database: Secret::new(format!("sqlite:{}", data(bed).join("mailvigil.db").display())),
+        database: Secret::new(format!(
+            "sqlite:{}",
+            data(bed).join("mailvigil.db").display()
+        )),
         bodies: data(bed).join("quarantine"),
         quarantine_bytes_max: 1 << 30,
         facts_bytes_max: 1 << 20,
@@ -327,4 +333,36 @@ fn mail_may_be_held_in_the_mail_servers_own_queue() {
         text(&arrived[1].without_headers(&["Received"])),
         tale("At the server")
     );
+}
+
+#[test]
+fn forged_marks_come_off_however_they_are_spelled() {
+    let bed = Bed::start(&Wish::default());
+    bed.vigil
+        .apply("[boundaries]\nsuspicious = 9000\ndangerous = 9999\n");
+    let value = format!("01m847cdemyndyfkb6jg1qbmb9.{}", "ab".repeat(32));
+    let spellings = [
+        format!("Mailvigil-Release: {value}\r\n"),
+        format!("MAILVIGIL-RELEASE: {value}\r\n"),
+        format!("mailvigil-release:{value}\r\n"),
+        format!("Mailvigil-Release:\r\n {value}\r\n"),
+        format!("Mailvigil-Release : {value}\r\n"),
+        "Mailvigil-Release:\r\n".to_owned(),
+        format!("Mailvigil-Release: {value}\r\n").repeat(3),
+        format!(
+            "Mailvigil-Release: {value}\r\n{}Mailvigil-Release: {value}\r\n",
+            "X-Filler: something\r\n".repeat(500)
+        ),
+    ];
+    for (number, forged) in spellings.iter().enumerate() {
+        let message = ordinary(&format!("Forged {number}"));
+        send(&bed, &["bob@b.example"], format!("{forged}{message}"));
+        let arrived = bed.sink.wait_for(number + 1, PATIENCE).unwrap();
+        let arrived = arrived[number].without_headers(&["Received", "X-Filler"]);
+        assert_eq!(text(&arrived), message, "{forged}");
+    }
+    let found = bed
+        .vigil
+        .records(&["--reason", "forged-release-mark"], spellings.len());
+    assert_eq!(found.len(), spellings.len());
 }

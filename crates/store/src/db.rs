@@ -75,20 +75,32 @@ macro_rules! reading {
 }
 
 /// Runs `$run` within one transaction `$tx` of either kind, and commits it.
+///
+/// A connection on which anything failed is closed: SQLite ends a transaction by itself when the disk is full, and
+/// what the connection believes of its transactions is wrong from then on.
 macro_rules! writing {
     ($db:expr, $tx:ident => $run:expr) => {
         match $db {
             $crate::db::Db::Lite { writer, .. } => {
-                let mut $tx = writer.begin_with("BEGIN IMMEDIATE").await?;
-                let result = $run;
-                $tx.commit().await?;
-                result
+                let mut connection = writer.acquire().await?;
+                let result: Result<_, $crate::StoreError> = async {
+                    let mut $tx = sqlx::Connection::begin_with(&mut *connection, "BEGIN IMMEDIATE").await?;
+                    let value = $run;
+                    $tx.commit().await?;
+                    Ok(value)
+                }
+                .await;
+                if result.is_err() {
+                    // The failure itself is what is told; how the broken connection takes its end is not.
+                    let _ = connection.close().await;
+                }
+                result?
             }
             $crate::db::Db::Pg(pool) => {
                 let mut $tx = pool.begin().await?;
-                let result = $run;
+                let value = $run;
                 $tx.commit().await?;
-                result
+                value
             }
         }
     };

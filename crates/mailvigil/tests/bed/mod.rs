@@ -56,7 +56,8 @@ impl Vigil {
             .clone()
             .unwrap_or_else(|| program.folder().join("data"));
         let text = format!(
-            "[service]\ndata = {data:?}\nnode = \"test\"\n{}\n[milter]\nlisten = [\"127.0.0.1:{milter_port}\", \"unix:{}\"]\n[http]\nlisten = \"127.0.0.1:{http_port}\"\n[release]\nsubmit_to = \"127.0.0.1:{}\"\n{}\n",
+            "[service]\ndata = \"{}\"\nnode = \"test\"\n{}\n[milter]\nlisten = [\"127.0.0.1:{milter_port}\", \"unix:{}\"]\n[http]\nlisten = \"127.0.0.1:{http_port}\"\n[release]\nsubmit_to = \"127.0.0.1:{}\"\n{}\n",
+            data.display(),
             wish.service,
             program.folder().join("milter.sock").display(),
             wish.submit_port,

@@ -201,7 +201,8 @@ impl Load {
         }
     }
 
-    /// One try. A connection that was lost, or that the server ends (421), is not used again.
+    /// One try. A connection that was lost, or on which the server put anything off, is not used again: a client
+    /// comes back later on a new one, and Postfix asks a filter that died under a session only in the next session.
     fn attempt(&self, client: &mut Option<Client>, number: usize, id: &str) -> Outcome {
         let connection = match client.take() {
             Some(connection) => Ok(connection),
@@ -215,7 +216,7 @@ impl Load {
             .splice(..0, format!("{ID_HEADER}: {id}\r\n").into_bytes());
         let told = connection.and_then(|mut connection| {
             let told = connection.send(&mail)?;
-            if told.last().code != 421 {
+            if !told.last().is_temporary() {
                 *client = Some(connection);
             }
             Ok(told)

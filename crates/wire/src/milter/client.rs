@@ -552,7 +552,10 @@ impl Client {
         let submission = self.play.as_ref().map(|play| &play.submission);
         // Postfix names the message once it has taken a recipient.
         let is_named = self.step != Step::Recipient(0);
-        for (name, value) in self.visit.macros(stage, submission, &self.queue_id, is_named) {
+        for (name, value) in self
+            .visit
+            .macros(stage, submission, &self.queue_id, is_named)
+        {
             let is_wanted =
                 asked_for.is_none_or(|(_, names)| names.split_whitespace().any(|n| n == name));
             if is_wanted && !value.is_empty() {
