@@ -45,7 +45,11 @@ fn play<'a>(limits: &Limits, pieces: impl Iterator<Item = &'a [u8]>, piece: usiz
     for bytes in pieces {
         session.feed(bytes);
         loop {
-            assert!(session.held_bytes() <= held_max, "{} held", session.held_bytes());
+            assert!(
+                session.held_bytes() <= held_max,
+                "{} held",
+                session.held_bytes()
+            );
             match session.next_event() {
                 Ok(Some(event)) => {
                     answer(&mut session, &event);

@@ -367,7 +367,7 @@ impl Engine {
     ) -> Result<Answer, Failure> {
         let Judged { facts, verdict } = judged;
         let plan = Plan::new(&verdict, way.abilities);
-        let mut record = self.record(way, facts, plan.fate);
+        let mut record = record_of(way, facts, plan.fate);
         record.note = plan.note.clone();
         record.verdict = Some(verdict.clone());
         if plan.fate != Fate::Quarantined {
@@ -390,11 +390,11 @@ impl Engine {
                     .store
                     .hold(&record, way.raw.clone(), &plan.held)
                     .await?
-                    .id
+                    .id;
             }
             Fate::Discarded => self.store.write(std::slice::from_ref(&record)).await?,
             Fate::Delivered | Fate::Rejected | Fate::Deferred | Fate::Failed | Fate::Unscanned => {
-                self.recorder.take(record)
+                self.recorder.take(record);
             }
         }
         self.metrics.store_up.set(1);
@@ -476,7 +476,7 @@ impl Engine {
     }
 
     async fn discard_canary(&self, way: &UnderWay, message: Message) -> Result<Answer, Failure> {
-        let mut record = self.record(way, facts_of_pass(way, message), Fate::Discarded);
+        let mut record = record_of(way, facts_of_pass(way, message), Fate::Discarded);
         record.note =
             Some("a canary: it proves that this server's mail comes past Mailvigil".to_owned());
         self.store.write(std::slice::from_ref(&record)).await?;
@@ -490,7 +490,7 @@ impl Engine {
 
     /// Lets a released message pass, without its mark.
     fn pass(&self, way: &UnderWay, message: Message, item: RecordId, marks: Vec<String>) -> Answer {
-        let mut record = self.record(way, facts_of_pass(way, message), Fate::Delivered);
+        let mut record = record_of(way, facts_of_pass(way, message), Fate::Delivered);
         record.note = Some(format!(
             "released from the quarantine, item {item}: passed by its mark, not judged again"
         ));
@@ -534,7 +534,7 @@ impl Engine {
         };
         let id = way.id;
         tracing::error!(record.id = %id, "message {id} could not be judged, {done}: {failure}");
-        let mut record = self.record(way, facts_of_pass(way, Message::default()), Fate::Failed);
+        let mut record = record_of(way, facts_of_pass(way, Message::default()), Fate::Failed);
         record.facts = None;
         record.size_bytes = size_bytes;
         record.note = Some(format!("not judged, {done}: {failure}"));
@@ -546,28 +546,29 @@ impl Engine {
             fate: Fate::Failed,
         }
     }
+}
 
-    fn record(&self, way: &UnderWay, facts: Facts, fate: Fate) -> Record {
-        let message = &facts.message;
-        Record {
-            id: way.id,
-            at: way.envelope.received_at,
-            fate,
-            envelope: way.envelope.clone(),
-            header_from: message
-                .header_from
-                .iter()
-                .find_map(|from| from.address.as_ref())
-                .map(Address::key),
-            subject: message.subject.clone(),
-            message_id: message.message_id.clone(),
-            size_bytes: message.size_bytes,
-            digest: message.digest.clone(),
-            verdict: None,
-            note: None,
-            took_us: way.started.elapsed().as_micros() as u64,
-            facts: Some(facts),
-        }
+/// The record of a message, all but what its verdict adds.
+fn record_of(way: &UnderWay, facts: Facts, fate: Fate) -> Record {
+    let message = &facts.message;
+    Record {
+        id: way.id,
+        at: way.envelope.received_at,
+        fate,
+        envelope: way.envelope.clone(),
+        header_from: message
+            .header_from
+            .iter()
+            .find_map(|from| from.address.as_ref())
+            .map(Address::key),
+        subject: message.subject.clone(),
+        message_id: message.message_id.clone(),
+        size_bytes: message.size_bytes,
+        digest: message.digest.clone(),
+        verdict: None,
+        note: None,
+        took_us: way.started.elapsed().as_micros() as u64,
+        facts: Some(facts),
     }
 }
 

@@ -37,8 +37,8 @@ impl PolicyInForce {
         limits: &Limits,
         metrics: Arc<Metrics>,
     ) -> Result<Self, StartError> {
-        let active = match store.active_policy().await? {
-            Some((version, text)) => match Policy::parse(&text, limits) {
+        let active = if let Some((version, text)) = store.active_policy().await? {
+            match Policy::parse(&text, limits) {
                 Ok(policy) => Active { version, policy },
                 Err(problems) => {
                     tracing::error!(
@@ -49,31 +49,30 @@ impl PolicyInForce {
                     metrics.policy_refused.inc();
                     last_good(store, limits).await?
                 }
-            },
-            None => {
-                let text = judge::DEFAULT_POLICY;
-                let policy = Policy::parse(text, limits)
-                    .map_err(|problems| StartError::Policy(first(&problems)))?;
-                let new = NewPolicy {
-                    text: text.to_owned(),
-                    author: "mailvigil".to_owned(),
-                    reason: "the policy that ships with the program".to_owned(),
-                    at: now(),
-                    base: None,
-                };
-                let act = Act {
-                    at: now(),
-                    who: "mailvigil".to_owned(),
-                    from: "first start".to_owned(),
-                    act: "policy".to_owned(),
-                    target: String::new(),
-                    reason: new.reason.clone(),
-                    before: String::new(),
-                    after: String::new(),
-                };
-                let version = store.add_policy(&new, &act).await?;
-                Active { version, policy }
             }
+        } else {
+            let text = judge::DEFAULT_POLICY;
+            let policy = Policy::parse(text, limits)
+                .map_err(|problems| StartError::Policy(first(&problems)))?;
+            let new = NewPolicy {
+                text: text.to_owned(),
+                author: "mailvigil".to_owned(),
+                reason: "the policy that ships with the program".to_owned(),
+                at: now(),
+                base: None,
+            };
+            let act = Act {
+                at: now(),
+                who: "mailvigil".to_owned(),
+                from: "first start".to_owned(),
+                act: "policy".to_owned(),
+                target: String::new(),
+                reason: new.reason.clone(),
+                before: String::new(),
+                after: String::new(),
+            };
+            let version = store.add_policy(&new, &act).await?;
+            Active { version, policy }
         };
         metrics.policy_version.set(active.version);
         Ok(Self {

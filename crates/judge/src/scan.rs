@@ -334,8 +334,9 @@ impl Term {
     /// Is the match a word of its own, where the term wants that?
     fn stands_alone(&self, text: &str, start: usize, end: usize) -> bool {
         let letter = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() && !is_cjk(c));
-        !(self.starts_word && letter(text[..start].chars().next_back()))
-            && !(self.ends_word && letter(text[end..].chars().next()))
+        let runs_on_before = self.starts_word && letter(text[..start].chars().next_back());
+        let runs_on_after = self.ends_word && letter(text[end..].chars().next());
+        !runs_on_before && !runs_on_after
     }
 }
 

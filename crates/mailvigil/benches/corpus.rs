@@ -101,9 +101,9 @@ fn alone(messages: &[Vec<u8>]) {
         let verdict = judge::judge(&facts, &Site::default(), &policy, 1);
         assert!(!verdict.reasons.is_empty());
         let judged = thread_time();
-        reading += read - start;
-        scanning += scanned - read;
-        judging += judged - scanned;
+        reading += read.saturating_sub(start);
+        scanning += scanned.saturating_sub(read);
+        judging += judged.saturating_sub(scanned);
     }
     let each = |time: Duration| time.as_secs_f64() * 1e6 / messages.len() as f64;
     println!(

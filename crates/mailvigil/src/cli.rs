@@ -35,6 +35,7 @@ pub struct Cli {
 
 /// What to do.
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "made once per run")]
 pub enum Command {
     /// Run the service: answer mail servers, keep records.
     Serve,

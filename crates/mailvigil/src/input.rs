@@ -11,11 +11,7 @@ use anyhow::{Context, bail};
 /// A file that starts with `From ` is an mbox (mboxrd quoting undone); any other file is one message.
 /// Folders are walked, hidden files left out. A message longer than `bytes_max` is an error for that
 /// message only: `each` gets it, and decides.
-pub fn messages(
-    paths: &[PathBuf],
-    bytes_max: usize,
-    each: &mut dyn FnMut(&str, anyhow::Result<Vec<u8>>) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
+pub fn messages(paths: &[PathBuf], bytes_max: usize, each: Each<'_>) -> anyhow::Result<()> {
     for path in paths {
         if path.as_os_str() == "-" {
             from_reader(
@@ -37,7 +33,8 @@ pub fn messages(
     Ok(())
 }
 
-type Each<'a> = &'a mut dyn FnMut(&str, anyhow::Result<Vec<u8>>) -> anyhow::Result<()>;
+/// What is done with every message: its name, and its bytes or why they cannot be had.
+pub type Each<'a> = &'a mut dyn FnMut(&str, anyhow::Result<Vec<u8>>) -> anyhow::Result<()>;
 
 fn folder(path: &Path, bytes_max: usize, each: Each<'_>) -> anyhow::Result<()> {
     let entries =

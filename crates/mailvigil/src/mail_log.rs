@@ -72,14 +72,12 @@ pub async fn follow(log: MailLog, engine: Arc<Engine>) {
     let mut complained = false;
     loop {
         tokio::time::sleep(EVERY).await;
-        let (back, read) = match tokio::task::spawn_blocking(move || {
+        let reading = tokio::task::spawn_blocking(move || {
             let read = reader.read();
             (reader, read)
-        })
-        .await
-        {
-            Ok(done) => done,
-            Err(_) => return, // the runtime is going down
+        });
+        let Ok((back, read)) = reading.await else {
+            return; // the runtime is going down
         };
         reader = back;
         match read {

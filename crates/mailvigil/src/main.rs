@@ -66,7 +66,7 @@ impl std::error::Error for Problems {}
 
 /// The error and what it came from, one line each; no stack trace.
 fn in_words(error: &anyhow::Error) -> String {
-    let mut words = format!("mailvigil: {}\n", error);
+    let mut words = format!("mailvigil: {error}\n");
     for cause in error.chain().skip(1) {
         words.push_str(&format!("  because: {cause}\n"));
     }

@@ -21,7 +21,7 @@ use crate::mail_log;
 /// How often a newer policy is looked for. With it a change made by any process, on any node, holds within this time.
 const POLICY_EVERY: Duration = Duration::from_millis(100);
 /// How often retention runs.
-const KEEP_EVERY: Duration = Duration::from_secs(600);
+const KEEP_EVERY: Duration = Duration::from_mins(10);
 /// How often a node says that it lives, and by which policy it judges.
 const PRESENCE_EVERY: Duration = Duration::from_secs(10);
 

@@ -30,13 +30,12 @@ const fn is_invisible(c: char) -> bool {
 /// At most `chars` characters, with an ellipsis where something was left out.
 pub fn short(text: &str, chars: usize) -> String {
     let text = safe(text);
-    match text.char_indices().nth(chars) {
-        None => text,
-        Some(_) => {
-            let mut cut: String = text.chars().take(chars.saturating_sub(1)).collect();
-            cut.push('…');
-            cut
-        }
+    if text.char_indices().nth(chars).is_none() {
+        text
+    } else {
+        let mut cut: String = text.chars().take(chars.saturating_sub(1)).collect();
+        cut.push('…');
+        cut
     }
 }
 

@@ -12,7 +12,7 @@ use mail::RecordId;
 use crate::StoreError;
 
 /// A body without a row is left alone for so long: its row may be on its way.
-const ORPHAN_AGE: Duration = Duration::from_secs(3600);
+const ORPHAN_AGE: Duration = Duration::from_hours(1);
 
 /// The folder.
 #[derive(Clone)]

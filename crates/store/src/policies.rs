@@ -40,7 +40,7 @@ pub struct PolicyVersion {
 impl Store {
     /// Adds a version and puts it in force; returns its number.
     pub async fn add_policy(&self, new: &NewPolicy, act: &Act) -> Result<i64, StoreError> {
-        let result = writing!(&self.db, tx => {
+        writing!(&self.db, tx => {
             let active: Option<i64> = sqlx::query_scalar("SELECT MAX(version) FROM policies").fetch_one(&mut *tx).await?;
             match (new.base, active) {
                 (Some(base), Some(active)) if base != active => {
@@ -70,8 +70,7 @@ impl Store {
                     }
                 }
             }
-        });
-        result
+        })
     }
 
     /// The version in force and its text.

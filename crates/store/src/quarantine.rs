@@ -12,7 +12,7 @@ use sqlx::AssertSqlSafe;
 use crate::acts::{Act, insert_act};
 use crate::db::{reading, writing};
 use crate::query::escape_like;
-use crate::records::{Prepared, insert, storable};
+use crate::records::{Prepared, forget_quotes, insert, storable};
 use crate::{Store, StoreError};
 
 /// Where a held message is in its life.
@@ -209,6 +209,12 @@ impl Store {
         again.note = Some(format!(
             "the same message as {id}, which is held; it came again"
         ));
+        // The first record quotes for all of them, and forgets when the body goes.
+        again
+            .verdict
+            .iter_mut()
+            .for_each(mail::Verdict::without_quotes);
+        again.facts.iter_mut().for_each(mail::Facts::without_quotes);
         let prepared = Prepared::new(&again, self.facts_bytes_max)?;
         let counted = writing!(&self.db, tx => {
             let done = sqlx::query("UPDATE quarantine SET copies = copies + 1, last_seen = $2 WHERE id = $1 AND state IN ('held', 'releasing')").bind(&id).bind(record.at.0).execute(&mut *tx).await?;
@@ -348,6 +354,9 @@ impl Store {
             let done = done.rows_affected() > 0;
             if done {
                 insert_act!(tx, act);
+                if matches!(to, HoldState::Released | HoldState::Deleted | HoldState::Expired) {
+                    forget_quotes!(tx, id.to_string());
+                }
             }
             done
         });

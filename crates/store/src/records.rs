@@ -43,7 +43,8 @@ pub(crate) struct Prepared<'r> {
 impl<'r> Prepared<'r> {
     pub(crate) fn new(record: &'r Record, facts_bytes_max: usize) -> Result<Self, StoreError> {
         let envelope = &record.envelope;
-        let mut recipients: Vec<String> = envelope.recipients.iter().map(|to| to.key()).collect();
+        let mut recipients: Vec<String> =
+            envelope.recipients.iter().map(mail::Address::key).collect();
         recipients.sort_unstable();
         recipients.dedup();
         let mut reasons: Vec<String> = record
@@ -153,6 +154,50 @@ macro_rules! insert {
     }};
 }
 pub(crate) use insert;
+
+/// Takes off what a record quotes of a body that is not kept any more, within a transaction.
+macro_rules! forget_quotes {
+    ($tx:ident, $id:expr) => {{
+        let kept: Option<(Option<String>, Option<String>)> =
+            sqlx::query_as("SELECT verdict, facts FROM records WHERE id = $1")
+                .bind($id)
+                .fetch_optional(&mut *$tx)
+                .await?;
+        if let Some((verdict, facts)) = kept {
+            let (verdict, facts) = $crate::records::unquoted(verdict.as_deref(), facts.as_deref())?;
+            sqlx::query("UPDATE records SET verdict = $2, facts = $3 WHERE id = $1")
+                .bind($id)
+                .bind(verdict)
+                .bind(facts)
+                .execute(&mut *$tx)
+                .await?;
+        }
+    }};
+}
+pub(crate) use forget_quotes;
+
+/// Verdict and facts as stored, without quotations from body or attachments.
+pub(crate) fn unquoted(
+    verdict: Option<&str>,
+    facts: Option<&str>,
+) -> Result<(Option<String>, Option<String>), StoreError> {
+    let mut verdict: Option<mail::Verdict> = verdict.map(serde_json::from_str).transpose()?;
+    let mut facts: Option<Facts> = facts.map(serde_json::from_str).transpose()?;
+    verdict.iter_mut().for_each(mail::Verdict::without_quotes);
+    facts.iter_mut().for_each(Facts::without_quotes);
+    Ok((
+        verdict
+            .as_ref()
+            .map(serde_json::to_string)
+            .transpose()?
+            .map(storable),
+        facts
+            .as_ref()
+            .map(serde_json::to_string)
+            .transpose()?
+            .map(storable),
+    ))
+}
 
 impl Store {
     /// Writes records in one durable transaction. Writing one again changes nothing.

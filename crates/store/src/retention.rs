@@ -6,6 +6,7 @@ use mail::{Fate, RecordId, Timestamp};
 
 use crate::acts::{Act, insert_act};
 use crate::db::{reading, writing};
+use crate::records::forget_quotes;
 use crate::{Store, StoreError};
 
 /// Rows removed in one transaction, so that nobody waits long behind it.
@@ -100,6 +101,7 @@ impl Store {
                 if done {
                     let act = by_itself(now, "expire", &id, "held", "expired", &format!("nobody decided within {days} days"));
                     insert_act!(tx, &act);
+                    forget_quotes!(tx, &id);
                 }
                 done
             });
@@ -125,6 +127,9 @@ impl Store {
                 if done {
                     let act = by_itself(now, "release", &id, "releasing", after, "the release was cut off; its mark tells how far it came");
                     insert_act!(tx, &act);
+                    if used > 0 {
+                        forget_quotes!(tx, &id);
+                    }
                 }
                 done
             });

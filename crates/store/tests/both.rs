@@ -3,9 +3,10 @@
 
 use std::sync::{Arc, OnceLock};
 
+use mail::facts::Hit;
 use mail::verdict::{Evidence, Outcome, Reason};
 use mail::{
-    Action, Address, Envelope, Facts, Fate, Known, Level, Message, Record, RecordId, Secret,
+    Action, Address, Envelope, Facts, Fate, Known, Level, Message, Place, Record, RecordId, Secret,
     Timestamp, Verdict,
 };
 use store::{
@@ -395,6 +396,104 @@ fn the_same_message_is_held_once_and_others_each() {
         assert_eq!(ids.len(), 1);
         assert_eq!(store.held(ids[0]).await.unwrap().unwrap().copies, 20);
     });
+}
+
+#[test]
+fn the_record_of_a_body_that_is_gone_quotes_nothing_of_it() {
+    on_both(|kept| async move {
+        let store = &kept.store;
+        let now = at(100_000_000);
+        let hold_quoting = async |second: i64| {
+            let mut record = record(second, &format!("u{second}@b.example"), Fate::Quarantined);
+            let reason = &mut record.verdict.as_mut().unwrap().reasons[0];
+            for (place, quote) in [(Place::Body, "secret words"), (Place::Subject, "a subject")] {
+                reason.evidence.push(Evidence {
+                    place: Some(place),
+                    text: "words".into(),
+                    quote: Some(quote.into()),
+                });
+            }
+            record.facts.as_mut().unwrap().hits.push(Hit {
+                set: "set".into(),
+                term: "words".into(),
+                place: Place::Body,
+                count: 1,
+                positions: vec![1],
+                evidence: "secret words".into(),
+            });
+            let recipients = record.envelope.recipients.clone();
+            let held = store.hold(&record, body(), &recipients).await.unwrap();
+            // The same message again is recorded without a quotation of its own.
+            let mut again = record.clone();
+            again.id = RecordId::random(at(second + 1));
+            assert_eq!(
+                store.hold(&again, body(), &recipients).await.unwrap().id,
+                held.id
+            );
+            assert_eq!(quotes(store, again.id).await, ["a subject"]);
+            assert_eq!(
+                quotes(store, held.id).await,
+                ["secret words", "a subject", "secret words"]
+            );
+            held.id
+        };
+        let deleted = hold_quoting(1).await;
+        assert!(store.delete_held(deleted, &act("delete")).await.unwrap());
+        assert_eq!(quotes(store, deleted).await, ["a subject"]);
+
+        let released = hold_quoting(10).await;
+        assert!(
+            store
+                .begin_release(released, &act("release"))
+                .await
+                .unwrap()
+        );
+        assert_eq!(quotes(store, released).await.len(), 3);
+        assert!(
+            store
+                .end_release(released, true, &act("release"))
+                .await
+                .unwrap()
+        );
+        assert_eq!(quotes(store, released).await, ["a subject"]);
+
+        let cut_off = hold_quoting(20).await;
+        assert!(store.begin_release(cut_off, &act("release")).await.unwrap());
+        let mark = RecordId::random(at(21));
+        let recipients = [address("u20@b.example")];
+        store
+            .create_mark(mark, cut_off, &recipients, at(500))
+            .await
+            .unwrap();
+        assert!(store.use_mark(mark, at(30)).await.unwrap());
+        let expired = hold_quoting(40).await;
+        let swept = store
+            .sweep(
+                now,
+                &Retention {
+                    held_days: 1,
+                    ..retention(10_000)
+                },
+            )
+            .await
+            .unwrap();
+        assert_eq!((swept.expired, swept.releases), (1, 1));
+        assert_eq!(quotes(store, cut_off).await, ["a subject"]);
+        assert_eq!(quotes(store, expired).await, ["a subject"]);
+    });
+}
+
+/// All that a record quotes of its message.
+async fn quotes(store: &Store, id: RecordId) -> Vec<String> {
+    let record = store.get(id).await.unwrap().unwrap();
+    let reasons = record.verdict.unwrap().reasons;
+    let evidence = reasons.into_iter().flat_map(|reason| reason.evidence);
+    let hits = record.facts.unwrap().hits;
+    evidence
+        .filter_map(|evidence| evidence.quote)
+        .chain(hits.into_iter().map(|hit| hit.evidence))
+        .filter(|quote| !quote.is_empty())
+        .collect()
 }
 
 #[test]

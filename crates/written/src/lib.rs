@@ -148,6 +148,7 @@ impl<'w, 't> Section<'w, 't> {
     }
 
     /// The table under `key`; an empty one when there is none.
+    #[must_use]
     pub fn section(&self, key: &'static str) -> Self {
         self.maybe_section(key)
             .unwrap_or_else(|| self.below(self.path(key), self.span.clone(), None))

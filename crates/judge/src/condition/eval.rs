@@ -90,7 +90,7 @@ impl Condition {
                 let signal = signals::SIGNALS.iter().find(|signal| signal.id == *id);
                 let seen = signal.and_then(|signal| (signal.sees)(scope.facts, scope.site));
                 let is_seen = seen.is_some();
-                evidence.extend(seen.map(|text| Evidence::of(text)));
+                evidence.extend(seen.map(Evidence::of));
                 is_seen
             }
             Self::RelayAttempt => {

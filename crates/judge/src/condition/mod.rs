@@ -108,7 +108,7 @@ impl Condition {
         visit(self);
         match self {
             Self::All(of) | Self::Any(of) | Self::AtLeast { of, .. } => {
-                of.iter().for_each(|one| one.walk(visit))
+                of.iter().for_each(|one| one.walk(visit));
             }
             Self::Not(one) => one.walk(visit),
             Self::Field { .. }
@@ -127,7 +127,7 @@ impl Condition {
         self.walk(&mut |one| match one {
             Self::Field { field, .. } => needs |= field.needs_text(),
             Self::Keywords { .. } | Self::Found { .. } | Self::Near { .. } | Self::Signal(_) => {
-                needs = true
+                needs = true;
             }
             Self::All(_)
             | Self::Any(_)

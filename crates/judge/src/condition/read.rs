@@ -183,10 +183,13 @@ fn at_depth(
             })?;
             Some(Condition::Signal(id))
         }
-        _ => match section.flag("relay_attempt")? {
-            true => Some(Condition::RelayAttempt),
-            false => Some(Condition::Not(Box::new(Condition::RelayAttempt))),
-        },
+        _ => {
+            if section.flag("relay_attempt")? {
+                Some(Condition::RelayAttempt)
+            } else {
+                Some(Condition::Not(Box::new(Condition::RelayAttempt)))
+            }
+        }
     }
 }
 

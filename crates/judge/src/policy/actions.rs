@@ -75,7 +75,7 @@ impl Actions {
         let exceptions = section
             .sections("for")
             .into_iter()
-            .filter_map(|section| exception(section, groups))
+            .map(|section| exception(section, groups))
             .collect();
         section.finish();
         let replies = root.section("replies");
@@ -144,7 +144,7 @@ fn levels(section: &Section<'_, '_>) -> [Option<Action>; 3] {
     ["ordinary", "suspicious", "dangerous"].map(|level| section.text(level, ACTIONS, action))
 }
 
-fn exception(section: Section<'_, '_>, groups: &HashMap<String, Vec<String>>) -> Option<Exception> {
+fn exception(section: Section<'_, '_>, groups: &HashMap<String, Vec<String>>) -> Exception {
     let any = |text: &str| Ok::<_, String>(text.to_owned());
     let direction = section.text(
         "direction",
@@ -160,7 +160,7 @@ fn exception(section: Section<'_, '_>, groups: &HashMap<String, Vec<String>>) ->
         .texts("recipients", "addresses, * and ? allowed", any)
         .unwrap_or_default();
     let domains = section
-        .texts("domains", "domain names", |text| mail::Domain::parse(text))
+        .texts("domains", "domain names", mail::Domain::parse)
         .unwrap_or_default();
     recipients.extend(domains.iter().map(|domain| format!("*@{domain}")));
     if let Some(group) = section.string("group") {
@@ -193,12 +193,12 @@ fn exception(section: Section<'_, '_>, groups: &HashMap<String, Vec<String>>) ->
     }
     section.finish();
     let wildcards = |texts: Vec<String>| texts.iter().map(|text| Wildcard::new(text)).collect();
-    Some(Exception {
+    Exception {
         direction,
         recipients: wildcards(recipients),
         accounts: wildcards(accounts),
         levels,
-    })
+    }
 }
 
 /// Reads an action.
@@ -236,7 +236,7 @@ fn reply(text: &str) -> Result<ReplyText, &'static str> {
     let digits = |part: &&str| {
         (1..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
     };
-    if !class || rest.len() != 2 || !rest.iter().all(|part| digits(&part)) {
+    if !class || rest.len() != 2 || !rest.iter().all(digits) {
         return Err("has no enhanced code of the same class, such as 5.7.1");
     }
     let words = words.next().unwrap_or_default().trim();

@@ -67,20 +67,17 @@ fn one(section: &Section<'_, '_>, mentioned: &mut Mentioned) -> Option<Rule> {
     let name = section.required("name", "a name", name);
     let text = section.string("reason").unwrap_or_default();
     let enabled = section.flag("enabled").unwrap_or(true);
-    let when = match section.maybe_section("when") {
-        Some(when) => {
-            let read = condition(&when, mentioned);
-            when.finish();
-            read
-        }
-        None => {
-            section.complain(
-                "when",
-                "is missing",
-                "when = { field = \"subject\", wildcard = \"*…*\" }",
-            );
-            None
-        }
+    let when = if let Some(when) = section.maybe_section("when") {
+        let read = condition(&when, mentioned);
+        when.finish();
+        read
+    } else {
+        section.complain(
+            "when",
+            "is missing",
+            "when = { field = \"subject\", wildcard = \"*…*\" }",
+        );
+        None
     };
     let effect = Effect {
         score: section.decimal("score", -1000.0..=1000.0).unwrap_or(0.0),

@@ -26,7 +26,7 @@ pub(super) fn no_date(facts: &Facts, _: &Site) -> Option<String> {
 
 pub(super) fn date_far_off(facts: &Facts, _: &Site) -> Option<String> {
     let off = facts.message.date?.micros_since(facts.envelope.received_at) / 1_000_000;
-    let far = off > AHEAD_SECS || off < -BEHIND_SECS;
+    let far = !(-BEHIND_SECS..=AHEAD_SECS).contains(&off);
     far.then(|| {
         format!(
             "{} days {}",

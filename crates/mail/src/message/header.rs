@@ -94,29 +94,26 @@ fn encoded_words(text: &str) -> String {
     while !rest.is_empty() {
         let start = memmem::find(rest.as_bytes(), b"=?").unwrap_or(rest.len());
         let (plain, from_word) = rest.split_at(start);
-        match EncodedWord::read(from_word) {
-            Some(word) => {
-                if !(open.is_some() && plain.trim().is_empty()) {
-                    close(&mut open, &mut out);
-                    out.push_str(plain);
-                }
-                match &mut open {
-                    Some((charset, bytes)) if charset.eq_ignore_ascii_case(word.charset) => {
-                        bytes.extend(word.bytes)
-                    }
-                    _ => {
-                        close(&mut open, &mut out);
-                        open = Some((word.charset.to_owned(), word.bytes));
-                    }
-                }
-                rest = &from_word[word.length..];
-            }
-            None => {
+        if let Some(word) = EncodedWord::read(from_word) {
+            if !(open.is_some() && plain.trim().is_empty()) {
                 close(&mut open, &mut out);
-                let skipped = from_word.len().min(2);
-                out.push_str(&rest[..start + skipped]);
-                rest = &from_word[skipped..];
+                out.push_str(plain);
             }
+            match &mut open {
+                Some((charset, bytes)) if charset.eq_ignore_ascii_case(word.charset) => {
+                    bytes.extend(word.bytes);
+                }
+                _ => {
+                    close(&mut open, &mut out);
+                    open = Some((word.charset.to_owned(), word.bytes));
+                }
+            }
+            rest = &from_word[word.length..];
+        } else {
+            close(&mut open, &mut out);
+            let skipped = from_word.len().min(2);
+            out.push_str(&rest[..start + skipped]);
+            rest = &from_word[skipped..];
         }
     }
     close(&mut open, &mut out);

@@ -124,7 +124,7 @@ impl Reader<'_> {
     fn nested(&mut self, part: &MessagePart<'_>, nested: &mail_parser::Message<'_>, path: &str) {
         let size = part.raw_end_offset().saturating_sub(part.raw_body_offset());
         let subject = nested.subject().map(str::to_owned);
-        let mut leaf = self.describe(part, path.to_owned(), Role::Attachment);
+        let mut leaf = describe(part, path.to_owned(), Role::Attachment);
         leaf.size_bytes = u64::from(size);
         // What a forwarded message is called belongs to what is read of it.
         self.keep(leaf, subject);
@@ -147,7 +147,7 @@ impl Reader<'_> {
         {
             self.message.note(Oddity::BrokenMultipart);
         }
-        let leaf = self.describe(part, path, role);
+        let leaf = describe(part, path, role);
         let text = match &part.body {
             PartType::Text(text) => Some(self.text(part, raw, text, leaf.charset.as_deref())),
             PartType::Html(html) => {
@@ -160,34 +160,6 @@ impl Reader<'_> {
             PartType::Message(_) | PartType::Multipart(_) => None,
         };
         self.keep(leaf, text);
-    }
-
-    fn describe(&self, part: &MessagePart<'_>, path: String, role: Role) -> Leaf {
-        let kind = part.content_type();
-        let content_type = match kind.map(|kind| (kind.ctype(), kind.subtype())) {
-            Some((main, Some(sub))) => format!("{main}/{sub}").to_ascii_lowercase(),
-            Some((main, None)) => main.to_ascii_lowercase(),
-            None => "text/plain".to_owned(),
-        };
-        let file_name = part.attachment_name().map(|name| short(name, 255));
-        let is_text = matches!(part.body, PartType::Text(_) | PartType::Html(_));
-        let says_file = part
-            .content_disposition()
-            .is_some_and(mail_parser::ContentType::is_attachment);
-        Leaf {
-            path,
-            content_type: short(&content_type, 127),
-            charset: kind
-                .and_then(|kind| kind.attribute("charset"))
-                .map(|charset| short(charset, 60)),
-            role: if role == Role::Body && is_text && !says_file && file_name.is_none() {
-                Role::Body
-            } else {
-                Role::Attachment
-            },
-            file_name,
-            size_bytes: part.contents().len() as u64,
-        }
     }
 
     /// The parser's text where it is sound; decoded again with more patience where it is not.
@@ -282,6 +254,34 @@ impl Reader<'_> {
             size_bytes,
             text,
         });
+    }
+}
+
+fn describe(part: &MessagePart<'_>, path: String, role: Role) -> Leaf {
+    let kind = part.content_type();
+    let content_type = match kind.map(|kind| (kind.ctype(), kind.subtype())) {
+        Some((main, Some(sub))) => format!("{main}/{sub}").to_ascii_lowercase(),
+        Some((main, None)) => main.to_ascii_lowercase(),
+        None => "text/plain".to_owned(),
+    };
+    let file_name = part.attachment_name().map(|name| short(name, 255));
+    let is_text = matches!(part.body, PartType::Text(_) | PartType::Html(_));
+    let says_file = part
+        .content_disposition()
+        .is_some_and(mail_parser::ContentType::is_attachment);
+    Leaf {
+        path,
+        content_type: short(&content_type, 127),
+        charset: kind
+            .and_then(|kind| kind.attribute("charset"))
+            .map(|charset| short(charset, 60)),
+        role: if role == Role::Body && is_text && !says_file && file_name.is_none() {
+            Role::Body
+        } else {
+            Role::Attachment
+        },
+        file_name,
+        size_bytes: part.contents().len() as u64,
     }
 }
 

@@ -101,7 +101,7 @@ impl Message {
             "date" if self.date.is_none() => self.date = date(value.as_bytes()),
             "message-id" if self.message_id.is_none() => self.message_id = message_id(text, limits),
             "received" if self.received.len() < limits.hops_max => {
-                self.received.push(received::hop(text))
+                self.received.push(received::hop(text));
             }
             _ => {}
         }

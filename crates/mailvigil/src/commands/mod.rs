@@ -64,7 +64,7 @@ async fn dispatch(config: Config, command: Command) -> anyhow::Result<ExitCode> 
             return policy::run(&config, &desk(&config).await?, command).await;
         }
         Command::Connect(ConnectCommand::Postfix(args)) => {
-            connect::postfix(&config, &desk(&config).await?, &args).await?
+            connect::postfix(&config, &desk(&config).await?, &args).await?;
         }
         Command::Acts(args) => return messages::acts(&desk(&config).await?, &args).await,
         Command::CheckConfig | Command::Completions { .. } | Command::Demo(_) => {}

@@ -232,12 +232,11 @@ async fn side(desk: &Desk, name: &str) -> anyhow::Result<(String, String)> {
 
 async fn diff(desk: &Desk, from: &str, to: Option<&str>) -> anyhow::Result<ExitCode> {
     let (from, old) = side(desk, from).await?;
-    let (to, new) = match to {
-        Some(to) => side(desk, to).await?,
-        None => {
-            let (version, text) = desk.active_policy().await?;
-            (format!("version {version}"), text)
-        }
+    let (to, new) = if let Some(to) = to {
+        side(desk, to).await?
+    } else {
+        let (version, text) = desk.active_policy().await?;
+        (format!("version {version}"), text)
     };
     let diff = judge::diff::unified(&old, &new, &from, &to);
     if diff.is_empty() {
@@ -255,15 +254,14 @@ async fn test(
     file: Option<&Path>,
     messages: Vec<std::path::PathBuf>,
 ) -> anyhow::Result<ExitCode> {
-    let (name, policy) = match file {
-        Some(file) => (file.display().to_string(), read_file(config, file)?.1),
-        None => {
-            let (version, text) = desk.active_policy().await?;
-            (
-                format!("version {version}"),
-                parse(config, &text, &format!("policy version {version}"))?,
-            )
-        }
+    let (name, policy) = if let Some(file) = file {
+        (file.display().to_string(), read_file(config, file)?.1)
+    } else {
+        let (version, text) = desk.active_policy().await?;
+        (
+            format!("version {version}"),
+            parse(config, &text, &format!("policy version {version}"))?,
+        )
     };
     let count = policy.summary().examples;
     let failed = policy.failed_examples(&config.limits);

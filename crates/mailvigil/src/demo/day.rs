@@ -236,8 +236,7 @@ impl Maker {
         &mut self,
         kind: Kind,
         second: u32,
-        peer_ip: &str,
-        host: &str,
+        (peer_ip, host): (&str, &str),
         envelope_from: Option<&str>,
         to: &[&str],
         draft: &Draft,
@@ -316,7 +315,7 @@ impl Maker {
         } else {
             format!("198.51.100.{}", 10 + self.roll(40))
         };
-        self.put(kind, second, &ip, &host, Some(&from), &[&to], &draft);
+        self.put(kind, second, (&ip, &host), Some(&from), &[&to], &draft);
         if kind != Kind::Letter {
             self.last().account = from.split('@').next().map(str::to_owned);
         }
@@ -351,8 +350,10 @@ impl Maker {
         self.put(
             Kind::Newsletter,
             second,
-            &format!("203.0.113.{}", 10 + turn % NEWSLETTERS.len()),
-            &format!("out.{domain}"),
+            (
+                &format!("203.0.113.{}", 10 + turn % NEWSLETTERS.len()),
+                &format!("out.{domain}"),
+            ),
             Some(&format!("bounce-{turn}@{domain}")),
             &[&to],
             &draft,
@@ -373,8 +374,10 @@ impl Maker {
         self.put(
             Kind::Receipt,
             second,
-            &format!("203.0.113.{}", 30 + turn % RECEIPTS.len()),
-            &format!("mta.{domain}"),
+            (
+                &format!("203.0.113.{}", 30 + turn % RECEIPTS.len()),
+                &format!("mta.{domain}"),
+            ),
             Some(&format!("no-reply@{domain}")),
             &[&to],
             &draft,
@@ -396,8 +399,7 @@ impl Maker {
         self.put(
             Kind::MailingList,
             second,
-            "203.0.113.50",
-            "lists.flowmeter.example",
+            ("203.0.113.50", "lists.flowmeter.example"),
             Some("flow-users-bounces@lists.flowmeter.example"),
             &[&to],
             &draft,
@@ -428,8 +430,7 @@ impl Maker {
         self.put(
             Kind::Chinese,
             second,
-            "192.0.2.88",
-            "mail.yuanhang.example",
+            ("192.0.2.88", "mail.yuanhang.example"),
             Some("wang@yuanhang.example"),
             &[&to],
             &draft,
@@ -478,8 +479,10 @@ impl Maker {
         self.put(
             Kind::MixedCharset,
             second,
-            &format!("192.0.2.{}", 1 + turn % FRIENDS.len()),
-            &format!("mail.{domain}"),
+            (
+                &format!("192.0.2.{}", 1 + turn % FRIENDS.len()),
+                &format!("mail.{domain}"),
+            ),
             Some(&format!("{mailbox}@{domain}")),
             &[&to],
             &draft,
@@ -528,8 +531,7 @@ impl Maker {
         self.put(
             Kind::Attachment,
             second,
-            &format!("192.0.2.{network}"),
-            &format!("mail.{domain}"),
+            (&format!("192.0.2.{network}"), &format!("mail.{domain}")),
             Some(&format!("{mailbox}@{domain}")),
             &[&to],
             &draft,
@@ -551,8 +553,7 @@ impl Maker {
         self.put(
             Kind::Bounce,
             second,
-            "192.0.2.7",
-            "mail.westcoastlabs.example",
+            ("192.0.2.7", "mail.westcoastlabs.example"),
             None,
             &[&to],
             &draft,
@@ -588,8 +589,10 @@ impl Maker {
         self.put(
             Kind::Broken,
             second,
-            &format!("192.0.2.{}", 1 + turn % FRIENDS.len()),
-            &format!("mail.{domain}"),
+            (
+                &format!("192.0.2.{}", 1 + turn % FRIENDS.len()),
+                &format!("mail.{domain}"),
+            ),
             Some(&format!("{mailbox}@{domain}")),
             &[&to],
             &draft,
@@ -624,7 +627,7 @@ impl Maker {
             "host-{}.broadband.example",
             ip.rsplit('.').next().unwrap_or("0")
         );
-        self.put(kind, second, ip, &host, Some(sender.1), &[&to], &draft);
+        self.put(kind, second, (ip, &host), Some(sender.1), &[&to], &draft);
         let letter = self.last();
         letter.ptr_name = None;
     }
@@ -746,8 +749,7 @@ impl Maker {
         self.put(
             Kind::BombOneSource,
             second,
-            "203.0.113.250",
-            "flood.example",
+            ("203.0.113.250", "flood.example"),
             Some(&format!("notice{turn}@flood.example")),
             &[&to],
             &draft,
@@ -771,8 +773,10 @@ impl Maker {
         self.put(
             Kind::BombManySources,
             second,
-            &format!("198.51.{}.{}", 100 + turn / 120, 60 + turn % 120),
-            &format!("mail.{site}"),
+            (
+                &format!("198.51.{}.{}", 100 + turn / 120, 60 + turn % 120),
+                &format!("mail.{site}"),
+            ),
             Some(&format!("welcome@{site}")),
             &[&to],
             &draft,
@@ -791,8 +795,7 @@ impl Maker {
         self.put(
             Kind::RelayAttempt,
             second,
-            "203.0.113.251",
-            "relaytest.example",
+            ("203.0.113.251", "relaytest.example"),
             Some("test@relaytest.example"),
             &["probe@elsewhere.example"],
             &draft,

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use wire::smtp::{Attempt, Delivery, Outcome, RecipientOutcome, Submission};
 
 /// How long the server may be silent.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Delivers over plain SMTP to the configured mail servers.
 pub struct SmtpCourier {
