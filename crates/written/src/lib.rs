@@ -112,10 +112,17 @@ pub struct Section<'w, 't> {
     asked: RefCell<Vec<&'static str>>,
 }
 
+/// A place in the text, and the key it belongs to.
+#[derive(Clone, Debug)]
+pub struct Spot {
+    span: Range<usize>,
+    key: String,
+}
+
 /// An entry of a list that may hold texts and tables.
 pub enum Entry<'w, 't> {
-    /// `"text"`
-    Text(String),
+    /// `"text"`, and where.
+    Text(String, Spot),
     /// `{ … }`
     Section(Section<'w, 't>),
 }
@@ -174,7 +181,7 @@ impl<'w, 't> Section<'w, 't> {
         let entries = self.entries(key).into_iter();
         let tables = entries.filter_map(|entry| match entry {
             Entry::Section(section) => Some(section),
-            Entry::Text(_) => {
+            Entry::Text(..) => {
                 self.complain(key, "holds a text where a table belongs", "write { … }");
                 None
             }
@@ -198,12 +205,18 @@ impl<'w, 't> Section<'w, 't> {
             return entries;
         };
         for (number, item) in items.iter().enumerate() {
+            let name = || format!("{}[{}]", self.path(key), number + 1);
             match item.get_ref() {
                 DeValue::Table(table) => {
-                    let name = format!("{}[{}]", self.path(key), number + 1);
-                    entries.push(Entry::Section(self.below(name, item.span(), Some(table))));
+                    entries.push(Entry::Section(self.below(name(), item.span(), Some(table))));
                 }
-                DeValue::String(text) => entries.push(Entry::Text(text.to_string())),
+                DeValue::String(text) => {
+                    let spot = Spot {
+                        span: item.span(),
+                        key: name(),
+                    };
+                    entries.push(Entry::Text(text.to_string(), spot));
+                }
                 _ => self.wrong(
                     item,
                     key,
@@ -278,7 +291,12 @@ impl<'w, 't> Section<'w, 't> {
                 allowed.start(),
                 allowed.end()
             );
-            self.wrong(value, key, "is not in range", &right);
+            let wrong = if number.is_some() {
+                "is not in range"
+            } else {
+                "is no whole number"
+            };
+            self.wrong(value, key, wrong, &right);
         }
         fits
     }
@@ -361,6 +379,11 @@ impl<'w, 't> Section<'w, 't> {
         lists
     }
 
+    /// Says that these keys are known here, though they are not read.
+    pub fn knows(&self, keys: &[&'static str]) {
+        self.asked.borrow_mut().extend(keys);
+    }
+
     /// Every key nobody asked for is a problem.
     pub fn finish(self) {
         let asked = self.asked.borrow();
@@ -380,9 +403,22 @@ impl<'w, 't> Section<'w, 't> {
 
     /// Reports something wrong with a key that was read, or with the section when the key is not there.
     pub fn complain(&self, key: &str, wrong: &str, right: &str) {
+        self.complain_at(&self.spot(key), wrong, right);
+    }
+
+    /// Where a key's value stands, to complain about it when more is known.
+    pub fn spot(&self, key: &str) -> Spot {
         let value = self.table.and_then(|table| table.get(key));
-        let span = value.map_or_else(|| self.span.clone(), Spanned::span);
-        self.written.problem(span, &self.path(key), wrong, right);
+        Spot {
+            span: value.map_or_else(|| self.span.clone(), Spanned::span),
+            key: self.path(key),
+        }
+    }
+
+    /// Reports something wrong in a place read earlier.
+    pub fn complain_at(&self, spot: &Spot, wrong: &str, right: &str) {
+        self.written
+            .problem(spot.span.clone(), &spot.key, wrong, right);
     }
 
     fn below(&self, name: String, span: Range<usize>, table: Option<&'w DeTable<'t>>) -> Self {
@@ -429,7 +465,12 @@ impl<'w, 't> Section<'w, 't> {
         let fits = number.filter(|number| allowed.contains(number));
         if fits.is_none() {
             let right = format!("a number from {} to {}", allowed.start(), allowed.end());
-            self.wrong(value, key, "is not in range", &right);
+            let wrong = if number.is_some() {
+                "is not in range"
+            } else {
+                "is no number"
+            };
+            self.wrong(value, key, wrong, &right);
         }
         fits
     }
@@ -445,7 +486,9 @@ impl<'w, 't> Section<'w, 't> {
     }
 
     fn path(&self, key: &str) -> String {
-        if self.name.is_empty() {
+        if key.is_empty() {
+            self.name.clone()
+        } else if self.name.is_empty() {
             key.to_owned()
         } else {
             format!("{}.{key}", self.name)

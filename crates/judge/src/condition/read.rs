@@ -3,7 +3,7 @@
 use ipnet::IpNet;
 use mail::Place;
 use regex::{Regex, RegexBuilder};
-use written::{Entry, Section};
+use written::{Entry, Section, Spot};
 
 use super::{Condition, Count, Field, KeyKind, Test};
 use crate::scan::{INLINE, Places, Wanted};
@@ -18,10 +18,10 @@ const PATTERN_BYTES_MAX: usize = 1 << 20;
 /// What conditions mention and the policy must know or look for.
 #[derive(Default)]
 pub(crate) struct Mentioned {
-    /// Names of lists, with the kinds of test that use them.
-    pub lists: Vec<(String, String)>,
-    /// Names of keyword or pattern sets.
-    pub sets: Vec<(String, String)>,
+    /// Names of lists, and where.
+    pub lists: Vec<(String, Spot)>,
+    /// Names of keyword or pattern sets, and where.
+    pub sets: Vec<(String, Spot)>,
     /// Terms that stand in rules.
     pub terms: Vec<Wanted>,
     /// Patterns that stand in rules.
@@ -34,9 +34,20 @@ pub(crate) fn condition(section: &Section<'_, '_>, mentioned: &mut Mentioned) ->
 }
 
 /// The keys that say what kind of condition a table is.
-const KINDS: [&str; 12] = [
-    "all", "any", "not", "at_least", "field", "keywords", "patterns", "contains", "pattern",
-    "near", "window", "signal",
+const KINDS: [&str; 13] = [
+    "all",
+    "any",
+    "not",
+    "at_least",
+    "field",
+    "keywords",
+    "patterns",
+    "contains",
+    "pattern",
+    "near",
+    "window",
+    "signal",
+    "relay_attempt",
 ];
 
 fn at_depth(
@@ -48,22 +59,15 @@ fn at_depth(
         section.complain("", "is nested too deep", "at most 16 levels");
         return None;
     }
-    let kinds: Vec<&str> = KINDS
-        .into_iter()
-        .chain(["relay_attempt"])
-        .filter(|kind| section.has(kind))
-        .collect();
+    let kinds: Vec<&str> = KINDS.into_iter().filter(|kind| section.has(kind)).collect();
     let [kind] = kinds.as_slice() else {
+        section.knows(&KINDS);
         let wrong = if kinds.is_empty() {
             "asks nothing".to_owned()
         } else {
             format!("asks several things at once: {}", kinds.join(", "))
         };
-        section.complain(
-            "",
-            &wrong,
-            &format!("one of {}, relay_attempt", KINDS.join(", ")),
-        );
+        section.complain("", &wrong, &format!("one of {}", KINDS.join(", ")));
         return None;
     };
     let list = |key, mentioned: &mut Mentioned| -> Vec<Condition> {
@@ -105,9 +109,7 @@ fn at_depth(
             };
             let set = section.string(key)?;
             let over = section.decimal("over", 0.0..=10_000.0).unwrap_or(0.0);
-            mentioned
-                .sets
-                .push((set.clone(), section.name().to_owned()));
+            mentioned.sets.push((set.clone(), section.spot(key)));
             Some(Condition::Keywords { set, over })
         }
         "contains" => {
@@ -237,7 +239,7 @@ fn field(section: &Section<'_, '_>, mentioned: &mut Mentioned) -> Option<Conditi
     if let Some(list) = section.string("in_list") {
         mentioned
             .lists
-            .push((list.clone(), section.name().to_owned()));
+            .push((list.clone(), section.spot("in_list")));
         tests.push(Test::InList(list));
     }
     tests.extend(section.flag("exists").map(Test::Exists));
@@ -404,17 +406,17 @@ pub(crate) fn weighted(
     section: &Section<'_, '_>,
     key: &'static str,
     name: &'static str,
-) -> Vec<(String, f64)> {
+) -> Vec<(String, f64, Spot)> {
     let mut weighted = Vec::new();
     for entry in section.entries(key) {
         match entry {
-            Entry::Text(text) => weighted.push((text, 1.0)),
+            Entry::Text(text, spot) => weighted.push((text, 1.0, spot)),
             Entry::Section(section) => {
                 let text =
                     section.required(name, "a text", |text| Ok::<_, String>(text.to_owned()));
                 let weight = section.decimal("weight", -100.0..=100.0).unwrap_or(1.0);
+                weighted.extend(text.map(|text| (text, weight, section.spot(name))));
                 section.finish();
-                weighted.extend(text.map(|text| (text, weight)));
             }
         }
     }

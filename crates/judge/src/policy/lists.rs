@@ -87,26 +87,25 @@ pub(crate) fn read(root: &Section<'_, '_>) -> HashMap<String, List> {
             kind: kind.unwrap_or(Kind::Text),
         };
         for entry in section.entries("entries") {
-            let (value, until) = match entry {
-                Entry::Text(text) => (Some(text), None),
-                Entry::Section(entry) => (entry_value(&entry), entry_end(entry)),
+            let (value, until, spot) = match entry {
+                Entry::Text(text, spot) => (Some(text), None, spot),
+                Entry::Section(entry) => {
+                    let spot = entry.spot("value");
+                    (entry_value(&entry), entry_end(entry), spot)
+                }
             };
             if let Some(value) = value
                 && let Err(wrong) = list.add(&value, until)
             {
-                section.complain(
-                    "entries",
-                    &format!("{value:?} {wrong}"),
-                    "see the list's kind",
-                );
+                section.complain_at(&spot, &format!("{value:?} {wrong}"), "see the list's kind");
             }
         }
-        section.finish();
         if let Some(name) = name
-            && lists.insert(name.clone(), list).is_some()
+            && lists.insert(name, list).is_some()
         {
-            root.complain("lists", &format!("{name:?} stands twice"), "each list once");
+            section.complain("name", "stands twice", "another name");
         }
+        section.finish();
     }
     lists
 }

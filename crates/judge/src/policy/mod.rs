@@ -425,23 +425,27 @@ fn check_names(
     sets: &[KeywordSet],
     mentioned: &Mentioned,
 ) {
-    for (list, place) in &mentioned.lists {
+    for (list, spot) in &mentioned.lists {
         if !lists.contains_key(list) {
-            let known: Vec<&str> = lists.keys().map(String::as_str).collect();
-            root.complain(
-                "rules",
-                &format!("{place} names the list {list:?}, which does not exist"),
-                &format!("lists are: {}", known.join(", ")),
+            let mut known: Vec<&str> = lists.keys().map(String::as_str).collect();
+            known.sort_unstable();
+            root.complain_at(
+                spot,
+                &format!("{list:?} is no list"),
+                &format!("a name from [[lists]]: {}", known.join(", ")),
             );
         }
     }
-    for (set, place) in &mentioned.sets {
+    for (set, spot) in &mentioned.sets {
         if !sets.iter().any(|known| known.name == *set) {
             let known: Vec<&str> = sets.iter().map(|set| set.name.as_str()).collect();
-            root.complain(
-                "rules",
-                &format!("{place} names the set {set:?}, which does not exist"),
-                &format!("sets are: {}", known.join(", ")),
+            root.complain_at(
+                spot,
+                &format!("{set:?} is no set"),
+                &format!(
+                    "a name from [[keyword_sets]] or [[pattern_sets]]: {}",
+                    known.join(", ")
+                ),
             );
         }
     }

@@ -1,5 +1,6 @@
 //! Rules: a condition and its effect.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use mail::{Action, Level};
@@ -50,14 +51,14 @@ impl fmt::Display for Effect {
 /// Reads `[[rules]]`.
 pub(crate) fn read(root: &Section<'_, '_>, mentioned: &mut Mentioned) -> Vec<Rule> {
     let mut rules: Vec<Rule> = Vec::new();
+    let mut names = HashSet::new();
     for section in root.sections("rules") {
-        let rule = one(&section, mentioned);
-        if let Some(rule) = rule {
-            if rules.iter().any(|known| known.name == rule.name) {
-                section.complain("name", "stands twice", "another name");
-            }
-            rules.push(rule);
+        if let Some(name) = section.string("name")
+            && !names.insert(name)
+        {
+            section.complain("name", "stands twice", "another name");
         }
+        rules.extend(one(&section, mentioned));
         section.finish();
     }
     rules

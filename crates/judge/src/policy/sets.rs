@@ -1,5 +1,7 @@
 //! Keyword sets and pattern sets: many terms with weights, that add to the score or are named by rules.
 
+use std::collections::HashSet;
+
 use mail::Hit;
 use regex::Regex;
 use written::Section;
@@ -50,19 +52,16 @@ impl KeywordSet {
 /// Reads `[[keyword_sets]]` and `[[pattern_sets]]`.
 pub(crate) fn read(root: &Section<'_, '_>) -> Vec<KeywordSet> {
     let mut sets: Vec<KeywordSet> = Vec::new();
+    let mut names = HashSet::new();
     for (key, is_pattern) in [("keyword_sets", false), ("pattern_sets", true)] {
         for section in root.sections(key) {
-            let set = one(&section, is_pattern);
-            section.finish();
-            let Some(set) = set else { continue };
-            if sets.iter().any(|known| known.name == set.name) {
-                root.complain(
-                    key,
-                    &format!("{:?} stands twice", set.name),
-                    "each set once",
-                );
+            if let Some(name) = section.string("name")
+                && !names.insert(name)
+            {
+                section.complain("name", "stands twice", "another name");
             }
-            sets.push(set);
+            sets.extend(one(&section, is_pattern));
+            section.finish();
         }
     }
     sets
@@ -80,12 +79,12 @@ fn one(section: &Section<'_, '_>, is_pattern: bool) -> Option<KeywordSet> {
     } else {
         ("terms", "term")
     };
-    let terms = weighted(section, key, item);
-    if terms.is_empty() {
+    let written = weighted(section, key, item);
+    if written.is_empty() {
         section.complain(key, "is empty", "[\"…\", { term = \"…\", weight = 2.0 }]");
     }
     let mut patterns = is_pattern.then(Vec::new);
-    for (text, _) in &terms {
+    for (text, _, spot) in &written {
         let wrong = match &mut patterns {
             None => term(text).err().map(str::to_owned),
             Some(patterns) => regex(text).map(|regex| patterns.push(regex)).err(),
@@ -96,12 +95,15 @@ fn one(section: &Section<'_, '_>, is_pattern: bool) -> Option<KeywordSet> {
             } else {
                 "a word or phrase"
             };
-            section.complain(key, &format!("{text:?} {wrong}"), right);
+            section.complain_at(spot, &format!("{text:?} {wrong}"), right);
         }
     }
     Some(KeywordSet {
         name: name?,
-        terms,
+        terms: written
+            .into_iter()
+            .map(|(text, weight, _)| (text, weight))
+            .collect(),
         patterns,
         places,
         most_per_term,
