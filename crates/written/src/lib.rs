@@ -327,15 +327,16 @@ impl<'w, 't> Section<'w, 't> {
     }
 
     /// All keys of a table whose values are texts.
-    pub fn pairs(self) -> Vec<(String, String)> {
-        let mut pairs = Vec::new();
-        for (key, value) in self.table.into_iter().flatten() {
-            match value.get_ref() {
-                DeValue::String(text) => pairs.push((key.get_ref().to_string(), text.to_string())),
-                _ => self.wrong(value, key.get_ref(), "is no text", "write \"…\""),
-            }
-        }
-        pairs
+    pub fn pairs<T, E: fmt::Display>(
+        self,
+        right: &str,
+        read: impl Fn(&str) -> Result<T, E>,
+    ) -> Vec<(String, T)> {
+        let pairs = self.table.into_iter().flatten().filter_map(|(key, value)| {
+            let meaning = self.one(value, key.get_ref(), right, &read)?;
+            Some((key.get_ref().to_string(), meaning))
+        });
+        pairs.collect()
     }
 
     /// All keys of a table whose values are numbers; `known` may refuse a key.

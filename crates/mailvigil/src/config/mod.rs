@@ -108,7 +108,7 @@ impl Config {
         let root = Section::root(&written, table.get_ref());
 
         let service = root.section("service");
-        let folder = service.text("data", "a folder", absolute);
+        let folder = service.text("data", "a folder", path);
         let data = data
             .map(Path::to_path_buf)
             .or(folder)
@@ -165,7 +165,7 @@ impl Config {
             "\"sqlite:FILE\" or \"postgres://USER:PASSWORD@HOST/NAME\"",
             database,
         );
-        let quarantine = store.text("quarantine", "a folder", absolute);
+        let quarantine = store.text("quarantine", "a folder", path);
         store.finish();
 
         let section = root.section("site");
@@ -191,16 +191,16 @@ impl Config {
             .text("submit_to", "HOST:PORT of the mail server", host_port)
             .unwrap_or_else(|| "127.0.0.1:25".to_owned());
         let servers = release.section("servers");
-        let submit_servers = servers.pairs();
+        let submit_servers = servers.pairs("HOST:PORT of the mail server", host_port);
         release.finish();
 
         let mut mail_logs = Vec::new();
         for section in root.sections("mail_logs") {
-            let path = section.text("path", "the file", absolute);
+            let file = section.text("path", "the file", path);
             let ignore = section
                 .texts("ignore", "networks", network)
                 .unwrap_or_default();
-            match path {
+            match file {
                 Some(path) => mail_logs.push(MailLog { path, ignore }),
                 None => section.complain("path", "is missing", "the mail server's log file"),
             }
@@ -320,7 +320,7 @@ fn name(text: &str) -> Result<String, &'static str> {
         .ok_or("is no name of letters, digits, '.', '-' and '_'")
 }
 
-fn absolute(text: &str) -> Result<PathBuf, &'static str> {
+fn path(text: &str) -> Result<PathBuf, &'static str> {
     if text.is_empty() {
         Err("is empty")
     } else {
