@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use judge::{Arrival, Ledger};
 use mail::{
-    Action, Address, Envelope, Facts, Fate, Known, Limits, Message, Reason, Record, RecordId, Site,
-    Verdict, WindowFact,
+    Action, Address, Direction, Envelope, Facts, Fate, Known, Limits, Message, Reason, Record,
+    RecordId, Site, Verdict, WindowFact,
 };
 use store::{Store, StoreError};
 
@@ -367,6 +367,7 @@ impl Engine {
     ) -> Result<Answer, Failure> {
         let Judged { facts, verdict } = judged;
         let plan = Plan::new(&verdict, way.abilities);
+        let changes = changes(active, &facts, &verdict, way.abilities, marks);
         let mut record = record_of(way, facts, plan.fate);
         record.note = plan.note.clone();
         record.verdict = Some(verdict.clone());
@@ -406,7 +407,7 @@ impl Engine {
             Reply::Hold(format!("mailvigil {id}"))
         } else {
             match plan.course {
-                Course::Deliver => Reply::Deliver(changes(active, &verdict, way.abilities, marks)),
+                Course::Deliver => Reply::Deliver(changes),
                 Course::Refuse => Reply::Refuse(reply_text(active, &Action::Reject, Some(id))),
                 Course::Later => Reply::Later(reply_text(active, &Action::Defer, Some(id))),
                 Course::Drop => Reply::Drop,
@@ -616,11 +617,23 @@ async fn guarded<T: Send + 'static>(
     catch_unwind(AssertUnwindSafe(work)).map_err(|_| Failure::Bug)
 }
 
-/// Headers and recipients as the verdict and the policy want them.
-fn changes(active: &Active, verdict: &Verdict, abilities: Abilities, marks: &[String]) -> Changes {
+/// Headers and recipients as the verdict and the policy want them. What only we may write comes off when a stranger wrote
+/// it: release marks always, trace headers of inbound mail (a neighbour's of ours may be true).
+fn changes(
+    active: &Active,
+    facts: &Facts,
+    verdict: &Verdict,
+    abilities: Abilities,
+    marks: &[String],
+) -> Changes {
     let mut changes = Changes::recipients(verdict);
     if abilities.change_headers {
         changes.remove_headers = occurrences(mark::HEADER, marks.len());
+        if facts.envelope.direction == Direction::Inbound {
+            let trace = active.policy.trace_header();
+            let forged = facts.message.headers_named(trace).count();
+            changes.remove_headers.extend(occurrences(trace, forged));
+        }
     }
     if abilities.add_headers {
         changes.add_headers = active.policy.trace_headers(verdict);

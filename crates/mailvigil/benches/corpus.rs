@@ -12,6 +12,7 @@
     reason = "a benchmark"
 )]
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -22,7 +23,7 @@ use std::time::{Duration, Instant};
 use judge::Policy;
 use mail::{Address, Envelope, Facts, Known, Limits, Message, Site, Timestamp};
 use testkit::process::{Program, Ready, Service};
-use wire::milter::{Client, Offer, Submission, Visit};
+use wire::milter::{Answer, Client, Offer, Submission, Visit};
 
 const PACE_PER_SECOND: usize = 200;
 const PACED_SECONDS: usize = 10;
@@ -54,7 +55,7 @@ fn own() -> Vec<Vec<u8>> {
 }
 
 fn read(folder: &Path) -> Vec<Vec<u8>> {
-    let mut messages = Vec::new();
+    let mut files = Vec::new();
     let mut waiting = vec![folder.to_path_buf()];
     while let Some(folder) = waiting.pop() {
         for entry in std::fs::read_dir(folder).unwrap().flatten() {
@@ -62,12 +63,21 @@ fn read(folder: &Path) -> Vec<Vec<u8>> {
             if path.is_dir() {
                 waiting.push(path);
             } else if path.extension().is_none_or(|ending| ending != "tsv") {
-                messages.push(std::fs::read(path).unwrap());
+                files.push(path);
             }
         }
     }
-    assert!(!messages.is_empty(), "the folder holds no file");
-    messages
+    assert!(!files.is_empty(), "the folder holds no file");
+    // Wanted and unwanted mail mixed as in life, the same way each time.
+    files.sort_by_cached_key(|path| {
+        let mut hash = DefaultHasher::new();
+        path.file_name().hash(&mut hash);
+        hash.finish()
+    });
+    files
+        .iter()
+        .map(|file| std::fs::read(file).unwrap())
+        .collect()
 }
 
 /// Processor time of this thread.
@@ -170,25 +180,44 @@ fn through_the_door(messages: &[Vec<u8>]) {
                     let due =
                         begin + Duration::from_secs_f64(number as f64 / PACE_PER_SECOND as f64);
                     std::thread::sleep(due.saturating_duration_since(Instant::now()));
-                    let time = door.play(&messages[number % messages.len()]);
-                    times.lock().unwrap().push(time);
+                    let played = door.play(&messages[number % messages.len()]);
+                    times.lock().unwrap().push(played);
                 }
             });
         }
     });
-    let mut times = times.into_inner().unwrap();
-    times.sort_unstable();
-    let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize].as_secs_f64() * 1000.0;
-    println!(
-        "at {PACE_PER_SECOND} messages/s, from the last byte to the answer: p50 {:.2} ms, p99 {:.2} ms, worst {:.2} ms",
-        at(0.5),
-        at(0.99),
-        at(1.0)
+    let times = times.into_inner().unwrap();
+    let some = |wanted: &dyn Fn(bool) -> bool| -> Vec<Duration> {
+        let some = times.iter().filter(|(_, kept)| wanted(*kept));
+        some.map(|(time, _)| *time).collect()
+    };
+    println!("at {PACE_PER_SECOND} messages/s, from the last byte to the answer:");
+    show("all", some(&|_| true));
+    show("delivered", some(&|kept| !kept));
+    show(
+        "held or deleted, durable before the answer",
+        some(&|kept| kept),
     );
     println!(
         "resident after {} messages: {:.1} MB",
         messages.len() + times.len(),
         resident(&service)
+    );
+}
+
+fn show(what: &str, mut times: Vec<Duration>) {
+    times.sort_unstable();
+    let at = |share: f64| {
+        let last = times.len().saturating_sub(1) as f64;
+        let time = times.get((last * share) as usize).copied();
+        time.unwrap_or_default().as_secs_f64() * 1000.0
+    };
+    println!(
+        "    {what} ({}): p50 {:.2} ms, p99 {:.2} ms, worst {:.2} ms",
+        times.len(),
+        at(0.5),
+        at(0.99),
+        at(1.0)
     );
 }
 
@@ -217,8 +246,8 @@ impl Door {
         }
     }
 
-    /// Plays one message; the time from its last byte to the answer.
-    fn play(&mut self, raw: &[u8]) -> Duration {
+    /// Plays one message; the time from its last byte to the answer, and whether the service keeps it from its recipients.
+    fn play(&mut self, raw: &[u8]) -> (Duration, bool) {
         self.number += 1;
         // Each from another machine, or the shipped policy's bombs would answer instead.
         let (high, low) = (self.number / 250 % 250, self.number % 250);
@@ -249,7 +278,9 @@ impl Door {
             assert!(read > 0, "the service closed the connection");
             reply = self.client.feed(&buffer[..read]).unwrap();
         }
-        written.elapsed()
+        let took = written.elapsed();
+        let kept = reply.is_some_and(|reply| reply.answer == Answer::Discard);
+        (took, kept)
     }
 }
 

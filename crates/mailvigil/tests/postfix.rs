@@ -592,6 +592,27 @@ fn tagged_refused_and_deferred_mail_says_so() {
 }
 
 #[test]
+fn a_trace_header_from_outside_does_not_arrive() {
+    let bed = Bed::start(&Wish::default());
+    bed.vigil.apply("[tag]\nordinary = true\n");
+    let message = ordinary("Flattery");
+    let forged = format!("X-Mailvigil: ordinary, as I say myself\r\n{message}").replacen(
+        "\r\n\r\n",
+        "\r\nx-mailvigil:\r\n ordinary\r\n\r\n",
+        1,
+    );
+    assert!(send(bed.postfix.port(), &stranger(), &["bob@b.example"], &forged).accepted());
+    let arrived = bed.sink.wait_for(1, PATIENCE).unwrap();
+    let all = text(&arrived[0].without_headers(&["Received"])).to_lowercase();
+    assert_eq!(all.matches("x-mailvigil:").count(), 1, "{all}");
+    assert!(arrived[0].header("X-Mailvigil").unwrap().contains("score="));
+    assert_eq!(
+        text(&arrived[0].without_headers(&["Received", "X-Mailvigil"])),
+        message
+    );
+}
+
+#[test]
 fn strangers_cannot_relay_and_ours_can() {
     let bed = Bed::start(&Wish {
         more: "[site]\nlocal_domains = [\"b.example\"]\ntrusted_networks = [\"198.51.100.0/24\"]\n",

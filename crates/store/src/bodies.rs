@@ -49,7 +49,6 @@ impl Bodies {
             let new = bodies.folder.join("new").join(id.to_string());
             let path = bodies.path(id);
             let parent = path.parent().unwrap_or(&bodies.folder);
-            make_folder(parent)?;
             let written = (|| {
                 let mut file = File::options()
                     .write(true)
@@ -58,7 +57,15 @@ impl Bodies {
                     .open(&new)?;
                 file.write_all(&body)?;
                 file.sync_all()?;
-                fs::rename(&new, &path)
+                match fs::rename(&new, &path) {
+                    // The first in its folder.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                        make_folder(parent)?;
+                        File::open(&*bodies.folder)?.sync_all()?;
+                        fs::rename(&new, &path)
+                    }
+                    done => done,
+                }
             })();
             if let Err(error) = written {
                 // Half a body on a full disk takes room that the next one needs.

@@ -79,6 +79,7 @@ pub struct Store {
     db: Db,
     bodies: Bodies,
     quarantine_bytes_max: u64,
+    room: std::sync::Arc<quarantine::Room>,
     facts_bytes_max: usize,
 }
 
@@ -92,6 +93,7 @@ impl Store {
             db,
             bodies,
             quarantine_bytes_max: config.quarantine_bytes_max,
+            room: std::sync::Arc::default(),
             facts_bytes_max: config.facts_bytes_max,
         })
     }

@@ -259,11 +259,15 @@ impl Policy {
             .take(8)
             .map(|reason| format!("{}={:.1}", reason.name, reason.score))
             .collect();
+        let names = if names.is_empty() {
+            "none".to_owned()
+        } else {
+            names.join(" ")
+        };
         let value = format!(
-            "{}, score={:.1}, reasons={}",
+            "{}, score={:.1}, reasons={names}",
             verdict.level.as_str(),
             verdict.score,
-            names.join(" ")
         );
         vec![(self.tag.header.clone(), value)]
     }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::metrics::EndLabels;
+use engine::metrics::{EndLabels, Metrics};
 use engine::{Abilities, Answer, Engine, Question, Reply};
 use mail::{Action, Limits};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -95,14 +95,15 @@ impl Room {
         })
     }
 
-    /// Counts what one connection holds; false when all together hold too much.
-    fn holds(&self, before: usize, now: usize) -> bool {
+    /// Counts what one connection holds after `before`; false when all together hold too much.
+    fn holds(&self, before: usize, now: usize, metrics: &Metrics) -> bool {
         use std::sync::atomic::Ordering::Relaxed;
         let all = if now >= before {
             self.held.fetch_add(now - before, Relaxed) + (now - before)
         } else {
             self.held.fetch_sub(before - now, Relaxed) - (before - now)
         };
+        metrics.in_flight_bytes.set(all as i64);
         all <= self.held_max
     }
 }
@@ -120,7 +121,7 @@ impl Connection<'_> {
         self.engine.metrics().connections.inc();
         let mut held = 0;
         let how = self.converse(stop, &mut held).await;
-        self.room.holds(held, 0);
+        self.room.holds(held, 0, self.engine.metrics());
         self.engine.metrics().connections.dec();
         how
     }
@@ -155,7 +156,7 @@ impl Connection<'_> {
             self.stream.acknowledge_at_once();
             let done = self.events(&mut session).await;
             let now = session.held_bytes();
-            if !self.room.holds(*held, now) && session.drop_message() {
+            if !self.room.holds(*held, now, self.engine.metrics()) && session.drop_message() {
                 tracing::warn!(
                     "a message from {} is not read further: all messages together exceed limits.in_flight_bytes_max",
                     self.from
