@@ -8,6 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use judge::{Arrival, Ledger};
 use mail::{
     Action, Address, Direction, Envelope, Facts, Fate, Known, Limits, Message, Reason, Record,
@@ -124,7 +125,7 @@ impl Failure {
 
 /// The service without sockets.
 pub struct Engine {
-    settings: Settings,
+    settings: ArcSwap<Settings>,
     store: Store,
     policy: PolicyInForce,
     windows: Mutex<Ledger>,
@@ -141,6 +142,7 @@ struct UnderWay {
     envelope: Envelope,
     raw: Arc<[u8]>,
     abilities: Abilities,
+    settings: Arc<Settings>,
 }
 
 /// A message read and judged.
@@ -168,7 +170,7 @@ impl Engine {
         let windows =
             crate::windows::refill(&store, &policy.now().policy, &settings.limits).await?;
         Ok(Arc::new(Self {
-            settings,
+            settings: ArcSwap::from_pointee(settings),
             store,
             policy,
             windows: Mutex::new(windows),
@@ -179,9 +181,21 @@ impl Engine {
         }))
     }
 
-    /// What was set at the start.
-    pub const fn settings(&self) -> &Settings {
-        &self.settings
+    /// The settings in force.
+    pub fn settings(&self) -> Arc<Settings> {
+        self.settings.load_full()
+    }
+
+    /// Takes over what is ours and what is answered on failure, for the next message. The limits and the name stay: they
+    /// have sized what is running.
+    pub fn change_settings(&self, site: Site, on_failure: OnFailure) {
+        let old = self.settings();
+        self.settings.store(Arc::new(Settings {
+            site,
+            on_failure,
+            limits: old.limits.clone(),
+            node: old.node.clone(),
+        }));
     }
 
     /// The store behind it.
@@ -207,7 +221,8 @@ impl Engine {
     /// May this recipient be taken? `None` is yes. Asked before there is a message text.
     pub fn recipient(&self, envelope: &Envelope, recipient: &Address) -> Option<Refusal> {
         let active = self.policy.now();
-        let site = &self.settings.site;
+        let settings = self.settings();
+        let site = &settings.site;
         let mut asked = envelope.clone();
         asked.recipients = vec![recipient.clone()];
         asked.direction = site.direction(&asked);
@@ -236,7 +251,8 @@ impl Engine {
             not_read,
             abilities,
         } = question;
-        envelope.direction = self.settings.site.direction(&envelope);
+        let settings = self.settings();
+        envelope.direction = settings.site.direction(&envelope);
         let size = not_read
             .as_ref()
             .map_or(raw.len() as u64, |not_read| not_read.size_bytes);
@@ -247,8 +263,9 @@ impl Engine {
             envelope,
             raw: raw.into(),
             abilities,
+            settings,
         };
-        let deadline = self.settings.limits.deadline_ms;
+        let deadline = way.settings.limits.deadline_ms;
         let decide = self.decide(&way, not_read);
         let decided = match tokio::time::timeout(Duration::from_millis(deadline), decide).await {
             Ok(decided) => decided,
@@ -281,8 +298,8 @@ impl Engine {
 
     /// Reads the message, and counts the header fields that only we may write.
     async fn read(&self, way: &UnderWay) -> Result<(Message, Vec<String>), Failure> {
-        let (raw, limits) = (way.raw.clone(), self.settings.limits.clone());
-        let message = guarded(way.raw.len(), move || Message::read(&raw, &limits)).await?;
+        let (raw, settings) = (way.raw.clone(), way.settings.clone());
+        let message = guarded(way.raw.len(), move || Message::read(&raw, &settings.limits)).await?;
         let marks = message
             .headers_named(mark::HEADER)
             .map(str::to_owned)
@@ -298,8 +315,9 @@ impl Engine {
         refused_release_mark: Option<String>,
     ) -> Result<Judged, Failure> {
         let envelope = way.envelope.clone();
-        let site = self.settings.site.clone();
+        let settings = way.settings.clone();
         let windows = self.count(&envelope, message.size_bytes);
+        let site = &settings.site;
         let relayed_recipients = if site.is_ours(&envelope) {
             Vec::new()
         } else {
@@ -322,7 +340,7 @@ impl Engine {
                 authentication: Known::NotAsked,
                 refused_release_mark,
             };
-            let verdict = judge::judge(&facts, &site, &active.policy, active.version);
+            let verdict = judge::judge(&facts, &settings.site, &active.policy, active.version);
             Judged { facts, verdict }
         })
         .await
@@ -351,7 +369,7 @@ impl Engine {
         let policy = &self.policy.now().policy;
         if changed && self.windows().spans() != policy.spans() {
             let windows =
-                crate::windows::refill(&self.store, policy, &self.settings.limits).await?;
+                crate::windows::refill(&self.store, policy, &self.settings().limits).await?;
             *self.windows() = windows;
         }
         Ok(changed)
@@ -519,7 +537,7 @@ impl Engine {
         if matches!(failure, Failure::Store(_)) {
             self.metrics.store_up.set(0);
         }
-        let (reply, done) = match self.settings.on_failure {
+        let (reply, done) = match way.settings.on_failure {
             OnFailure::Accept => (Reply::Deliver(Changes::default()), "it passed unjudged"),
             OnFailure::Tempfail => {
                 let text = "Mail cannot be checked at the moment, please try again later";

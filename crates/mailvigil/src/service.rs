@@ -127,6 +127,36 @@ impl Service {
         }
     }
 
+    /// Takes over what can change while the service runs; says what waits for a restart. A configuration with a problem
+    /// changes nothing.
+    async fn reload(&mut self, config: anyhow::Result<Config>) {
+        match config {
+            Ok(config) => {
+                self.engine
+                    .change_settings(config.site.clone(), config.on_failure);
+                let waiting = self.config.restart_needed(&config);
+                if waiting.is_empty() {
+                    tracing::info!("the configuration was read again and holds");
+                } else {
+                    tracing::warn!(
+                        "the configuration was read again; these need a restart: {}",
+                        waiting.join(", ")
+                    );
+                }
+            }
+            Err(error) => {
+                tracing::error!("the configuration was not taken over, the old one stays: {error}");
+            }
+        }
+        match self.engine.refresh_policy().await {
+            Ok(_) => tracing::info!(
+                policy.version = self.engine.policy().now().version,
+                "reloaded"
+            ),
+            Err(error) => tracing::error!("the policy was not read again: {error}"),
+        }
+    }
+
     fn until_stop(&self, task: impl Future<Output = ()> + Send + 'static) {
         let stop = self.stop.clone();
         self.background.spawn(async move {
@@ -138,8 +168,11 @@ impl Service {
     }
 }
 
-/// `serve`: runs until SIGTERM or SIGINT; SIGHUP takes over a newer policy at once.
-pub async fn serve(config: Config) -> anyhow::Result<()> {
+/// `serve`: runs until SIGTERM or SIGINT; SIGHUP reads the configuration `again` and looks for a newer policy at once.
+pub async fn serve(
+    config: Config,
+    again: &dyn Fn() -> anyhow::Result<Config>,
+) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hang_up = signal(SignalKind::hangup())?;
@@ -156,11 +189,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            _ = hang_up.recv() => {
-                if let Err(error) = service.engine.refresh_policy().await {
-                    tracing::error!("the policy was not read again: {error}");
-                }
-            }
+            _ = hang_up.recv() => service.reload(again()).await,
         }
     }
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);

@@ -33,7 +33,15 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             .block_on(crate::demo::run(cli.data, args))
             .map(|()| ExitCode::SUCCESS);
     }
-    let config = Config::load(cli.config.as_deref(), cli.data.as_deref())?;
+    let (file, data) = (cli.config, cli.data);
+    let load = || Config::load(file.as_deref(), data.as_deref());
+    let config = load()?;
+    if matches!(cli.command, Command::Serve) {
+        start_log(&config);
+        return runtime()?
+            .block_on(service::serve(config, &load))
+            .map(|()| ExitCode::SUCCESS);
+    }
     if matches!(cli.command, Command::CheckConfig) {
         check_config(&config);
         return Ok(ExitCode::SUCCESS);
@@ -50,10 +58,6 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 
 async fn dispatch(config: Config, command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Serve => {
-            start_log(&config);
-            service::serve(config).await?;
-        }
         Command::Scan(args) => return scan::run(&config, &args).await,
         Command::Messages(args) => return messages::list(&desk(&config).await?, &args).await,
         Command::Explain(args) => return messages::explain(&desk(&config).await?, &args).await,
@@ -67,7 +71,8 @@ async fn dispatch(config: Config, command: Command) -> anyhow::Result<ExitCode> 
             connect::postfix(&config, &desk(&config).await?, &args).await?;
         }
         Command::Acts(args) => return messages::acts(&desk(&config).await?, &args).await,
-        Command::CheckConfig | Command::Completions { .. } | Command::Demo(_) => {}
+        // Done before there was a runtime.
+        Command::CheckConfig | Command::Completions { .. } | Command::Demo(_) | Command::Serve => {}
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -250,6 +250,33 @@ impl Config {
     }
 }
 
+impl Config {
+    /// What differs in `new` and holds only after a restart; the site and `on_failure` hold at once.
+    pub fn restart_needed(&self, new: &Self) -> Vec<&'static str> {
+        let differs = [
+            ("service.data", self.data != new.data),
+            ("service.node", self.node != new.node),
+            ("service.drain_secs", self.drain != new.drain),
+            ("milter.listen", self.milter_listen != new.milter_listen),
+            ("milter.allow", self.milter_allow != new.milter_allow),
+            ("http.listen", self.http_listen != new.http_listen),
+            (
+                "store.database",
+                self.database.reveal() != new.database.reveal(),
+            ),
+            ("store.quarantine", self.quarantine != new.quarantine),
+            ("mail_logs", self.mail_logs != new.mail_logs),
+            (
+                "log",
+                (self.log_json, &self.log_level) != (new.log_json, &new.log_level),
+            ),
+            ("limits", self.limits != new.limits),
+        ];
+        let named = differs.into_iter().filter(|(_, differs)| *differs);
+        named.map(|(name, _)| name).collect()
+    }
+}
+
 /// One line per limit, each with the range that makes sense; `mail::Limits` says what it bounds.
 fn read_limits(section: Section<'_, '_>) -> Limits {
     let mut limits = Limits::default();

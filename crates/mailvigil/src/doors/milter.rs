@@ -127,7 +127,8 @@ impl Connection<'_> {
     }
 
     async fn converse(&mut self, stop: &CancellationToken, held: &mut usize) -> &'static str {
-        let limits = &self.engine.settings().limits;
+        let settings = self.engine.settings();
+        let limits = &settings.limits;
         let mut session = Session::new(limits);
         let mut buffer = vec![0; READ_BYTES];
         loop {
