@@ -45,7 +45,7 @@ pub enum DeskError {
     Store(#[from] StoreError),
 }
 
-/// See the [module](self).
+/// What people do, with the name of who does it.
 pub struct Desk {
     store: Store,
     limits: Limits,

@@ -1,7 +1,7 @@
 //! How much: the numbers a monitoring system scrapes.
 //!
 //! What happened to one message is a record, the health of the program is a log line; only counts
-//! and durations are here. The table in `docs/metrics.md` is checked against [`Metrics::names`].
+//! and durations are here. `docs/operating.md` names them all; a test holds it to that.
 
 use prometheus_client::encoding::{EncodeLabelSet, text::encode};
 use prometheus_client::metrics::counter::Counter;
@@ -24,7 +24,7 @@ pub struct MessageLabels {
 /// Labels of `mailvigil_failures`.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct FailureLabels {
-    /// What failed: `deadline`, `store`, `too-large`, `memory`, `panic`, `draining`.
+    /// What failed: `store`, `deadline`, `not-read` (too large, or no room), `bug`.
     pub why: &'static str,
 }
 
@@ -126,5 +126,48 @@ impl Metrics {
         // Encoding writes into a String, which cannot fail; an empty page would show the bug.
         let _ = encode(&mut text, &self.registry);
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{EndLabels, FailureLabels, MessageLabels, Metrics};
+
+    #[test]
+    fn the_manual_names_every_metric() {
+        let manual = include_str!("../../../docs/operating.md");
+        let metrics = Metrics::default();
+        // A family shows itself with its first member.
+        drop(metrics.messages.get_or_create(&MessageLabels {
+            direction: "inbound",
+            level: "ordinary",
+            action: "accept",
+        }));
+        drop(
+            metrics
+                .failures
+                .get_or_create(&FailureLabels { why: "store" }),
+        );
+        drop(
+            metrics
+                .connections_ended
+                .get_or_create(&EndLabels { how: "quit" }),
+        );
+        let text = metrics.text();
+        let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+        let mut count = 0;
+        for (name, kind) in types.filter_map(|one| one.split_once(' ')) {
+            let shown = if kind == "counter" {
+                format!("{name}_total")
+            } else {
+                name.to_owned()
+            };
+            assert!(
+                manual.contains(&shown),
+                "{shown} is not in docs/operating.md"
+            );
+            count += 1;
+        }
+        assert_eq!(count, 14);
     }
 }

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
 use mail::{Level, Outcome, Reason, Record, Verdict};
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 /// Text from outside with control characters, line breaks and direction marks made visible.
 pub fn safe(text: &str) -> String {
@@ -27,16 +28,32 @@ const fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// At most `chars` characters, with an ellipsis where something was left out.
-pub fn short(text: &str, chars: usize) -> String {
+/// At most `columns` wide (a Chinese character is two columns), with an ellipsis where something was left out.
+pub fn short(text: &str, columns: usize) -> String {
     let text = safe(text);
-    if text.char_indices().nth(chars).is_none() {
-        text
-    } else {
-        let mut cut: String = text.chars().take(chars.saturating_sub(1)).collect();
-        cut.push('…');
-        cut
+    if text.width() <= columns {
+        return text;
     }
+    let mut left = columns.saturating_sub(1);
+    let fits = text.chars().take_while(|c| {
+        let width = c.width().unwrap_or(0);
+        let fits = width <= left;
+        left = left.saturating_sub(width);
+        fits
+    });
+    let mut cut: String = fits.collect();
+    cut.push('…');
+    cut
+}
+
+/// [`short`], and filled with spaces to exactly `columns`.
+pub fn column(text: &str, columns: usize) -> String {
+    let mut text = short(text, columns);
+    text.extend(std::iter::repeat_n(
+        ' ',
+        columns.saturating_sub(text.width()),
+    ));
+    text
 }
 
 /// A table without noise: headings bold, columns that wrap.
@@ -60,7 +77,7 @@ pub fn level(level: Level) -> Cell {
 }
 
 /// One line of why: the strongest reasons, with what they add.
-pub fn why(verdict: &Verdict, chars: usize) -> String {
+pub fn why(verdict: &Verdict, columns: usize) -> String {
     let reasons = verdict.reasons.iter().take(4).map(|reason| {
         if reason.score == 0.0 {
             reason.name.clone()
@@ -68,7 +85,7 @@ pub fn why(verdict: &Verdict, chars: usize) -> String {
             format!("{} {:+.1}", reason.name, reason.score)
         }
     });
-    short(&reasons.collect::<Vec<_>>().join(", "), chars)
+    short(&reasons.collect::<Vec<_>>().join(", "), columns)
 }
 
 /// The story of one message, for a person.
@@ -226,8 +243,11 @@ mod tests {
     }
 
     #[test]
-    fn short_counts_characters() {
-        assert_eq!(short("发票代开", 3), "发票…");
+    fn columns_line_up_whatever_the_script() {
+        assert_eq!(short("发票代开", 5), "发票…");
+        assert_eq!(short("发票代开", 4), "发…");
         assert_eq!(short("abc", 3), "abc");
+        assert_eq!(column("发票", 6), "发票  ");
+        assert_eq!(column("abcdefgh", 6), "abcde…");
     }
 }

@@ -1,4 +1,4 @@
-//! One file per command: parse what was asked, use the [`Desk`](engine::Desk), show the result.
+//! One file per command: parse what was asked, use the [`Desk`], show the result.
 
 use std::io::Write as _;
 use std::process::ExitCode;

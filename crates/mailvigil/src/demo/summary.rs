@@ -86,10 +86,10 @@ impl Summary {
             match (record, verdict, refusal) {
                 (Some(record), Some(verdict), _) => {
                     println!(
-                        "{:<11} {:>5.1}  {:<44} {}",
+                        "{:<11} {:>5.1}  {} {}",
                         record.fate.as_str(),
                         verdict.score,
-                        show::short(&record.subject, 44),
+                        show::column(&record.subject, 44),
                         show::why(verdict, 100)
                     );
                 }
