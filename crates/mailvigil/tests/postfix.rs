@@ -591,6 +591,74 @@ fn tagged_refused_and_deferred_mail_says_so() {
     assert_eq!(bed.sink.count(), 1);
 }
 
+/// A client that nobody here has written.
+#[test]
+fn swaks_sends_an_attachment_and_fraud() {
+    let bed = Bed::start(&Wish::default());
+    let folder = tempfile::tempdir().unwrap();
+    let attachment = folder.path().join("notes.txt");
+    std::fs::write(
+        &attachment,
+        "the minutes of the meeting, with the word rhubarb\n",
+    )
+    .unwrap();
+    let swaks = |more: &[&str]| {
+        let output = std::process::Command::new("swaks")
+            .args([
+                "--server",
+                "127.0.0.1",
+                "--port",
+                &bed.postfix.port().to_string(),
+            ])
+            .args([
+                "--xclient-addr",
+                "192.0.2.10",
+                "--xclient-name",
+                "mail.a.example",
+            ])
+            .args([
+                "--helo",
+                "mail.a.example",
+                "--from",
+                "ann@a.example",
+                "--to",
+                "bob@b.example",
+            ])
+            .args(more)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", text(&output.stdout));
+    };
+    swaks(&[
+        "--header",
+        "Subject: Minutes",
+        "--body",
+        "Here they are.",
+        "--attach",
+        &format!("@{}", attachment.display()),
+    ]);
+    let arrived = bed.sink.wait_for(1, PATIENCE).unwrap();
+    assert_eq!(arrived[0].header("Subject").unwrap(), "Minutes");
+    let record = &bed.vigil.records(&["--subject", "minutes"], 1)[0];
+    assert_eq!(record["envelope"]["helo_name"], "mail.a.example");
+    let parts = record["facts"]["message"]["parts"].as_array().unwrap();
+    assert!(
+        parts.iter().any(|part| part["file_name"] == "notes.txt"),
+        "{parts:?}"
+    );
+
+    swaks(&[
+        "--header",
+        "Subject: Proposal",
+        "--body",
+        tale("Proposal").split_once("\r\n\r\n").unwrap().1,
+    ]);
+    let record = &bed.vigil.records(&["--subject", "proposal"], 1)[0];
+    assert_eq!(record["fate"], "quarantined");
+    bed.postfix.wait_until_empty(PATIENCE).unwrap();
+    assert_eq!(bed.sink.count(), 1);
+}
+
 #[test]
 fn a_trace_header_from_outside_does_not_arrive() {
     let bed = Bed::start(&Wish::default());
