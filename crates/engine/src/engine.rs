@@ -18,17 +18,14 @@ use store::{Store, StoreError};
 
 use crate::StartError;
 use crate::answer::{Abilities, Changes, Course, Plan, Reply, Text};
-use crate::clock::now;
 use crate::mark::{self, Marker};
 use crate::metrics::{FailureLabels, MessageLabels, Metrics};
+use crate::own::Pass;
 use crate::policy::{Active, PolicyInForce};
 use crate::recorder::Recorder;
 
 /// A message longer than this is read and judged on a thread of its own, so that small ones do not wait, bytes.
 const LONG_BYTES: usize = 256 << 10;
-
-/// Why a mark of ours does not let a message pass twice.
-const SPENT_MARK: &str = "a release mark that was used before or ran out";
 
 /// What to answer when we cannot judge.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -101,7 +98,7 @@ pub struct Answer {
 
 /// Why a message could not be judged.
 #[derive(Debug, thiserror::Error)]
-enum Failure {
+pub(crate) enum Failure {
     #[error("the store did not keep it: {0}")]
     Store(#[from] StoreError),
     #[error("judging took longer than {0} ms (limits.deadline_ms)")]
@@ -126,21 +123,21 @@ impl Failure {
 /// The service without sockets.
 pub struct Engine {
     settings: ArcSwap<Settings>,
-    store: Store,
+    pub(crate) store: Store,
     policy: PolicyInForce,
     windows: Mutex<Ledger>,
-    marker: Marker,
-    canaries: Marker,
-    recorder: Recorder,
+    pub(crate) marker: Marker,
+    pub(crate) canaries: Marker,
+    pub(crate) recorder: Recorder,
     metrics: Arc<Metrics>,
 }
 
 /// What one message is answered by, while it is under way.
-struct UnderWay {
-    id: RecordId,
+pub(crate) struct UnderWay {
+    pub(crate) id: RecordId,
     started: Instant,
-    envelope: Envelope,
-    raw: Arc<[u8]>,
+    pub(crate) envelope: Envelope,
+    pub(crate) raw: Arc<[u8]>,
     abilities: Abilities,
     settings: Arc<Settings>,
 }
@@ -439,93 +436,6 @@ impl Engine {
         })
     }
 
-    /// Looks at release marks: is this a message we released ourselves?
-    async fn released(&self, way: &UnderWay, marks: &[String]) -> Result<Pass, Failure> {
-        // Ours is put on top of the original message, which may have brought a forged one along.
-        let Some(value) = marks.first() else {
-            return Ok(Pass::NoMark);
-        };
-        let Some(mark) = self.marker.verify(value) else {
-            return Ok(Pass::Refused(
-                "a release mark that was not made here".to_owned(),
-            ));
-        };
-        let Some(released) = self.store.mark(mark).await? else {
-            return Ok(Pass::Refused(
-                "a release mark that is not known any more".to_owned(),
-            ));
-        };
-        // Asked before the body, which is not kept after a release: a replay shall be called one.
-        if released.used || released.expires <= way.envelope.received_at {
-            return Ok(Pass::Refused(SPENT_MARK.to_owned()));
-        }
-        let held = self.store.body(released.item).await;
-        let same = held.is_ok_and(|held| mark::body(&held) == mark::body(&way.raw));
-        if !same {
-            return Ok(Pass::Refused(
-                "a release mark on another message".to_owned(),
-            ));
-        }
-        let keys: Vec<String> = released.recipients.iter().map(Address::key).collect();
-        if !way
-            .envelope
-            .recipients
-            .iter()
-            .all(|to| keys.contains(&to.key()))
-        {
-            return Ok(Pass::Refused(
-                "a release mark for other recipients".to_owned(),
-            ));
-        }
-        if self.store.use_mark(mark, way.envelope.received_at).await? {
-            Ok(Pass::Released(released.item))
-        } else {
-            Ok(Pass::Refused(SPENT_MARK.to_owned()))
-        }
-    }
-
-    /// Is it a message that we made ourselves, a moment ago, to see whether mail comes past us?
-    fn is_canary(&self, message: &Message) -> bool {
-        let made = message
-            .header(mark::CANARY_HEADER)
-            .and_then(|value| self.canaries.verify(value));
-        made.is_some_and(|made| {
-            now().micros_since(made.at()) < crate::canary::FRESH_SECS * 1_000_000
-        })
-    }
-
-    async fn discard_canary(&self, way: &UnderWay, message: Message) -> Result<Answer, Failure> {
-        let mut record = record_of(way, facts_of_pass(way, message), Fate::Discarded);
-        record.note =
-            Some("a canary: it proves that this server's mail comes past Mailvigil".to_owned());
-        self.store.write(std::slice::from_ref(&record)).await?;
-        Ok(Answer {
-            reply: Reply::Drop,
-            record: way.id,
-            verdict: None,
-            fate: Fate::Discarded,
-        })
-    }
-
-    /// Lets a released message pass, without its mark.
-    fn pass(&self, way: &UnderWay, message: Message, item: RecordId, marks: Vec<String>) -> Answer {
-        let mut record = record_of(way, facts_of_pass(way, message), Fate::Delivered);
-        record.note = Some(format!(
-            "released from the quarantine, item {item}: passed by its mark, not judged again"
-        ));
-        self.recorder.take(record);
-        let reply = Reply::Deliver(Changes {
-            remove_headers: occurrences(mark::HEADER, marks.len()),
-            ..Changes::default()
-        });
-        Answer {
-            reply,
-            record: way.id,
-            verdict: None,
-            fate: Fate::Delivered,
-        }
-    }
-
     /// The answer the operator chose for what we cannot judge, counted and recorded.
     fn fail(&self, way: &UnderWay, size_bytes: u64, failure: &Failure) -> Answer {
         self.metrics
@@ -568,7 +478,7 @@ impl Engine {
 }
 
 /// The record of a message, all but what its verdict adds.
-fn record_of(way: &UnderWay, facts: Facts, fate: Fate) -> Record {
+pub(crate) fn record_of(way: &UnderWay, facts: Facts, fate: Fate) -> Record {
     let message = &facts.message;
     Record {
         id: way.id,
@@ -591,13 +501,6 @@ fn record_of(way: &UnderWay, facts: Facts, fate: Fate) -> Record {
     }
 }
 
-/// What a release mark says about a message.
-enum Pass {
-    NoMark,
-    Released(RecordId),
-    Refused(String),
-}
-
 /// Only of a held message, which is kept whole, may the record quote the text.
 fn without_quotes(record: &mut Record) {
     if let Some(verdict) = &mut record.verdict {
@@ -609,7 +512,7 @@ fn without_quotes(record: &mut Record) {
 }
 
 /// Facts of a message that is not judged: what it is, and nothing found.
-fn facts_of_pass(way: &UnderWay, message: Message) -> Facts {
+pub(crate) fn facts_of_pass(way: &UnderWay, message: Message) -> Facts {
     Facts {
         envelope: way.envelope.clone(),
         message,
@@ -660,7 +563,7 @@ fn changes(
 }
 
 /// All occurrences of a field, for removal.
-fn occurrences(name: &str, count: usize) -> Vec<(String, u32)> {
+pub(crate) fn occurrences(name: &str, count: usize) -> Vec<(String, u32)> {
     (1..=count as u32)
         .map(|index| (name.to_owned(), index))
         .collect()

@@ -12,6 +12,7 @@ mod windows;
 
 // Mail that comes past in other ways.
 pub mod mark;
+mod own;
 mod unscanned;
 
 // What people do.

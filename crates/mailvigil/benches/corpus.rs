@@ -26,6 +26,7 @@ use testkit::process::{Program, Ready, Service};
 use wire::milter::{Answer, Client, Offer, Submission, Visit};
 
 const PACE_PER_SECOND: usize = 200;
+const LARGE_PER_SECOND: usize = 50;
 const PACED_SECONDS: usize = 10;
 
 fn main() {
@@ -164,45 +165,80 @@ fn through_the_door(messages: &[Vec<u8>]) {
         messages.len() as f64 / took.as_secs_f64()
     );
 
-    let times = Mutex::new(Vec::new());
+    let played = paced(milter, messages, PACE_PER_SECOND);
+    let some = |wanted: &dyn Fn(&Played) -> bool| -> Vec<Duration> {
+        let some = played.iter().filter(|one| wanted(one));
+        some.map(|one| one.answer).collect()
+    };
+    println!("at {PACE_PER_SECOND} messages/s, from the last byte to the answer:");
+    show("all", some(&|_| true));
+    show("delivered", some(&|one| !one.kept));
+    show(
+        "held or deleted, durable before the answer",
+        some(&|one| one.kept),
+    );
+    println!(
+        "resident after {} messages: {:.1} MB",
+        messages.len() + played.len(),
+        resident(&service)
+    );
+
+    let large = [large()];
+    let played = paced(milter, &large, LARGE_PER_SECOND);
+    println!("100 kB at {LARGE_PER_SECOND} messages/s, what is added to each delivery:");
+    show(
+        "from the first byte to the answer",
+        played.iter().map(|one| one.whole).collect(),
+    );
+}
+
+/// Plays for [`PACED_SECONDS`] at an even pace over eight connections.
+fn paced(milter: u16, messages: &[Vec<u8>], per_second: usize) -> Vec<Played> {
+    let all = Mutex::new(Vec::new());
     let begin = Instant::now();
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for lane in 0..8 {
-            let (next, times) = (&next, &times);
+            let (next, all) = (&next, &all);
             scope.spawn(move || {
                 let mut door = Door::open(milter, lane);
                 loop {
                     let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= PACE_PER_SECOND * PACED_SECONDS {
+                    if number >= per_second * PACED_SECONDS {
                         return;
                     }
-                    let due =
-                        begin + Duration::from_secs_f64(number as f64 / PACE_PER_SECOND as f64);
+                    let due = begin + Duration::from_secs_f64(number as f64 / per_second as f64);
                     std::thread::sleep(due.saturating_duration_since(Instant::now()));
                     let played = door.play(&messages[number % messages.len()]);
-                    times.lock().unwrap().push(played);
+                    all.lock().unwrap().push(played);
                 }
             });
         }
     });
-    let times = times.into_inner().unwrap();
-    let some = |wanted: &dyn Fn(bool) -> bool| -> Vec<Duration> {
-        let some = times.iter().filter(|(_, kept)| wanted(*kept));
-        some.map(|(time, _)| *time).collect()
-    };
-    println!("at {PACE_PER_SECOND} messages/s, from the last byte to the answer:");
-    show("all", some(&|_| true));
-    show("delivered", some(&|kept| !kept));
-    show(
-        "held or deleted, durable before the answer",
-        some(&|kept| kept),
+    all.into_inner().unwrap()
+}
+
+/// A letter of 100 kB, all of it text.
+fn large() -> Vec<u8> {
+    let words =
+        "the minutes of the meeting are on the share, and the room is paid; see you on friday";
+    let mut text = String::from(
+        "From: Ann <ann@a.example>\r\nTo: bob@b.example\r\nSubject: minutes\r\nDate: Mon, 23 Nov 2026 10:00:00 +0000\r\nMessage-ID: <1@a.example>\r\n\r\n",
     );
-    println!(
-        "resident after {} messages: {:.1} MB",
-        messages.len() + times.len(),
-        resident(&service)
-    );
+    while text.len() < 100_000 {
+        text.push_str(&format!("{} {words}\r\n", text.len()));
+    }
+    text.into_bytes()
+}
+
+/// How one message went.
+struct Played {
+    /// From its first byte to the answer.
+    whole: Duration,
+    /// From its last byte to the answer.
+    answer: Duration,
+    /// Does the service keep it from its recipients?
+    kept: bool,
 }
 
 fn show(what: &str, mut times: Vec<Duration>) {
@@ -213,9 +249,10 @@ fn show(what: &str, mut times: Vec<Duration>) {
         time.unwrap_or_default().as_secs_f64() * 1000.0
     };
     println!(
-        "    {what} ({}): p50 {:.2} ms, p99 {:.2} ms, worst {:.2} ms",
+        "    {what} ({}): p50 {:.2} ms, p95 {:.2} ms, p99 {:.2} ms, worst {:.2} ms",
         times.len(),
         at(0.5),
+        at(0.95),
         at(0.99),
         at(1.0)
     );
@@ -246,8 +283,8 @@ impl Door {
         }
     }
 
-    /// Plays one message; the time from its last byte to the answer, and whether the service keeps it from its recipients.
-    fn play(&mut self, raw: &[u8]) -> (Duration, bool) {
+    /// Plays one message.
+    fn play(&mut self, raw: &[u8]) -> Played {
         self.number += 1;
         // Each from another machine, or the shipped policy's bombs would answer instead.
         let (high, low) = (self.number / 250 % 250, self.number % 250);
@@ -267,7 +304,8 @@ impl Door {
         };
         let mut reply = self.client.submit(submission).unwrap();
         let mut buffer = [0; 16 << 10];
-        let mut written = Instant::now();
+        let begin = Instant::now();
+        let mut written = begin;
         while reply.is_none() {
             let output = self.client.take_output();
             if !output.is_empty() {
@@ -278,9 +316,11 @@ impl Door {
             assert!(read > 0, "the service closed the connection");
             reply = self.client.feed(&buffer[..read]).unwrap();
         }
-        let took = written.elapsed();
-        let kept = reply.is_some_and(|reply| reply.answer == Answer::Discard);
-        (took, kept)
+        Played {
+            whole: begin.elapsed(),
+            answer: written.elapsed(),
+            kept: reply.is_some_and(|reply| reply.answer == Answer::Discard),
+        }
     }
 }
 
