@@ -2,19 +2,25 @@
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 
 use anyhow::{Context, Result, bail, ensure};
+use rustix::net::sockopt::set_socket_reuseaddr;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with};
 use tempfile::TempDir;
 
 /// A loopback TCP port nobody listens on, never handed out twice by one test process.
 ///
 /// Ports come from below Linux' ephemeral range (32768 and up): a port the kernel would give out by
 /// itself may become the local end of an outgoing connection between this call and the bind.
+///
+/// The port is tried by binding without listening. A listening socket would be in the way of the
+/// caller: a program another test starts at this moment holds a copy of it between its fork and its
+/// exec, closed here or not, and only sockets that do not listen share a port (`SO_REUSEADDR`).
 ///
 /// # Panics
 /// When a thousand ports in a row are taken, which says that the machine is in no state for tests.
@@ -30,12 +36,26 @@ pub fn free_port() -> u16 {
         // processes running side by side therefore start from different ports.
         let random = RandomState::new().hash_one(handed_out.len());
         let port = FIRST + u16::try_from(random % COUNT).expect("COUNT fits u16");
-        if !handed_out.contains(&port) && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+        if !handed_out.contains(&port) && can_be_bound(port) {
             handed_out.insert(port);
             return port;
         }
     }
     panic!("no free loopback port among a thousand tried");
+}
+
+fn can_be_bound(port: u16) -> bool {
+    let bound = || {
+        let socket = socket_with(
+            AddressFamily::INET,
+            SocketType::STREAM,
+            SocketFlags::CLOEXEC,
+            None,
+        )?;
+        set_socket_reuseaddr(&socket, true)?;
+        bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))
+    };
+    bound().is_ok()
 }
 
 /// Whether the tests run as root, which real mail servers need to start.
@@ -148,6 +168,8 @@ pub(crate) fn run(command: &mut Command) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use super::*;
 
     #[test]
@@ -155,6 +177,33 @@ mod tests {
         let ports: Vec<u16> = (0..200).map(|_| free_port()).collect();
         assert_eq!(ports.iter().collect::<HashSet<_>>().len(), 200);
         TcpListener::bind((Ipv4Addr::LOCALHOST, ports[0])).expect("the port is free");
+    }
+
+    #[test]
+    fn a_port_somebody_listens_on_is_not_free() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, free_port())).expect("a listener");
+        assert!(!can_be_bound(listener.local_addr().expect("bound").port()));
+    }
+
+    #[test]
+    fn ports_are_free_while_programs_start() {
+        let stop = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                        Command::new("true").status().expect("true starts");
+                    }
+                });
+            }
+            let held: Vec<_> = (0..500)
+                .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, free_port())))
+                .collect();
+            stop.store(true, std::sync::atomic::Ordering::Relaxed);
+            for listener in held {
+                listener.expect("the port is free");
+            }
+        });
     }
 
     #[test]
