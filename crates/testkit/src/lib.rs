@@ -49,3 +49,5 @@ pub mod postgres;
 // The two ends of a mail's way: who sends it, and where it arrives.
 pub mod sink;
 pub mod smtp;
+// Who looks at the pages.
+pub mod browser;
