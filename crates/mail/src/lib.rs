@@ -32,7 +32,7 @@ pub use facts::{Facts, Hit, Place, WindowFact, WindowKey};
 pub use id::RecordId;
 pub use known::Known;
 pub use limits::Limits;
-pub use message::Message;
+pub use message::{Message, Opened, OpenedPart, PartBytes, part_bytes};
 pub use record::{Fate, Record};
 pub use secret::Secret;
 pub use time::Timestamp;

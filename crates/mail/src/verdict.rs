@@ -117,6 +117,18 @@ pub struct Evidence {
     /// The words around it. Taken off what is recorded of mail that is not held: a summary holds no body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quote: Option<String>,
+    /// Set when it holds because of an entry of a list of the policy: which one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<ListEntryRef>,
+}
+
+/// An entry of a list of the policy, as it stands there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListEntryRef {
+    /// The list's name.
+    pub list: String,
+    /// The entry's value.
+    pub value: String,
 }
 
 impl Evidence {
@@ -126,6 +138,7 @@ impl Evidence {
             place: None,
             text,
             quote: None,
+            entry: None,
         }
     }
 }

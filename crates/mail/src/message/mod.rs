@@ -16,12 +16,14 @@ mod header;
 mod received;
 
 mod charset;
+mod open;
 mod parts;
 
 #[cfg(test)]
 mod tests;
 
 pub use guard::body_start;
+pub use open::{Opened, OpenedPart, PartBytes, part_bytes};
 
 /// One message as read from its bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

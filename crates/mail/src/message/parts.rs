@@ -14,8 +14,23 @@ use crate::address::floor_char_boundary;
 /// Parts nested deeper than this keep the path of the part that holds them.
 const PATH_DEPTH_MAX: usize = 24;
 
+/// What else than the parts themselves is wanted of a message.
+pub(super) enum Wanted<'w> {
+    /// Nothing.
+    Parts,
+    /// The HTML of parts that are written in it, by path.
+    Html(&'w mut Vec<(String, String)>),
+    /// The decoded bytes of the part at this path.
+    Bytes(&'w str, &'w mut Option<Vec<u8>>),
+}
+
 /// Reads the MIME structure of `raw` into `message.parts`.
 pub(super) fn read(raw: &[u8], limits: &Limits, message: &mut Message) {
+    read_for(raw, limits, message, Wanted::Parts);
+}
+
+/// The same, and what is wanted beside it.
+pub(super) fn read_for(raw: &[u8], limits: &Limits, message: &mut Message, wanted: Wanted<'_>) {
     let (guarded, too_deep) = guard::without_deep_nesting(raw, limits.nested_messages_max);
     if let Some(oddity) = too_deep {
         message.note(oddity);
@@ -34,6 +49,7 @@ pub(super) fn read(raw: &[u8], limits: &Limits, message: &mut Message) {
                 limits,
                 message,
                 text_left: limits.text_bytes_max,
+                wanted,
             };
             reader.walk(&parsed, "", Role::Body);
         }
@@ -43,6 +59,7 @@ pub(super) fn read(raw: &[u8], limits: &Limits, message: &mut Message) {
                 limits,
                 message,
                 text_left: limits.text_bytes_max,
+                wanted,
             };
             let text = charset::decode(None, &raw[..raw.len().min(limits.part_text_bytes_max)]).0;
             reader.keep(
@@ -60,11 +77,12 @@ pub(super) fn read(raw: &[u8], limits: &Limits, message: &mut Message) {
     }
 }
 
-struct Reader<'r> {
+struct Reader<'r, 'w> {
     limits: &'r Limits,
     message: &'r mut Message,
     /// Bytes of text that may still be kept.
     text_left: usize,
+    wanted: Wanted<'w>,
 }
 
 /// A part before its text.
@@ -77,7 +95,7 @@ struct Leaf {
     size_bytes: u64,
 }
 
-impl Reader<'_> {
+impl Reader<'_, '_> {
     /// Walks one message; calls itself only for nested messages, at most `nested_messages_max` deep. `above` is the
     /// path of the part that holds it.
     fn walk(&mut self, parsed: &mail_parser::Message<'_>, above: &str, role: Role) {
@@ -123,6 +141,7 @@ impl Reader<'_> {
 
     fn nested(&mut self, part: &MessagePart<'_>, nested: &mail_parser::Message<'_>, path: &str) {
         let size = part.raw_end_offset().saturating_sub(part.raw_body_offset());
+        self.hand_over(part, path);
         let subject = nested.subject().map(str::to_owned);
         let mut leaf = describe(part, path.to_owned(), Role::Attachment);
         leaf.size_bytes = u64::from(size);
@@ -148,11 +167,16 @@ impl Reader<'_> {
             self.message.note(Oddity::BrokenMultipart);
         }
         let leaf = describe(part, path, role);
+        self.hand_over(part, &leaf.path);
         let text = match &part.body {
             PartType::Text(text) => Some(self.text(part, raw, text, leaf.charset.as_deref())),
             PartType::Html(html) => {
                 let html = self.text(part, raw, html, leaf.charset.as_deref());
-                Some(html_to_text(self.cut(&html)))
+                let html = self.cut(&html);
+                if let Wanted::Html(htmls) = &mut self.wanted {
+                    htmls.push((leaf.path.clone(), html.to_owned()));
+                }
+                Some(html_to_text(html))
             }
             PartType::Binary(bytes) | PartType::InlineBinary(bytes) => {
                 self.text_of_file(bytes, &leaf)
@@ -160,6 +184,16 @@ impl Reader<'_> {
             PartType::Message(_) | PartType::Multipart(_) => None,
         };
         self.keep(leaf, text);
+    }
+
+    /// Keeps the bytes of a part that somebody asked for.
+    fn hand_over(&mut self, part: &MessagePart<'_>, path: &str) {
+        if let Wanted::Bytes(wanted, found) = &mut self.wanted
+            && *wanted == path
+            && found.is_none()
+        {
+            **found = Some(part.contents().to_vec());
+        }
     }
 
     /// The parser's text where it is sound; decoded again with more patience where it is not.
