@@ -22,7 +22,11 @@ pub mod ledger;
 // Facts and policy together.
 mod verdict;
 
+// A policy looked at and changed piece by piece, and what a verdict hung on.
+pub mod counterfactual;
+pub mod describe;
 pub mod diff;
+pub mod edit;
 
 pub use ledger::{Arrival, Ledger};
 pub use policy::{Policy, Problem};

@@ -88,6 +88,13 @@ struct Pattern {
 }
 
 impl Scanner {
+    /// Everything it looks for.
+    pub(crate) fn wanted(&self) -> Vec<&Wanted> {
+        let terms = self.terms.iter().map(|term| &term.wanted);
+        let patterns = self.patterns.iter().map(|pattern| &pattern.wanted);
+        terms.chain(patterns).collect()
+    }
+
     /// Compiles terms and (already checked) patterns.
     pub(crate) fn new(
         terms: Vec<Wanted>,

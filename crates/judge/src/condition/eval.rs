@@ -1,6 +1,6 @@
 //! Does a condition hold? And what shows it: the evidence for the verdict.
 
-use mail::verdict::Evidence;
+use mail::verdict::{Evidence, ListEntryRef};
 use mail::{Address, Facts, Hit, Site, WindowKey};
 
 use super::{Condition, Count, KeyKind, Test, Value};
@@ -41,7 +41,13 @@ impl Condition {
                     return field.any(scope.facts, scope.recipients, &mut |_| true) == *wanted;
                 }
                 field.any(scope.facts, scope.recipients, &mut |value| {
-                    let passes = test.passes(&value, scope);
+                    if let Test::InList(list) = test {
+                        let at = scope.facts.envelope.received_at;
+                        let entry = scope.policy.list_holds(list, &value, at);
+                        evidence.extend(entry.map(|entry| listed(value.shown(), list, entry)));
+                        return entry.is_some();
+                    }
+                    let passes = test.passes(&value);
                     if passes {
                         evidence.push(Evidence::of(value.shown()));
                     }
@@ -101,20 +107,31 @@ impl Condition {
                 );
                 found.is_some()
             }
+            Self::SenderIn(list) => {
+                let entry = scope.policy.sender_in(list, scope.facts, scope.recipients);
+                evidence.extend(entry.map(|entry| listed(entry.to_owned(), list, entry)));
+                entry.is_some()
+            }
         }
     }
 }
 
+/// The evidence of a list: what stood in it, and which entry that was.
+fn listed(shown: String, list: &str, entry: &str) -> Evidence {
+    Evidence {
+        entry: Some(ListEntryRef {
+            list: list.to_owned(),
+            value: entry.to_owned(),
+        }),
+        ..Evidence::of(shown)
+    }
+}
+
 impl Test {
-    fn passes(&self, value: &Value<'_>, scope: &Scope<'_>) -> bool {
+    fn passes(&self, value: &Value<'_>) -> bool {
         match (self, value) {
             (Self::InNetwork(networks), Value::Ip(ip)) => {
                 networks.iter().any(|net| net.contains(&ip.to_canonical()))
-            }
-            (Self::InList(list), value) => {
-                scope
-                    .policy
-                    .list_holds(list, value, scope.facts.envelope.received_at)
             }
             (Self::Over(limit), Value::Number(number)) => number > limit,
             (Self::Under(limit), Value::Number(number)) => number < limit,
@@ -129,7 +146,14 @@ impl Test {
                 patterns.iter().any(|pattern| pattern.fits(&shown))
             }
             (Self::Regex(regex), value) => regex.is_match(&value.shown()),
-            (Self::InNetwork(_) | Self::Over(_) | Self::Under(_) | Self::Exists(_), _) => false,
+            (
+                Self::InNetwork(_)
+                | Self::InList(_)
+                | Self::Over(_)
+                | Self::Under(_)
+                | Self::Exists(_),
+                _,
+            ) => false,
         }
     }
 }
@@ -157,6 +181,7 @@ pub(crate) fn show(hits: &[&Hit], evidence: &mut Vec<Evidence>) {
             place: Some(hit.place.clone()),
             text: format!("“{}”{times}", hit.term),
             quote: Some(hit.evidence.clone()),
+            entry: None,
         });
     }
 }

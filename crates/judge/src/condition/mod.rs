@@ -54,6 +54,8 @@ pub(crate) enum Condition {
     Signal(&'static str),
     /// A stranger wants us to relay.
     RelayAttempt,
+    /// The sender stands in a list of senders, and what the entry is bound to is there.
+    SenderIn(String),
 }
 
 /// Whose window.
@@ -117,7 +119,8 @@ impl Condition {
             | Self::Near { .. }
             | Self::Window { .. }
             | Self::Signal(_)
-            | Self::RelayAttempt => {}
+            | Self::RelayAttempt
+            | Self::SenderIn(_) => {}
         }
     }
 
@@ -126,7 +129,11 @@ impl Condition {
         let mut needs = false;
         self.walk(&mut |one| match one {
             Self::Field { field, .. } => needs |= field.needs_text(),
-            Self::Keywords { .. } | Self::Found { .. } | Self::Near { .. } | Self::Signal(_) => {
+            Self::Keywords { .. }
+            | Self::Found { .. }
+            | Self::Near { .. }
+            | Self::Signal(_)
+            | Self::SenderIn(_) => {
                 needs = true;
             }
             Self::All(_)

@@ -20,6 +20,8 @@ const PATTERN_BYTES_MAX: usize = 1 << 20;
 pub(crate) struct Mentioned {
     /// Names of lists, and where.
     pub lists: Vec<(String, Spot)>,
+    /// Names of lists, where, and whether a list of senders is wanted there.
+    pub list_kinds: Vec<(String, Spot, bool)>,
     /// Names of keyword or pattern sets, and where.
     pub sets: Vec<(String, Spot)>,
     /// Terms that stand in rules.
@@ -34,7 +36,7 @@ pub(crate) fn condition(section: &Section<'_, '_>, mentioned: &mut Mentioned) ->
 }
 
 /// The keys that say what kind of condition a table is.
-const KINDS: [&str; 13] = [
+const KINDS: [&str; 14] = [
     "all",
     "any",
     "not",
@@ -48,6 +50,7 @@ const KINDS: [&str; 13] = [
     "window",
     "signal",
     "relay_attempt",
+    "sender_in",
 ];
 
 fn at_depth(
@@ -126,6 +129,13 @@ fn at_depth(
                 places,
                 times,
             })
+        }
+        "sender_in" => {
+            let list = section.string("sender_in")?;
+            let spot = section.spot("sender_in");
+            mentioned.lists.push((list.clone(), spot.clone()));
+            mentioned.list_kinds.push((list.clone(), spot, true));
+            Some(Condition::SenderIn(list))
         }
         "pattern" => {
             let regex = section.text(
@@ -240,6 +250,9 @@ fn field(section: &Section<'_, '_>, mentioned: &mut Mentioned) -> Option<Conditi
         mentioned
             .lists
             .push((list.clone(), section.spot("in_list")));
+        mentioned
+            .list_kinds
+            .push((list.clone(), section.spot("in_list"), false));
         tests.push(Test::InList(list));
     }
     tests.extend(section.flag("exists").map(Test::Exists));

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use mail::verdict::Outcome;
-use mail::{Action, Hit, Level, Limits, Message, Timestamp, Verdict};
+use mail::{Action, Address, Facts, Hit, Level, Limits, Message, Timestamp, Verdict};
 use written::{Section, Written};
 
 use crate::condition::read::Mentioned;
@@ -43,7 +43,7 @@ pub struct Policy {
     /// By signal, in the order of [`SIGNALS`].
     pub(crate) signal_weights: Vec<f64>,
     lists: HashMap<String, List>,
-    scanner: Scanner,
+    pub(crate) scanner: Scanner,
     spans: Vec<u32>,
     tag: Tag,
     retention: Retention,
@@ -343,11 +343,19 @@ impl Policy {
             .map_or(0.0, |known| known.weigh(hits))
     }
 
-    /// Does a list hold this value now?
-    pub(crate) fn list_holds(&self, list: &str, value: &Value<'_>, now: Timestamp) -> bool {
-        self.lists
-            .get(list)
-            .is_some_and(|list| list.holds(value, now))
+    /// The entry of a list that holds this value now, as written.
+    pub(crate) fn list_holds(&self, list: &str, value: &Value<'_>, now: Timestamp) -> Option<&str> {
+        self.lists.get(list)?.holds(value, now)
+    }
+
+    /// The entry of a list of senders that allows this mail for all of these recipients, as written.
+    pub(crate) fn sender_in(
+        &self,
+        list: &str,
+        facts: &Facts,
+        recipients: &[Address],
+    ) -> Option<&str> {
+        self.lists.get(list)?.sender(facts, recipients)
     }
 }
 
@@ -438,6 +446,21 @@ fn check_names(
                 &format!("{list:?} is no list"),
                 &format!("a name from [[lists]]: {}", known.join(", ")),
             );
+        }
+    }
+    for (list, spot, of_senders) in &mentioned.list_kinds {
+        if let Some(known) = lists.get(list)
+            && known.is_of_senders() != *of_senders
+        {
+            let (wrong, right) = if *of_senders {
+                ("is no list of senders", "a list with kind = \"sender\"")
+            } else {
+                (
+                    "is a list of senders",
+                    "{ sender_in = \"…\" } instead of in_list",
+                )
+            };
+            root.complain_at(spot, &format!("{list:?} {wrong}"), right);
         }
     }
     for (set, spot) in &mentioned.sets {
