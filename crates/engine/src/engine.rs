@@ -15,6 +15,7 @@ use mail::{
     RecordId, Site, Verdict, WindowFact,
 };
 use store::{Store, StoreError};
+use tokio::sync::broadcast;
 
 use crate::StartError;
 use crate::answer::{Abilities, Changes, Course, Plan, Reply, Text};
@@ -26,6 +27,8 @@ use crate::recorder::Recorder;
 
 /// A message longer than this is read and judged on a thread of its own, so that small ones do not wait, bytes.
 const LONG_BYTES: usize = 256 << 10;
+/// Records kept for those who follow and are a little slow.
+const LIVE_MAX: usize = 256;
 
 /// What to answer when we cannot judge.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -130,6 +133,7 @@ pub struct Engine {
     pub(crate) canaries: Marker,
     pub(crate) recorder: Recorder,
     metrics: Arc<Metrics>,
+    live: broadcast::Sender<Arc<Record>>,
 }
 
 /// What one message is answered by, while it is under way.
@@ -175,6 +179,7 @@ impl Engine {
             canaries,
             recorder,
             metrics,
+            live: broadcast::Sender::new(LIVE_MAX),
         }))
     }
 
@@ -208,6 +213,21 @@ impl Engine {
     /// The records on their way to the store.
     pub const fn recorder(&self) -> &Recorder {
         &self.recorder
+    }
+
+    /// What is recorded from now on, without facts, as it happens. Who is too slow misses some, and is told how many.
+    pub fn live(&self) -> broadcast::Receiver<Arc<Record>> {
+        self.live.subscribe()
+    }
+
+    /// Tells those who follow.
+    pub(crate) fn tell(&self, record: &Record) {
+        if self.live.receiver_count() > 0 {
+            let mut told = record.clone();
+            told.facts = None;
+            // Everybody may have left meanwhile.
+            let _ = self.live.send(Arc::new(told));
+        }
     }
 
     /// The policy in force.
@@ -390,6 +410,7 @@ impl Engine {
             without_quotes(&mut record);
         }
         let mut id = record.id;
+        self.tell(&record);
         let at_server = plan.held.len() == verdict.outcomes.len()
             && active.policy.holds_at_server()
             && way.abilities.hold;
@@ -467,6 +488,7 @@ impl Engine {
         record.facts = None;
         record.size_bytes = size_bytes;
         record.note = Some(format!("not judged, {done}: {failure}"));
+        self.tell(&record);
         self.recorder.take(record);
         Answer {
             reply,

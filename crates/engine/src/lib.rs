@@ -15,9 +15,11 @@ pub mod mark;
 mod own;
 mod unscanned;
 
-// What people do.
+// What people do, and how they are let in.
+mod by_hand;
 mod canary;
 mod desk;
+pub mod gate;
 mod keeper;
 mod release;
 
@@ -26,11 +28,22 @@ pub mod clock;
 pub mod metrics;
 
 pub use answer::{Abilities, Changes, Reply, Text};
+pub use by_hand::judge_by_hand;
 pub use canary::Canary;
-pub use desk::{Author, Desk, DeskError};
+pub use desk::{
+    Author, Care, Changed, Decided, Desk, DeskError, HeldView, Hint, Hour, MessageView, NewPerson,
+    Overview, Passed, Replay, Right, Role, read_scope,
+};
 pub use engine::{Answer, Engine, NotRead, OnFailure, Question, Refusal, Settings};
+pub use keeper::Presence;
 pub use release::{Courier, Released, Submitted};
 pub use unscanned::Arrived;
+
+/// What is kept, in the store's words, for those above who do not see the store.
+pub use store::{
+    ActFilter, ChainedAct, Held, HeldFilter, HoldState, Label, Login, Page, Person, PolicyVersion,
+    Query, Request, RequestState, Session, StoreError, Tally, Token, Verified,
+};
 
 /// Why the engine does not start.
 #[derive(Debug, thiserror::Error)]

@@ -105,6 +105,7 @@ impl Engine {
         record.note = Some(format!(
             "released from the quarantine, item {item}: passed by its mark, not judged again"
         ));
+        self.tell(&record);
         self.recorder.take(record);
         let reply = Reply::Deliver(Changes {
             remove_headers: occurrences(mark::HEADER, marks.len()),

@@ -12,18 +12,20 @@
 //! it. The mark answers it: it is used exactly when the message came past us. A used mark counts as
 //! released; an unused one puts the item back.
 
+use std::pin::Pin;
+
 use mail::{Address, RecordId};
 
 /// Hands a message to a mail server. The program's is SMTP over TCP.
 pub trait Courier: Send + Sync {
     /// Submits `raw` for `recipients`; `server` is the server's own name, as it asked us.
-    fn submit(
-        &self,
-        server: &str,
-        envelope_from: Option<&Address>,
-        recipients: &[Address],
-        raw: &[u8],
-    ) -> impl Future<Output = Submitted> + Send;
+    fn submit<'a>(
+        &'a self,
+        server: &'a str,
+        envelope_from: Option<&'a Address>,
+        recipients: &'a [Address],
+        raw: &'a [u8],
+    ) -> Pin<Box<dyn Future<Output = Submitted> + Send + 'a>>;
 }
 
 /// What came of a submission.

@@ -60,6 +60,12 @@ pub enum Command {
     Connect(ConnectCommand),
     /// What administrators did: releases, deletions, policy changes.
     Acts(ActsArgs),
+    /// The log of acts as evidence: verified, taken away.
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// The web console: a link to log in by, and who may.
+    #[command(subcommand)]
+    Console(ConsoleCommand),
     /// Print completions for a shell, e.g. `mailvigil completions bash > /etc/bash_completion.d/mailvigil`.
     Completions {
         /// Which shell.
@@ -205,6 +211,9 @@ pub enum QuarantineCommand {
         /// The exact bytes instead, to standard output (not to a terminal).
         #[arg(long)]
         raw: bool,
+        /// Why other people's mail is read; kept in the log of acts.
+        #[arg(long)]
+        reason: Option<String>,
     },
     /// Deliver held messages to their original recipients, once, past the filter.
     Release {
@@ -311,4 +320,28 @@ pub struct ActsArgs {
     /// One JSON object per act.
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Walk the chain of acts: was any entry altered, removed or moved? Exit code 1 when one was.
+    Verify {
+        /// The outcome as one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write every act as one JSON object a line, with its place and hash in the chain.
+    Export,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ConsoleCommand {
+    /// Print a link, good once and for two days, by which somebody chooses a password.
+    Link {
+        /// Somebody who is entered already (a lost password); without it, a new administrator who chooses a name.
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// Who may log in.
+    People,
 }

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use engine::gate::Gate;
+use engine::gate::password::Rules;
 use engine::metrics::Metrics;
-use engine::{Engine, Settings};
+use engine::{Author, Desk, Engine, Settings};
 use store::Store;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -15,6 +17,7 @@ use tokio_util::task::TaskTracker;
 use crate::config::Config;
 use crate::doors::listener::Listener;
 use crate::doors::milter::Room;
+use crate::doors::smtp::SmtpCourier;
 use crate::doors::{http, milter};
 use crate::mail_log;
 
@@ -32,6 +35,10 @@ pub struct Service {
     /// Where the milter door listens, for the log and the demonstration.
     pub milter: Vec<Listener>,
     config: Config,
+    /// The console's desk, which knows the site too.
+    desk: Option<Desk>,
+    /// Where the console is.
+    console_url: Option<String>,
     stop: CancellationToken,
     connections: TaskTracker,
     background: TaskTracker,
@@ -58,6 +65,8 @@ impl Service {
             engine,
             milter,
             config,
+            desk: None,
+            console_url: None,
             stop: CancellationToken::new(),
             connections: TaskTracker::new(),
             background: TaskTracker::new(),
@@ -82,12 +91,25 @@ impl Service {
             Some(address) => Some(self.start_http(address).await?),
             None => None,
         };
+        if let Some(address) = self.config.console.listen {
+            self.start_console(address).await?;
+        }
         for log in &self.config.mail_logs {
             self.until_stop(mail_log::follow(log.clone(), self.engine.clone()));
         }
         self.until_stop(keep_policy_fresh(self.engine.clone()));
         self.until_stop(keep_store_tidy(self.engine.clone()));
         Ok(http)
+    }
+
+    /// A link by which whoever follows it first becomes an administrator of the console.
+    pub async fn console_link(&self) -> anyhow::Result<Option<String>> {
+        let (Some(desk), Some(url)) = (&self.desk, &self.console_url) else {
+            return Ok(None);
+        };
+        let gate = gate(&self.config, self.engine.store().clone())?;
+        let code = desk.first_link(&gate).await?;
+        Ok(Some(format!("{url}/welcome?code={code}")))
     }
 
     async fn start_http(&self, address: SocketAddr) -> anyhow::Result<SocketAddr> {
@@ -104,6 +126,41 @@ impl Service {
             }
         });
         Ok(address)
+    }
+
+    /// Opens the console for people.
+    async fn start_console(&mut self, address: SocketAddr) -> anyhow::Result<()> {
+        let listener = tokio::net::TcpListener::bind(address).await;
+        let listener = listener.with_context(|| {
+            format!("cannot listen on {address} (console.listen); is another program there?")
+        })?;
+        let store = self.engine.store().clone();
+        let desk = desk(
+            &self.config,
+            store.clone(),
+            Author::at_the_machine("console"),
+        );
+        let mut settings = console_settings(&self.config);
+        if address.port() == 0 {
+            settings.url = format!("http://{}", listener.local_addr()?);
+        }
+        self.console_url = Some(settings.url.clone());
+        if desk.store().people().await?.is_empty() {
+            tracing::info!("nobody may log in to the console yet: run `mailvigil console link`");
+        }
+        tracing::info!("console at {}", settings.url);
+        let gate = gate(&self.config, store)?;
+        self.desk = Some(desk.clone());
+        let router = console::router(desk, gate, self.engine.clone(), settings, self.stop.clone());
+        let stop = self.stop.clone();
+        self.background.spawn(async move {
+            let service = router.into_make_service_with_connect_info::<SocketAddr>();
+            let serve = axum::serve(listener, service);
+            if let Err(error) = serve.with_graceful_shutdown(stop.cancelled_owned()).await {
+                tracing::error!("the console closed: {error}");
+            }
+        });
+        Ok(())
     }
 
     /// Takes no new connections, answers the messages in hand for at most `drain_secs`, writes down
@@ -134,6 +191,10 @@ impl Service {
             Ok(config) => {
                 self.engine
                     .change_settings(config.site.clone(), config.on_failure);
+                if let Some(desk) = &self.desk {
+                    desk.change_site(config.site.clone());
+                    desk.change_courier(Arc::new(SmtpCourier::new(&config)));
+                }
                 let waiting = self.config.restart_needed(&config);
                 if waiting.is_empty() {
                     tracing::info!("the configuration was read again and holds");
@@ -212,12 +273,43 @@ pub async fn open_store(config: &Config) -> anyhow::Result<Store> {
     let settings = store::StoreConfig {
         database: config.database.clone(),
         bodies: config.quarantine.clone(),
+        audit_head: folder.join("audit-head"),
         quarantine_bytes_max: config.limits.quarantine_bytes_max,
         facts_bytes_max: config.limits.facts_bytes_max,
     };
     Store::open(&settings)
         .await
         .context("the store cannot be opened")
+}
+
+/// The desk of somebody, over this store, with this configuration.
+pub fn desk(config: &Config, store: Store, author: Author) -> Desk {
+    Desk::new(
+        store,
+        config.limits.clone(),
+        config.site.clone(),
+        config.console.care.clone(),
+        Some(Arc::new(SmtpCourier::new(config))),
+        author,
+    )
+}
+
+/// The gate before a store.
+pub fn gate(config: &Config, store: Store) -> anyhow::Result<Gate> {
+    let rules = Rules {
+        breached: config.console.breached_passwords.clone(),
+    };
+    Gate::new(store, rules).map_err(|error| anyhow::anyhow!("the gate cannot be made: {error}"))
+}
+
+/// What the console needs to know.
+fn console_settings(config: &Config) -> console::Settings {
+    let console = &config.console;
+    console::Settings {
+        url: console.url.clone(),
+        proxies: console.proxies.clone(),
+        site_name: console.site_name.clone(),
+    }
 }
 
 /// Takes over newer policy versions, and tells the store by which version this node judges, so that
@@ -233,6 +325,9 @@ async fn keep_policy_fresh(engine: Arc<Engine>) {
                     match engine.say_presence().await {
                         Ok(()) => said = Some(std::time::Instant::now()),
                         Err(error) => tracing::warn!("this node's presence was not noted: {error}"),
+                    }
+                    if let Err(error) = engine.store().note_acts_head().await {
+                        tracing::warn!("the end of the log of acts was not noted: {error}");
                     }
                 }
             }

@@ -3,29 +3,15 @@
 
 mod bed;
 
-use bed::{Bed, PATIENCE, Wish, full_tale, http_get, ordinary, tale, text, wait_for};
+use bed::{
+    Bed, PATIENCE, Wish, full_tale, http_get, ordinary, send, stranger, tale, text, wait_for,
+};
 use rustix::process::Signal;
 use testkit::postfix::Postfix;
 use testkit::sink::Sink;
-use testkit::smtp::{Client, Mail, Peer, Told};
+use testkit::smtp::{Client, Mail, Peer};
 
 const ADDED: [&str; 1] = ["Received"];
-
-fn send(port: u16, peer: &Peer, to: &[&str], data: &str) -> Told {
-    let mut client = Client::connect_as(port, peer).unwrap();
-    let told = client
-        .send(&Mail::new("sender@a.example", to.iter().copied(), data))
-        .unwrap();
-    client.quit().unwrap();
-    told
-}
-
-/// A machine elsewhere, with a name.
-fn stranger() -> Peer {
-    Peer::at("192.0.2.10")
-        .name("mail.a.example")
-        .helo("mail.a.example")
-}
 
 fn subject(record: &serde_json::Value) -> &str {
     record["subject"].as_str().unwrap()
@@ -124,7 +110,7 @@ fn held_mail_is_released_once_unchanged() {
     let again = bed.vigil.run(&["quarantine", "release", &id]);
     assert_eq!(again.status.code(), Some(1));
     assert!(
-        text(&again.stderr).contains("is released and cannot be released again"),
+        text(&again.stderr).contains("was released already and cannot be released again"),
         "{}",
         text(&again.stderr)
     );

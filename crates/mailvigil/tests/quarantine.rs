@@ -179,7 +179,7 @@ fn a_mark_lets_its_own_message_pass_once_and_nothing_else() {
     refused(
         &bed,
         &["quarantine", "release", &id],
-        "is released and cannot be released again",
+        "was released already and cannot be released again",
     );
     bed.postfix.wait_until_empty(PATIENCE).unwrap();
     assert_eq!(bed.sink.count(), 1);
@@ -228,8 +228,8 @@ fn a_deleted_message_is_gone_and_its_summary_stays() {
         "{acts}"
     );
     for (what, words) in [
-        ("delete", "is deleted and cannot be deleted"),
-        ("release", "is deleted and cannot be released"),
+        ("delete", "was deleted: its text is gone"),
+        ("release", "was deleted: its text is gone"),
         ("show", "its bytes are not kept any more"),
     ] {
         refused(&bed, &["quarantine", what, &id], words);
@@ -254,6 +254,7 @@ fn hold_since(bed: &Bed, like: &str, days: i64, to: &str) -> String {
             data(bed).join("mailvigil.db").display()
         )),
         bodies: data(bed).join("quarantine"),
+        audit_head: data(bed).join("audit-head"),
         quarantine_bytes_max: 1 << 30,
         facts_bytes_max: 1 << 20,
     };

@@ -35,7 +35,7 @@ fn a_supervisor_hands_over_the_socket_and_hears_how_it_goes() {
     rustix::io::fcntl_setfd(&listener, FdFlags::empty()).unwrap();
     let http = free_port();
     let text = format!(
-        "[service]\ndata = \"data\"\n[milter]\nlisten = \"127.0.0.1:1\"\n[http]\nlisten = \"127.0.0.1:{http}\"\n"
+        "[service]\ndata = \"data\"\n[milter]\nlisten = \"127.0.0.1:1\"\n[http]\nlisten = \"127.0.0.1:{http}\"\n[console]\nlisten = \"off\"\n"
     );
     let program = Program::new("/bin/bash")
         .unwrap()

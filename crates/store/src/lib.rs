@@ -17,13 +17,17 @@ mod schema;
 // Messages.
 mod query;
 mod records;
+mod tallies;
+mod terms;
 
 mod bodies;
 mod quarantine;
 
-// What people decide and do.
+// What people decide and do, and who they are.
 mod acts;
+mod people;
 mod policies;
+mod requests;
 
 // Small things that must survive, and the end of all things.
 mod retention;
@@ -33,12 +37,15 @@ use std::path::PathBuf;
 
 use mail::Secret;
 
-pub use acts::Act;
+pub use acts::{Act, ActFilter, ChainedAct, Verified};
+pub use people::{Link, Login, Person, Session, Token};
 pub use policies::{NewPolicy, PolicyVersion};
 pub use quarantine::{Held, HeldFilter, HoldState, Mark};
-pub use query::Query;
+pub use query::{CANDIDATES, Page, Query};
+pub use requests::{Label, Request, RequestState};
 pub use retention::{Retention, Swept};
 pub use state::PastArrival;
+pub use tallies::{SPAN_SECS, Tally};
 
 use bodies::Bodies;
 use db::Db;
@@ -50,6 +57,8 @@ pub struct StoreConfig {
     pub database: Secret<String>,
     /// Folder of the bodies of held messages; made when missing.
     pub bodies: PathBuf,
+    /// The file that notes the end of the log of acts outside the database.
+    pub audit_head: PathBuf,
     /// Bytes that held messages may take together.
     pub quarantine_bytes_max: u64,
     /// Bytes of facts kept beside one record; larger ones are kept without headers and parts.
@@ -78,6 +87,7 @@ pub enum StoreError {
 pub struct Store {
     db: Db,
     bodies: Bodies,
+    audit_head: PathBuf,
     quarantine_bytes_max: u64,
     room: std::sync::Arc<quarantine::Room>,
     facts_bytes_max: usize,
@@ -92,6 +102,7 @@ impl Store {
         Ok(Self {
             db,
             bodies,
+            audit_head: config.audit_head.clone(),
             quarantine_bytes_max: config.quarantine_bytes_max,
             room: std::sync::Arc::default(),
             facts_bytes_max: config.facts_bytes_max,

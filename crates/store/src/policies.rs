@@ -65,7 +65,7 @@ impl Store {
                         act.target = format!("version {version}");
                         act.before = active.map(|active| format!("version {active}")).unwrap_or_default();
                         act.after = act.target.clone();
-                        insert_act!(tx, &act);
+                        insert_act!(self, tx, &act);
                         Ok(version)
                     }
                 }

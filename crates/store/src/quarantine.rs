@@ -5,14 +5,13 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use mail::{Address, Record, RecordId, Timestamp};
+use mail::{Address, Level, Record, RecordId, Timestamp};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use sqlx::AssertSqlSafe;
 
 use crate::acts::{Act, insert_act};
 use crate::db::{reading, writing};
-use crate::query::escape_like;
 use crate::records::{Prepared, forget_quotes, insert, insert_pairs, storable};
 use crate::{Store, StoreError};
 
@@ -99,6 +98,14 @@ pub struct HeldFilter {
     pub all: bool,
     /// For this recipient, or `@domain`.
     pub to: Option<String>,
+    /// Only for these recipients: addresses or `@domain`. Empty is no restriction.
+    pub scope: Vec<String>,
+    /// Part of the envelope sender or the visible sender, case ignored.
+    pub from: Option<String>,
+    /// Part of the subject, case ignored.
+    pub subject: Option<String>,
+    /// Of this level.
+    pub level: Option<Level>,
     /// Only items older than this one: the next page.
     pub before: Option<RecordId>,
     /// How many at most.
@@ -156,7 +163,7 @@ impl Store {
         self.bodies.write(record.id, body).await?;
         let prepared = Prepared::new(record, self.facts_bytes_max)?;
         let list = storable(serde_json::to_string(recipients)?);
-        let keys: Vec<String> = recipients.iter().map(|to| storable(to.key())).collect();
+        let keys = held_keys(recipients);
         let held_for: Vec<(&str, &str)> = keys
             .iter()
             .map(|key| (prepared.id.as_str(), key.as_str()))
@@ -284,36 +291,133 @@ impl Store {
 
     /// A page of items, newest first.
     pub async fn held_list(&self, filter: &HeldFilter) -> Result<Vec<Held>, StoreError> {
-        let to = filter
-            .to
-            .as_deref()
-            .map(|to| to.trim().to_lowercase())
-            .unwrap_or_default();
-        let wanted = match to.as_str() {
-            "" => "$1 = ''",
-            domain if domain.starts_with('@') => {
-                "id IN (SELECT item_id FROM held_for WHERE address LIKE '%' || $1 ESCAPE '!')"
+        let mut binds: Vec<String> = vec![
+            filter
+                .before
+                .map_or_else(|| "~".to_owned(), |id| id.to_string()),
+        ];
+        let mut sql = format!("SELECT {COLUMNS} FROM quarantine WHERE id < $1");
+        if !filter.all {
+            sql.push_str(" AND state IN ('held', 'releasing')");
+        }
+        let mut held_for = |of: &[String]| {
+            let places: Vec<String> = of
+                .iter()
+                .map(|one| {
+                    binds.push(one.trim().to_lowercase());
+                    format!("${}", binds.len())
+                })
+                .collect();
+            sql.push_str(&format!(
+                " AND id IN (SELECT item_id FROM held_for WHERE address IN ({}))",
+                places.join(", ")
+            ));
+        };
+        if let Some(to) = &filter.to {
+            held_for(std::slice::from_ref(to));
+        }
+        if !filter.scope.is_empty() {
+            held_for(&filter.scope);
+        }
+        let mut part = |columns: &[&str], text: &str| {
+            binds.push(format!("%{}%", escape_like(&text.trim().to_lowercase())));
+            let place = binds.len();
+            let tests: Vec<String> = columns
+                .iter()
+                .map(|column| format!("LOWER({column}) LIKE ${place} ESCAPE '!'"))
+                .collect();
+            sql.push_str(&format!(" AND ({})", tests.join(" OR ")));
+        };
+        if let Some(from) = &filter.from {
+            part(&["envelope_from", "header_from"], from);
+        }
+        if let Some(subject) = &filter.subject {
+            part(&["subject"], subject);
+        }
+        if let Some(level) = filter.level {
+            binds.push(level.as_str().to_owned());
+            sql.push_str(&format!(" AND level = ${}", binds.len()));
+        }
+        sql.push_str(&format!(" ORDER BY id DESC LIMIT ${}", binds.len() + 1));
+        let rows: Vec<Row> = reading!(&self.db, pool => {
+            let mut select = sqlx::query_as(AssertSqlSafe(sql));
+            for bind in binds {
+                select = select.bind(bind);
             }
-            _ => "id IN (SELECT item_id FROM held_for WHERE address = $1)",
-        };
-        let to = if to.starts_with('@') {
-            escape_like(&to)
-        } else {
-            to
-        };
-        let state = if filter.all {
-            "1 = 1"
-        } else {
-            "state IN ('held', 'releasing')"
-        };
-        let sql = format!(
-            "SELECT {COLUMNS} FROM quarantine WHERE {wanted} AND {state} AND id < $2 ORDER BY id DESC LIMIT $3"
-        );
-        let before = filter
-            .before
-            .map_or_else(|| "~".to_owned(), |id| id.to_string());
-        let rows: Vec<Row> = reading!(&self.db, pool => sqlx::query_as(AssertSqlSafe(sql)).bind(to).bind(before).bind(i64::from(filter.limit)).fetch_all(pool).await?);
+            select.bind(i64::from(filter.limit)).fetch_all(pool).await?
+        });
         rows.into_iter().map(held).collect()
+    }
+
+    /// How many messages are held, and their bytes.
+    pub async fn held_size(&self) -> Result<(u64, u64), StoreError> {
+        let sql = "SELECT COUNT(*), CAST(COALESCE(SUM(size_bytes), 0) AS BIGINT) FROM quarantine WHERE state IN ('held', 'releasing')";
+        let (count, bytes): (i64, i64) =
+            reading!(&self.db, pool => sqlx::query_as(sql).fetch_one(pool).await?);
+        Ok((count as u64, bytes as u64))
+    }
+
+    /// Makes an item of its own for some recipients of a held one, so that they can be decided about alone. `None` when the
+    /// item is not held any more, or not for all of these.
+    pub async fn split(
+        &self,
+        id: RecordId,
+        recipients: &[Address],
+        act: &Act,
+    ) -> Result<Option<RecordId>, StoreError> {
+        let (Some(item), Some(mut record)) = (self.held(id).await?, self.get(id).await?) else {
+            return Ok(None);
+        };
+        let keys: Vec<String> = recipients.iter().map(Address::key).collect();
+        let (theirs, others): (Vec<Address>, Vec<Address>) = item
+            .recipients
+            .iter()
+            .cloned()
+            .partition(|to| keys.contains(&to.key()));
+        if item.state != HoldState::Held || theirs.len() < keys.len() || others.is_empty() {
+            return Ok(None);
+        }
+        let whole_identity = identity(&record, &item.recipients);
+        let others_identity = identity(&record, &others);
+        let body: Arc<[u8]> = self.body(id).await?.into();
+        let own = RecordId::random(item.at);
+        record.id = own;
+        record.note = Some(format!("held apart from {id}, for some of its recipients"));
+        record.envelope.recipients.clone_from(&theirs);
+        self.bodies.write(own, body).await?;
+        let prepared = Prepared::new(&record, self.facts_bytes_max)?;
+        let (theirs_json, others_json) = (
+            storable(serde_json::to_string(&theirs)?),
+            storable(serde_json::to_string(&others)?),
+        );
+        let (their_keys, other_keys) = (held_keys(&theirs), held_keys(&others));
+        let held_for: Vec<(&str, &str)> = their_keys
+            .iter()
+            .map(|key| (prepared.id.as_str(), key.as_str()))
+            .collect();
+        let parted = writing!(&self.db, tx => {
+            // Only when nothing happened to the item since it was read.
+            let done = sqlx::query("UPDATE quarantine SET recipients = $3, identity = $4 WHERE id = $1 AND state = 'held' AND identity = $2")
+                .bind(id.to_string()).bind(&whole_identity).bind(&others_json).bind(&others_identity).execute(&mut *tx).await?.rows_affected() > 0;
+            if done {
+                sqlx::query("INSERT INTO quarantine (id, at, state, changed_at, identity, digest, size_bytes, server, envelope_from, recipients, header_from, subject, level, score, copies, last_seen)
+                    SELECT $2, at, 'held', changed_at, $3, digest, size_bytes, server, envelope_from, $4, header_from, subject, level, score, 1, last_seen FROM quarantine WHERE id = $1")
+                    .bind(id.to_string()).bind(&prepared.id).bind(identity(&record, &theirs)).bind(&theirs_json).execute(&mut *tx).await?;
+                sqlx::query("DELETE FROM held_for WHERE item_id = $1").bind(id.to_string()).execute(&mut *tx).await?;
+                let old = id.to_string();
+                let stay: Vec<(&str, &str)> = other_keys.iter().map(|key| (old.as_str(), key.as_str())).collect();
+                insert_pairs!(tx, "INSERT INTO held_for (item_id, address) ", &stay);
+                insert_pairs!(tx, "INSERT INTO held_for (item_id, address) ", &held_for);
+                insert!(tx, std::slice::from_ref(&prepared));
+                insert_act!(self, tx, act);
+            }
+            done
+        });
+        if parted {
+            return Ok(Some(own));
+        }
+        self.bodies.remove(own).await?;
+        Ok(None)
     }
 
     /// The message, byte for byte as it came.
@@ -386,7 +490,7 @@ impl Store {
             let done = sqlx::query("UPDATE quarantine SET state = $3, changed_at = $4 WHERE id = $1 AND state = $2").bind(id.to_string()).bind(from).bind(to.as_str()).bind(act.at.0).execute(&mut *tx).await?;
             let done = done.rows_affected() > 0;
             if done {
-                insert_act!(tx, act);
+                insert_act!(self, tx, act);
                 if matches!(to, HoldState::Released | HoldState::Deleted | HoldState::Expired) {
                     forget_quotes!(tx, id.to_string());
                 }
@@ -466,6 +570,18 @@ impl Room {
     }
 }
 
+/// What a held message is found by: its recipients and their domains.
+fn held_keys(recipients: &[Address]) -> Vec<String> {
+    let mut keys: Vec<String> = Vec::with_capacity(2 * recipients.len());
+    for key in recipients.iter().map(Address::key) {
+        keys.extend(key.rfind('@').map(|at| storable(key[at..].to_owned())));
+        keys.push(storable(key));
+    }
+    keys.sort_unstable();
+    keys.dedup();
+    keys
+}
+
 /// What makes a held message the same as another.
 fn identity(record: &Record, recipients: &[Address]) -> String {
     let mut keys: Vec<String> = recipients.iter().map(Address::key).collect();
@@ -524,4 +640,11 @@ fn held(row: Row) -> Result<Held, StoreError> {
         copies: copies as u64,
         last_seen: Timestamp(last_seen),
     })
+}
+
+/// Takes the meaning from the characters that LIKE gives one.
+fn escape_like(text: &str) -> String {
+    text.replace('!', "!!")
+        .replace('%', "!%")
+        .replace('_', "!_")
 }

@@ -1,10 +1,12 @@
 //! Records of messages: written in batches, found again.
 
+use std::collections::HashMap;
+
 use mail::{Facts, Fate, Record, RecordId, Timestamp};
 use sqlx::AssertSqlSafe;
 
 use crate::db::{reading, writing};
-use crate::query::{Bind, Query};
+use crate::terms;
 use crate::{Store, StoreError};
 
 /// The columns a record is made of, in the order of [`Row`].
@@ -36,25 +38,12 @@ pub(crate) struct Prepared<'r> {
     pub envelope_from: Option<String>,
     pub peer_ip: Option<String>,
     pub subject_key: String,
-    pub recipients: Vec<String>,
-    pub reasons: Vec<String>,
+    pub terms: Vec<i64>,
 }
 
 impl<'r> Prepared<'r> {
     pub(crate) fn new(record: &'r Record, facts_bytes_max: usize) -> Result<Self, StoreError> {
         let envelope = &record.envelope;
-        let mut recipients: Vec<String> =
-            envelope.recipients.iter().map(mail::Address::key).collect();
-        recipients.sort_unstable();
-        recipients.dedup();
-        let mut reasons: Vec<String> = record
-            .verdict
-            .iter()
-            .flat_map(|verdict| &verdict.reasons)
-            .map(|reason| reason.name.clone())
-            .collect();
-        reasons.sort_unstable();
-        reasons.dedup();
         Ok(Self {
             record,
             id: record.id.to_string(),
@@ -78,8 +67,7 @@ impl<'r> Prepared<'r> {
                 .map(|from| storable(from.key())),
             peer_ip: envelope.peer.ip.map(|ip| ip.to_canonical().to_string()),
             subject_key: storable(record.subject.to_lowercase()),
-            recipients: recipients.into_iter().map(storable).collect(),
-            reasons,
+            terms: terms::of(record),
         })
     }
 }
@@ -151,17 +139,16 @@ macro_rules! insert {
             });
             insert.push(" ON CONFLICT (id) DO NOTHING").build().execute(&mut *$tx).await?;
         }
-        let recipients: Vec<(&str, &str)> = all.iter().flat_map(|one| one.recipients.iter().map(|to| (one.id.as_str(), to.as_str()))).collect();
-        let reasons: Vec<(&str, &str)> = all.iter().flat_map(|one| one.reasons.iter().map(|name| (one.id.as_str(), name.as_str()))).collect();
-        $crate::records::insert_pairs!($tx, "INSERT INTO recipients (record_id, address) ", &recipients);
-        $crate::records::insert_pairs!($tx, "INSERT INTO reasons (record_id, name) ", &reasons);
+        let terms: Vec<(i64, &str)> = all.iter().flat_map(|one| one.terms.iter().map(|term| (*term, one.id.as_str()))).collect();
+        $crate::records::insert_pairs!($tx, "INSERT INTO terms (term, record_id) ", &terms);
+        $crate::tallies::count!($tx, all);
     }};
 }
 
 /// Writes rows of two texts; those that are there already stay.
 macro_rules! insert_pairs {
     ($tx:ident, $into:expr, $pairs:expr) => {
-        for some in $pairs.chunks($crate::records::ROWS) {
+        for some in $pairs.chunks(10 * $crate::records::ROWS) {
             let mut insert = sqlx::QueryBuilder::new($into);
             insert.push_values(some, |mut row, (a, b)| {
                 row.push_bind(*a).push_bind(*b);
@@ -242,21 +229,60 @@ impl Store {
         row.map(record).transpose()
     }
 
-    /// A page of records, newest first. While new ones arrive, `before` keeps pages stable.
-    pub async fn find(&self, query: &Query) -> Result<Vec<Record>, StoreError> {
-        let clause = query.clause();
-        let sql = format!("SELECT {COLUMNS} FROM records WHERE {}", clause.sql);
-        let rows: Vec<Row> = reading!(&self.db, pool => {
-            let mut select = sqlx::query_as(AssertSqlSafe(sql));
-            for bind in clause.binds {
-                select = match bind {
-                    Bind::Text(text) => select.bind(text),
-                    Bind::Number(number) => select.bind(number),
-                };
+    /// These records, without facts, in the order of `ids`; what is gone meanwhile is left out.
+    pub(crate) async fn summaries(&self, ids: &[String]) -> Result<Vec<Record>, StoreError> {
+        let mut records = Vec::with_capacity(ids.len());
+        for together in ids.chunks(100) {
+            let places: Vec<String> = (1..=together.len())
+                .map(|number| format!("${number}"))
+                .collect();
+            let columns = COLUMNS.replace(", facts", ", NULL");
+            let sql = format!(
+                "SELECT {columns} FROM records WHERE id IN ({}) ORDER BY id DESC",
+                places.join(", ")
+            );
+            let rows: Vec<Row> = reading!(&self.db, pool => {
+                let mut select = sqlx::query_as(AssertSqlSafe(sql));
+                for id in together {
+                    select = select.bind(id);
+                }
+                select.fetch_all(pool).await?
+            });
+            for row in rows {
+                records.push(record(row)?);
             }
-            select.fetch_all(pool).await?
-        });
-        rows.into_iter().map(record).collect()
+        }
+        Ok(records)
+    }
+
+    /// Facts of these records.
+    pub(crate) async fn facts(
+        &self,
+        ids: &[String],
+    ) -> Result<HashMap<RecordId, Facts>, StoreError> {
+        let mut facts = HashMap::with_capacity(ids.len());
+        for together in ids.chunks(100) {
+            let places: Vec<String> = (1..=together.len())
+                .map(|number| format!("${number}"))
+                .collect();
+            let sql = format!(
+                "SELECT id, facts FROM records WHERE facts IS NOT NULL AND id IN ({})",
+                places.join(", ")
+            );
+            let rows: Vec<(String, String)> = reading!(&self.db, pool => {
+                let mut select = sqlx::query_as(AssertSqlSafe(sql));
+                for id in together {
+                    select = select.bind(id);
+                }
+                select.fetch_all(pool).await?
+            });
+            for (id, json) in rows {
+                if let Some(id) = RecordId::parse(&id) {
+                    facts.insert(id, serde_json::from_str(&json)?);
+                }
+            }
+        }
+        Ok(facts)
     }
 
     /// How many records of each fate there are since a point in time.

@@ -7,12 +7,15 @@ use mail::{Fate, RecordId, Timestamp};
 use crate::acts::{Act, insert_act};
 use crate::db::{reading, writing};
 use crate::records::forget_quotes;
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, terms};
 
 /// Rows removed in one transaction, so that nobody waits long behind it.
 const BATCH: i64 = 1000;
 /// Transactions per sweep; the rest waits for the next one.
 const BATCHES_MAX: usize = 200;
+
+/// Days that counts by the hour are kept: a year can be compared with the one before.
+const TALLIES_DAYS: u32 = 800;
 
 /// How many days things are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +45,10 @@ pub struct Swept {
     pub acts: u64,
     /// Bodies without a row.
     pub orphans: u64,
+    /// Rows of counts that were too small or too old.
+    pub tallies: u64,
+    /// Sessions, links and answers whose time is over.
+    pub leftovers: u64,
 }
 
 impl Swept {
@@ -60,10 +67,12 @@ impl fmt::Display for Swept {
             releases,
             acts,
             orphans,
+            tallies,
+            leftovers,
         } = self;
         write!(
             f,
-            "{records} records, {facts} facts, {acts} acts removed; {expired} held messages expired, {releases} cut-off releases settled, {orphans} orphaned bodies removed"
+            "{records} records, {facts} facts, {acts} acts removed; {expired} held messages expired, {releases} cut-off releases settled, {orphans} orphaned bodies, {tallies} counts, {leftovers} ended sessions and links removed"
         )
     }
 }
@@ -82,8 +91,11 @@ impl Store {
         }
         let until = RecordId::first_at(days_ago(now, retention.facts_days)).to_string();
         swept.facts = self.batches("UPDATE records SET facts = NULL WHERE id IN (SELECT id FROM records WHERE facts IS NOT NULL AND id < $1 ORDER BY id LIMIT $2)", &until).await?;
-        let until = RecordId::first_at(days_ago(now, retention.acts_days)).to_string();
-        swept.acts = self.batches("DELETE FROM acts WHERE id IN (SELECT id FROM acts WHERE id < $1 ORDER BY id LIMIT $2)", &until).await?;
+        swept.acts = self.remove_acts(days_ago(now, retention.acts_days)).await?;
+        swept.tallies = self
+            .compact_tallies(now, days_ago(now, TALLIES_DAYS))
+            .await?;
+        swept.leftovers = self.sweep_leftovers(now).await?;
         swept.orphans = self.sweep_bodies().await?;
         Ok(swept)
     }
@@ -100,7 +112,7 @@ impl Store {
                 let done = done.rows_affected() > 0;
                 if done {
                     let act = by_itself(now, "expire", &id, "held", "expired", &format!("nobody decided within {days} days"));
-                    insert_act!(tx, &act);
+                    insert_act!(self, tx, &act);
                     forget_quotes!(tx, &id);
                 }
                 done
@@ -126,7 +138,7 @@ impl Store {
                 let done = done.rows_affected() > 0;
                 if done {
                     let act = by_itself(now, "release", &id, "releasing", after, "the release was cut off; its mark tells how far it came");
-                    insert_act!(tx, &act);
+                    insert_act!(self, tx, &act);
                     if used > 0 {
                         forget_quotes!(tx, &id);
                     }
@@ -150,16 +162,22 @@ impl Store {
             if ids.is_empty() {
                 break;
             }
-            writing!(&self.db, tx => for id in &ids {
+            // A record's terms are computed again rather than searched for.
+            let records = self.summaries(&ids).await?;
+            writing!(&self.db, tx => for record in &records {
+                let id = record.id.to_string();
+                for terms in terms::of(record).chunks(200) {
+                    let terms: Vec<String> = terms.iter().map(ToString::to_string).collect();
+                    let sql = format!("DELETE FROM terms WHERE record_id = $1 AND term IN ({})", terms.join(", "));
+                    sqlx::query(sqlx::AssertSqlSafe(sql)).bind(&id).execute(&mut *tx).await?;
+                }
                 for sql in [
-                    "DELETE FROM recipients WHERE record_id = $1",
-                    "DELETE FROM reasons WHERE record_id = $1",
                     "DELETE FROM held_for WHERE item_id = $1",
                     "DELETE FROM marks WHERE item_id = $1",
                     "DELETE FROM quarantine WHERE id = $1",
                     "DELETE FROM records WHERE id = $1",
                 ] {
-                    sqlx::query(sql).bind(id).execute(&mut *tx).await?;
+                    sqlx::query(sql).bind(&id).execute(&mut *tx).await?;
                 }
             });
             removed += ids.len() as u64;

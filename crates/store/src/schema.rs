@@ -13,17 +13,10 @@ const VERSIONS: [&[&str]; 1] = [&[
         queue_id TEXT, peer_ip TEXT, account TEXT, envelope_from TEXT, header_from TEXT, subject TEXT NOT NULL, subject_key TEXT NOT NULL, message_id TEXT,
         digest TEXT NOT NULL, size_bytes BIGINT NOT NULL, policy_version BIGINT, took_us BIGINT NOT NULL, note TEXT, envelope TEXT NOT NULL, verdict TEXT, facts TEXT)",
     "CREATE INDEX records_fate ON records (fate, id)",
-    "CREATE INDEX records_level ON records (level, id)",
-    "CREATE INDEX records_queue_id ON records (queue_id)",
-    "CREATE INDEX records_message_id ON records (message_id)",
-    "CREATE INDEX records_peer_ip ON records (peer_ip, id)",
-    "CREATE INDEX records_account ON records (account, id)",
-    "CREATE INDEX records_envelope_from ON records (envelope_from, id)",
-    "CREATE INDEX records_header_from ON records (header_from, id)",
-    "CREATE TABLE recipients (record_id TEXT NOT NULL, address TEXT NOT NULL, PRIMARY KEY (address, record_id))",
-    "CREATE INDEX recipients_record ON recipients (record_id)",
-    "CREATE TABLE reasons (record_id TEXT NOT NULL, name TEXT NOT NULL, PRIMARY KEY (name, record_id))",
-    "CREATE INDEX reasons_record ON reasons (record_id)",
+    // What records are found by: see `terms.rs`.
+    "CREATE TABLE terms (term BIGINT NOT NULL, record_id TEXT NOT NULL, PRIMARY KEY (term, record_id)){clustered}",
+    // How much of what there was in each hour: see `tallies.rs`.
+    "CREATE TABLE tallies (span BIGINT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, count BIGINT NOT NULL, PRIMARY KEY (kind, span, name)){clustered}",
     // Held messages. `identity` tells a message that came again from another one.
     "CREATE TABLE quarantine (
         id TEXT PRIMARY KEY, at BIGINT NOT NULL, state TEXT NOT NULL, changed_at BIGINT NOT NULL, identity TEXT NOT NULL, digest TEXT NOT NULL, size_bytes BIGINT NOT NULL,
@@ -36,9 +29,35 @@ const VERSIONS: [&[&str]; 1] = [&[
     "CREATE TABLE marks (id TEXT PRIMARY KEY, item_id TEXT NOT NULL, recipients TEXT NOT NULL, expires BIGINT NOT NULL, used_at BIGINT)",
     "CREATE INDEX marks_item ON marks (item_id)",
     "CREATE TABLE policies (version BIGINT PRIMARY KEY, base BIGINT, at BIGINT NOT NULL, author TEXT NOT NULL, reason TEXT NOT NULL, text TEXT NOT NULL)",
+    // A chain: each entry's hash covers the entry before it. See `acts.rs`.
     "CREATE TABLE acts (
-        id TEXT PRIMARY KEY, at BIGINT NOT NULL, who TEXT NOT NULL, place TEXT NOT NULL, act TEXT NOT NULL, target TEXT NOT NULL, reason TEXT NOT NULL,
-        state_before TEXT NOT NULL, state_after TEXT NOT NULL)",
+        seq BIGINT PRIMARY KEY, at BIGINT NOT NULL, who TEXT NOT NULL, place TEXT NOT NULL, act TEXT NOT NULL, target TEXT NOT NULL, reason TEXT NOT NULL,
+        state_before TEXT NOT NULL, state_after TEXT NOT NULL, hash TEXT NOT NULL)",
+    "CREATE INDEX acts_at ON acts (at)",
+    // People, and what shows that it is they. Only hashes of secrets, but for `totp`, which both sides must know.
+    "CREATE TABLE people (
+        name TEXT PRIMARY KEY, role TEXT NOT NULL, scope TEXT NOT NULL, password TEXT, totp TEXT, totp_step BIGINT NOT NULL, subject TEXT UNIQUE, created BIGINT NOT NULL,
+        disabled BIGINT NOT NULL)",
+    "CREATE TABLE sessions (
+        hash TEXT PRIMARY KEY, person TEXT NOT NULL, csrf TEXT NOT NULL, created BIGINT NOT NULL, seen BIGINT NOT NULL, expires BIGINT NOT NULL, place TEXT NOT NULL,
+        agent TEXT NOT NULL)",
+    "CREATE INDEX sessions_person ON sessions (person)",
+    "CREATE TABLE tokens (
+        id TEXT PRIMARY KEY, hash TEXT NOT NULL UNIQUE, person TEXT NOT NULL, label TEXT NOT NULL, scope TEXT NOT NULL, created BIGINT NOT NULL, expires BIGINT NOT NULL, used BIGINT)",
+    "CREATE INDEX tokens_person ON tokens (person)",
+    // Links that are good once: the first login, invitations, the buttons of a digest.
+    "CREATE TABLE links (hash TEXT PRIMARY KEY, kind TEXT NOT NULL, target TEXT NOT NULL, expires BIGINT NOT NULL, used_at BIGINT)",
+    // What one person asks another to allow.
+    "CREATE TABLE requests (
+        id TEXT PRIMARY KEY, at BIGINT NOT NULL, who TEXT NOT NULL, act TEXT NOT NULL, target TEXT NOT NULL, reason TEXT NOT NULL, state TEXT NOT NULL, decided_by TEXT,
+        decided_at BIGINT, until BIGINT)",
+    "CREATE INDEX requests_state ON requests (state, id)",
+    // What people say a message was: the learner's raw material, never changed.
+    "CREATE TABLE labels (id TEXT PRIMARY KEY, at BIGINT NOT NULL, record_id TEXT NOT NULL, who TEXT NOT NULL, label TEXT NOT NULL)",
+    "CREATE INDEX labels_record ON labels (record_id)",
+    // Answers of the JSON API to acts with an idempotency key.
+    "CREATE TABLE answers (key TEXT PRIMARY KEY, at BIGINT NOT NULL, digest TEXT NOT NULL, status BIGINT NOT NULL, body TEXT NOT NULL)",
+    "CREATE INDEX answers_at ON answers (at)",
     "CREATE TABLE states (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
 ]];
 
@@ -60,7 +79,9 @@ pub(crate) async fn bring_up(db: &Db) -> Result<(), StoreError> {
         }
         for (number, statements) in VERSIONS.iter().enumerate().skip(version) {
             for statement in *statements {
-                sqlx::query(AssertSqlSafe(*statement)).execute(&mut *tx).await?;
+                // Rows of a clustered table lie in their key and nowhere else; PostgreSQL has no such tables.
+                let clustered = if matches!(db, Db::Pg(_)) { "" } else { " WITHOUT ROWID" };
+                sqlx::query(AssertSqlSafe(statement.replace("{clustered}", clustered))).execute(&mut *tx).await?;
             }
             sqlx::query("INSERT INTO schema_version (version) VALUES ($1)").bind(number as i64 + 1).execute(&mut *tx).await?;
         }

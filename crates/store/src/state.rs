@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use mail::{Envelope, Fate, RecordId, Secret, Timestamp};
 
 use crate::db::{reading, writing};
+use crate::terms::{Kind, term};
 use crate::{Store, StoreError};
 
 /// Ids asked about in one statement.
@@ -76,21 +77,21 @@ impl Store {
     pub async fn known_queue_ids(&self, ids: &[String]) -> Result<HashSet<String>, StoreError> {
         let mut known = HashSet::new();
         for together in ids.chunks(IDS_TOGETHER) {
-            let places: Vec<String> = (1..=together.len())
-                .map(|number| format!("${number}"))
+            let terms: Vec<String> = together
+                .iter()
+                .map(|id| term(Kind::QueueId, id).to_string())
                 .collect();
             let sql = format!(
-                "SELECT DISTINCT queue_id FROM records WHERE queue_id IN ({})",
-                places.join(", ")
+                "SELECT DISTINCT term FROM terms WHERE term IN ({})",
+                terms.join(", ")
             );
-            let found: Vec<String> = reading!(&self.db, pool => {
-                let mut select = sqlx::query_scalar(sqlx::AssertSqlSafe(sql));
-                for id in together {
-                    select = select.bind(id);
-                }
-                select.fetch_all(pool).await?
-            });
-            known.extend(found);
+            let found: Vec<i64> = reading!(&self.db, pool => sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_all(pool).await?);
+            known.extend(
+                together
+                    .iter()
+                    .filter(|id| found.contains(&term(Kind::QueueId, id)))
+                    .cloned(),
+            );
         }
         Ok(known)
     }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use engine::{Desk, DeskError};
 use mail::{Fate, Level, Record, Timestamp};
-use store::Query;
+use store::{ActFilter, Query};
 
 use super::nothing;
 use crate::cli::{ActsArgs, ExplainArgs, FateArg, LevelArg, MessagesArgs};
@@ -94,7 +94,11 @@ pub async fn explain(desk: &Desk, args: &ExplainArgs) -> anyhow::Result<ExitCode
 
 /// `acts`: what administrators did.
 pub async fn acts(desk: &Desk, args: &ActsArgs) -> anyhow::Result<ExitCode> {
-    let acts = desk.store().acts(args.limit).await?;
+    let filter = ActFilter {
+        limit: args.limit,
+        ..ActFilter::default()
+    };
+    let acts = desk.acts(&filter).await?;
     if acts.is_empty() {
         return Ok(nothing("No administrator has done anything yet."));
     }
@@ -108,6 +112,7 @@ pub async fn acts(desk: &Desk, args: &ActsArgs) -> anyhow::Result<ExitCode> {
         "when", "who", "from", "act", "on", "before", "after", "reason",
     ]);
     for act in &acts {
+        let act = &act.act;
         let cells = [
             &act.who,
             &act.from,
@@ -147,6 +152,7 @@ fn query(args: &MessagesArgs) -> anyhow::Result<Query> {
         since: args.since.as_deref().map(time).transpose()?,
         until: args.until.as_deref().map(time).transpose()?,
         before,
+        scope: Vec::new(),
         limit: args.limit.clamp(1, 10_000),
     })
 }

@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::service;
 
 mod connect;
+mod console;
 mod messages;
 mod policy;
 mod quarantine;
@@ -71,6 +72,10 @@ async fn dispatch(config: Config, command: Command) -> anyhow::Result<ExitCode> 
             connect::postfix(&config, &desk(&config).await?, &args).await?;
         }
         Command::Acts(args) => return messages::acts(&desk(&config).await?, &args).await,
+        Command::Audit(command) => return console::audit(&desk(&config).await?, command).await,
+        Command::Console(command) => {
+            return console::run(&config, &desk(&config).await?, command).await;
+        }
         // Done before there was a runtime.
         Command::CheckConfig | Command::Completions { .. } | Command::Demo(_) | Command::Serve => {}
     }
@@ -80,7 +85,7 @@ async fn dispatch(config: Config, command: Command) -> anyhow::Result<ExitCode> 
 /// The desk of whoever sits at the command line.
 async fn desk(config: &Config) -> anyhow::Result<Desk> {
     let store = service::open_store(config).await?;
-    Ok(Desk::new(store, config.limits.clone(), author()))
+    Ok(service::desk(config, store, author()))
 }
 
 /// The account that runs the command; behind sudo, who asked for it.
@@ -89,10 +94,7 @@ fn author() -> Author {
         .iter()
         .find_map(|name| std::env::var(name).ok().filter(|who| !who.is_empty()));
     let who = who.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()));
-    Author {
-        who,
-        from: "command line".to_owned(),
-    }
+    Author::at_the_machine(&who)
 }
 
 /// Log lines to standard error, where systemd and people look.

@@ -199,7 +199,7 @@ async fn show_active(config: &Config, desk: &Desk) -> anyhow::Result<()> {
 
 async fn history(desk: &Desk) -> anyhow::Result<()> {
     let mut table = show::table(&["version", "from", "when", "who", "why"]);
-    for version in desk.store().policy_history(1000).await? {
+    for version in desk.policy_history(1000).await? {
         let base = version
             .base
             .map(|base| base.to_string())

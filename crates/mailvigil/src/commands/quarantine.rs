@@ -12,7 +12,6 @@ use store::HeldFilter;
 use super::{nothing, record_id};
 use crate::cli::QuarantineCommand;
 use crate::config::Config;
-use crate::doors::smtp::SmtpCourier;
 use crate::show;
 
 /// Text of one part shown at most, characters.
@@ -40,14 +39,18 @@ pub async fn run(
                     to,
                     before,
                     limit: limit.clamp(1, 10_000),
+                    ..HeldFilter::default()
                 },
                 json,
             )
             .await
         }
-        QuarantineCommand::Show { id, raw } => one(config, desk, &id, raw).await,
+        QuarantineCommand::Show { id, raw, reason } => {
+            let reason = reason.unwrap_or_else(|| "shown on the command line".to_owned());
+            one(config, desk, &id, raw, &reason).await
+        }
         QuarantineCommand::Release { ids, reason } => {
-            release(config, desk, &ids, reason.as_deref().unwrap_or_default()).await
+            release(desk, &ids, reason.as_deref().unwrap_or_default()).await
         }
         QuarantineCommand::Delete { ids, reason } => {
             delete(desk, &ids, reason.as_deref().unwrap_or_default()).await
@@ -60,7 +63,7 @@ pub async fn run(
 }
 
 async fn list(desk: &Desk, filter: HeldFilter, json: bool) -> anyhow::Result<ExitCode> {
-    let items = desk.store().held_list(&filter).await?;
+    let items = desk.held_list(&filter).await?;
     if items.is_empty() {
         return Ok(nothing("Nothing is held."));
     }
@@ -104,12 +107,20 @@ async fn list(desk: &Desk, filter: HeldFilter, json: bool) -> anyhow::Result<Exi
 }
 
 /// A held message as text: nothing in it is opened, followed or carried out.
-async fn one(config: &Config, desk: &Desk, id: &str, raw: bool) -> anyhow::Result<ExitCode> {
+async fn one(
+    config: &Config,
+    desk: &Desk,
+    id: &str,
+    raw: bool,
+    reason: &str,
+) -> anyhow::Result<ExitCode> {
     let id = record_id(id)?;
-    if desk.store().held(id).await?.is_none() {
-        return Ok(nothing(&format!("{id} is not in the quarantine.")));
-    }
-    let body = desk.store().body(id).await?;
+    let body = match desk.held_source(id, reason).await {
+        Err(DeskError::NotFound(_)) => {
+            return Ok(nothing(&format!("{id} is not in the quarantine.")));
+        }
+        body => body?,
+    };
     if raw {
         let mut out = std::io::stdout().lock();
         if out.is_terminal() {
@@ -158,16 +169,10 @@ async fn one(config: &Config, desk: &Desk, id: &str, raw: bool) -> anyhow::Resul
     Ok(ExitCode::SUCCESS)
 }
 
-async fn release(
-    config: &Config,
-    desk: &Desk,
-    ids: &[String],
-    reason: &str,
-) -> anyhow::Result<ExitCode> {
-    let courier = SmtpCourier::new(config);
+async fn release(desk: &Desk, ids: &[String], reason: &str) -> anyhow::Result<ExitCode> {
     let mut failed = 0;
     for id in ids {
-        match desk.release(record_id(id)?, reason, &courier).await {
+        match desk.release(record_id(id)?, reason).await {
             Ok(released) => {
                 let to: Vec<&str> = released
                     .recipients

@@ -10,7 +10,7 @@ use std::time::Instant;
 use comfy_table::Cell;
 use indicatif::{ProgressBar, ProgressStyle};
 use judge::Policy;
-use mail::{Address, Envelope, Facts, Known, Level, Message, Site, Verdict};
+use mail::{Facts, Level, Verdict};
 
 use crate::cli::ScanArgs;
 use crate::config::Config;
@@ -67,70 +67,15 @@ struct Scan<'s> {
 
 impl Scan<'_> {
     fn judge(&self, raw: &[u8]) -> (Facts, Verdict) {
-        let message = Message::read(raw, &self.config.limits);
-        let envelope = self.envelope(&message);
-        let site = &self.config.site;
-        let relayed = if site.is_ours(&envelope) {
-            Vec::new()
-        } else {
-            envelope
-                .recipients
-                .iter()
-                .filter(|to| site.is_foreign(to))
-                .cloned()
-                .collect()
-        };
-        let hits = self.policy.scan(&message);
-        let facts = Facts {
-            envelope,
-            message,
-            // A file's recipients are what its header says, and headers name people elsewhere all the time.
-            relayed_recipients: if self.args.ip.is_some() {
-                relayed
-            } else {
-                Vec::new()
-            },
-            windows: Vec::new(),
-            hits,
-            authentication: Known::NotAsked,
-            refused_release_mark: None,
-        };
-        let verdict = judge::judge(&facts, site, self.policy, self.version);
-        (facts, verdict)
-    }
-
-    fn envelope(&self, message: &Message) -> Envelope {
-        let address = |name: &str| message.header(name).and_then(Address::new);
-        // Mail that has long arrived is not late: it is judged as of its date.
-        let at = message
-            .received
-            .first()
-            .and_then(|hop| hop.at)
-            .or(message.date)
-            .unwrap_or_else(engine::clock::now);
-        let mut envelope = Envelope::new(at, "scan");
-        let hop = message.received.first();
-        envelope.peer.ip = self.args.ip.or_else(|| hop.and_then(|hop| hop.ip));
-        envelope.peer.ptr_name = hop.and_then(|hop| hop.ptr_name.clone());
-        envelope.helo_name = hop.and_then(|hop| hop.helo_name.clone());
-        envelope.envelope_from = address("return-path").or_else(|| {
-            message
-                .header_from
-                .first()
-                .and_then(|from| from.address.clone())
-        });
-        envelope.recipients = match address("delivered-to").or_else(|| address("x-original-to")) {
-            Some(to) => vec![to],
-            None => message
-                .header_to
-                .iter()
-                .chain(&message.cc)
-                .filter_map(|to| to.address.clone())
-                .take(100)
-                .collect(),
-        };
-        envelope.direction = direction(&self.config.site, &envelope);
-        envelope
+        let (config, ip) = (self.config, self.args.ip);
+        engine::judge_by_hand(
+            raw,
+            ip,
+            &config.site,
+            self.policy,
+            self.version,
+            &config.limits,
+        )
     }
 
     fn print(&self, name: &str, facts: &Facts, verdict: &Verdict) -> anyhow::Result<()> {
@@ -159,15 +104,6 @@ impl Scan<'_> {
             }
         }
         Ok(())
-    }
-}
-
-/// A file without a machine came from outside all the same.
-fn direction(site: &Site, envelope: &Envelope) -> mail::Direction {
-    if envelope.peer.ip.is_none() {
-        mail::Direction::Inbound
-    } else {
-        site.direction(envelope)
     }
 }
 

@@ -13,8 +13,11 @@ use engine::OnFailure;
 use ipnet::{IpNet, Ipv4Net};
 use mail::{Domain, Limits, Secret, Site};
 
+use self::console::ConsoleConfig;
+
 use crate::mail_log::MailLog;
 
+mod console;
 #[cfg(test)]
 mod tests;
 
@@ -40,6 +43,8 @@ pub struct Config {
     pub milter_allow: Vec<IpNet>,
     /// Where `/healthz` and `/metrics` are; `None` is off.
     pub http_listen: Option<SocketAddr>,
+    /// The console for people.
+    pub console: ConsoleConfig,
     /// `sqlite:FILE` or `postgres://…`; may hold a password.
     pub database: Secret<String>,
     /// Folder of quarantined messages.
@@ -155,9 +160,11 @@ impl Config {
         let http_listen = http.text(
             "listen",
             "an address such as \"127.0.0.1:7780\", or \"off\"",
-            http_listen,
+            loopback_or_off,
         );
         http.finish();
+
+        let console = ConsoleConfig::read(root.section("console"));
 
         let store = root.section("store");
         let database = store.text(
@@ -238,6 +245,7 @@ impl Config {
             milter_listen,
             milter_allow: milter_allow.unwrap_or_else(loopback_networks),
             http_listen: http_listen.unwrap_or(Some(SocketAddr::from(([127, 0, 0, 1], 7780)))),
+            console,
             database: Secret::new(database),
             site,
             submit_to,
@@ -260,6 +268,7 @@ impl Config {
             ("milter.listen", self.milter_listen != new.milter_listen),
             ("milter.allow", self.milter_allow != new.milter_allow),
             ("http.listen", self.http_listen != new.http_listen),
+            ("console", self.console != new.console),
             (
                 "store.database",
                 self.database.reveal() != new.database.reveal(),
@@ -380,7 +389,7 @@ fn listen(text: &str) -> Result<Listen, &'static str> {
         .map_err(|_| "is neither an address with port nor unix:PATH")
 }
 
-fn http_listen(text: &str) -> Result<Option<SocketAddr>, &'static str> {
+pub(super) fn loopback_or_off(text: &str) -> Result<Option<SocketAddr>, &'static str> {
     if text == "off" {
         return Ok(None);
     }

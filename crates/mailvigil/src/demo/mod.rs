@@ -66,6 +66,9 @@ pub async fn run(data: Option<PathBuf>, args: &DemoArgs) -> anyhow::Result<()> {
     summary.print_table(&letters, &records);
     print_next(&config_file, http, args.once);
     if !args.once {
+        if let Some(link) = service.console_link().await? {
+            println!("\nLook at it in a browser; this link is good once:\n  {link}");
+        }
         tokio::signal::ctrl_c().await?;
         println!("\nStopping.");
     }
@@ -101,7 +104,7 @@ fn fresh_folder(data: Option<PathBuf>) -> anyhow::Result<PathBuf> {
 /// The demonstration's configuration, kept beside its data so that the other commands can look at it.
 fn write_config(file: &Path, folder: &Path) -> anyhow::Result<Config> {
     let text = format!(
-        "# Written by `mailvigil demo`.\n[service]\ndata = {}\n\n[milter]\nlisten = \"127.0.0.1:0\"\n\n[http]\nlisten = \"127.0.0.1:0\"\n\n[site]\nlocal_domains = [\"{}\"]\n\n[log]\nlevel = \"warn\"\n",
+        "# Written by `mailvigil demo`.\n[service]\ndata = {}\n\n[milter]\nlisten = \"127.0.0.1:0\"\n\n[http]\nlisten = \"127.0.0.1:0\"\n\n[console]\nlisten = \"127.0.0.1:0\"\nsite_name = \"Lindenhof Instruments\"\n\n[site]\nlocal_domains = [\"{}\"]\n\n[log]\nlevel = \"warn\"\n",
         // A JSON string is a TOML string too.
         serde_json::Value::from(folder.display().to_string()),
         day::DOMAIN

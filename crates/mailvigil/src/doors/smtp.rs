@@ -1,5 +1,6 @@
 //! The way out: one message handed to a mail server over SMTP, for releases and the canary.
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use engine::{Courier, Submitted};
@@ -44,24 +45,26 @@ impl SmtpCourier {
 }
 
 impl Courier for SmtpCourier {
-    async fn submit(
-        &self,
-        server: &str,
-        envelope_from: Option<&Address>,
-        recipients: &[Address],
-        raw: &[u8],
-    ) -> Submitted {
+    fn submit<'a>(
+        &'a self,
+        server: &'a str,
+        envelope_from: Option<&'a Address>,
+        recipients: &'a [Address],
+        raw: &'a [u8],
+    ) -> Pin<Box<dyn Future<Output = Submitted> + Send + 'a>> {
         let address = self.address(server);
-        let connected = tokio::time::timeout(PATIENCE, TcpStream::connect(address)).await;
-        match connected {
-            Ok(Ok(stream)) => converse(stream, address, envelope_from, recipients, raw).await,
-            Ok(Err(error)) => Submitted::Refused {
-                why: format!("{address} cannot be reached: {error}"),
-            },
-            Err(_) => Submitted::Refused {
-                why: format!("{address} cannot be reached"),
-            },
-        }
+        Box::pin(async move {
+            let connected = tokio::time::timeout(PATIENCE, TcpStream::connect(address)).await;
+            match connected {
+                Ok(Ok(stream)) => converse(stream, address, envelope_from, recipients, raw).await,
+                Ok(Err(error)) => Submitted::Refused {
+                    why: format!("{address} cannot be reached: {error}"),
+                },
+                Err(_) => Submitted::Refused {
+                    why: format!("{address} cannot be reached"),
+                },
+            }
+        })
     }
 }
 

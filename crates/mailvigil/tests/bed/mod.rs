@@ -16,6 +16,7 @@ use testkit::free_port;
 use testkit::postfix::{Postfix, Setup};
 use testkit::process::{Program, Ready, Service};
 use testkit::sink::Sink;
+use testkit::smtp::{Client, Mail, Peer, Told};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_mailvigil");
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -25,12 +26,15 @@ pub struct Vigil {
     pub service: Service,
     pub milter_port: u16,
     pub http_port: u16,
+    pub console_port: u16,
 }
 
 /// Configuration besides ports and data folder.
 pub struct Wish<'w> {
     pub more: &'w str,
     pub service: &'w str,
+    /// Keys of `[console]`.
+    pub console: &'w str,
     pub submit_port: u16,
     /// Where the data folder is, when not beside the configuration.
     pub data: Option<PathBuf>,
@@ -41,6 +45,7 @@ impl Default for Wish<'_> {
         Self {
             more: "",
             service: "",
+            console: "",
             submit_port: 1,
             data: None,
         }
@@ -49,17 +54,18 @@ impl Default for Wish<'_> {
 
 impl Vigil {
     pub fn start(wish: &Wish<'_>) -> Self {
-        let (milter_port, http_port) = (free_port(), free_port());
+        let (milter_port, http_port, console_port) = (free_port(), free_port(), free_port());
         let program = Program::new(BINARY).unwrap();
         let data = wish
             .data
             .clone()
             .unwrap_or_else(|| program.folder().join("data"));
         let text = format!(
-            "[service]\ndata = \"{}\"\nnode = \"test\"\n{}\n[milter]\nlisten = [\"127.0.0.1:{milter_port}\", \"unix:{}\"]\n[http]\nlisten = \"127.0.0.1:{http_port}\"\n[release]\nsubmit_to = \"127.0.0.1:{}\"\n{}\n",
+            "[service]\ndata = \"{}\"\nnode = \"test\"\n{}\n[milter]\nlisten = [\"127.0.0.1:{milter_port}\", \"unix:{}\"]\n[http]\nlisten = \"127.0.0.1:{http_port}\"\n[console]\nlisten = \"127.0.0.1:{console_port}\"\n{}\n[release]\nsubmit_to = \"127.0.0.1:{}\"\n{}\n",
             data.display(),
             wish.service,
             program.folder().join("milter.sock").display(),
+            wish.console,
             wish.submit_port,
             wish.more,
         );
@@ -73,7 +79,13 @@ impl Vigil {
             service,
             milter_port,
             http_port,
+            console_port,
         }
+    }
+
+    /// Where the console is.
+    pub fn console(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.console_port)
     }
 
     pub fn milter(&self) -> String {
@@ -198,6 +210,7 @@ impl Bed {
             submit_port: placeholder,
             more: wish.more,
             service: wish.service,
+            console: wish.console,
             data: wish.data.clone(),
         };
         let vigil = Vigil::start(&wish);
@@ -273,4 +286,21 @@ pub fn tale(subject: &str) -> String {
 /// The same with everything: dangerous under the shipped policy.
 pub fn full_tale(subject: &str) -> String {
     tale(subject).replace("Subject:", "Reply-To: claims@gmail.com\r\nSubject:").replace("wordonlyinthebody", "wordonlyinthebody\r\nThe sum of US$ 18.5 million lies in a dormant account, strictly confidential,\r\nfor the transfer of funds; inheritance; this transaction is 100% risk free, God bless you, barrister.")
+}
+
+/// Hands one message to a Postfix, as this machine.
+pub fn send(port: u16, peer: &Peer, to: &[&str], data: &str) -> Told {
+    let mut client = Client::connect_as(port, peer).unwrap();
+    let told = client
+        .send(&Mail::new("sender@a.example", to.iter().copied(), data))
+        .unwrap();
+    client.quit().unwrap();
+    told
+}
+
+/// A machine elsewhere, with a name.
+pub fn stranger() -> Peer {
+    Peer::at("192.0.2.10")
+        .name("mail.a.example")
+        .helo("mail.a.example")
 }

@@ -1,0 +1,84 @@
+//! Judging a message that a person gives, as it would have been judged when it came.
+
+use std::net::IpAddr;
+
+use judge::Policy;
+use mail::{Address, Direction, Envelope, Facts, Known, Limits, Message, Site, Verdict};
+
+use crate::clock::now;
+
+/// Reads and judges. What only the service knows (counts of the last hours) is not there.
+pub fn judge_by_hand(
+    raw: &[u8],
+    ip: Option<IpAddr>,
+    site: &Site,
+    policy: &Policy,
+    version: i64,
+    limits: &Limits,
+) -> (Facts, Verdict) {
+    let message = Message::read(raw, limits);
+    let envelope = envelope(&message, ip, site);
+    // A file's recipients are what its header says, and headers name people elsewhere all the time.
+    let relayed_recipients = if ip.is_none() || site.is_ours(&envelope) {
+        Vec::new()
+    } else {
+        envelope
+            .recipients
+            .iter()
+            .filter(|to| site.is_foreign(to))
+            .cloned()
+            .collect()
+    };
+    let hits = policy.scan(&message);
+    let facts = Facts {
+        envelope,
+        message,
+        relayed_recipients,
+        windows: Vec::new(),
+        hits,
+        authentication: Known::NotAsked,
+        refused_release_mark: None,
+    };
+    let verdict = judge::judge(&facts, site, policy, version);
+    (facts, verdict)
+}
+
+/// Who handed it over to whom, as far as the message itself tells.
+fn envelope(message: &Message, ip: Option<IpAddr>, site: &Site) -> Envelope {
+    let address = |name: &str| message.header(name).and_then(Address::new);
+    // Mail that has long arrived is not late: it is judged as of its date.
+    let at = message
+        .received
+        .first()
+        .and_then(|hop| hop.at)
+        .or(message.date)
+        .unwrap_or_else(now);
+    let mut envelope = Envelope::new(at, "scan");
+    let hop = message.received.first();
+    envelope.peer.ip = ip.or_else(|| hop.and_then(|hop| hop.ip));
+    envelope.peer.ptr_name = hop.and_then(|hop| hop.ptr_name.clone());
+    envelope.helo_name = hop.and_then(|hop| hop.helo_name.clone());
+    envelope.envelope_from = address("return-path").or_else(|| {
+        message
+            .header_from
+            .first()
+            .and_then(|from| from.address.clone())
+    });
+    envelope.recipients = match address("delivered-to").or_else(|| address("x-original-to")) {
+        Some(to) => vec![to],
+        None => message
+            .header_to
+            .iter()
+            .chain(&message.cc)
+            .filter_map(|to| to.address.clone())
+            .take(100)
+            .collect(),
+    };
+    // A file without a machine came from outside all the same.
+    envelope.direction = if envelope.peer.ip.is_none() {
+        Direction::Inbound
+    } else {
+        site.direction(&envelope)
+    };
+    envelope
+}

@@ -1,0 +1,205 @@
+//! The policy: read, changed, tried, taken back.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use judge::edit::{Edit, ListEntry};
+use judge::policy::Policy;
+use mail::{Facts, Verdict};
+use store::{NewPolicy, PolicyVersion};
+
+use super::{Desk, DeskError, Right};
+use crate::clock::now;
+
+/// The list that "release and allow" writes into.
+pub const ALLOWED_SENDERS: &str = "allowed-senders";
+/// How often an entry is tried again when others change the policy at the same moment.
+const TRIES: usize = 5;
+
+impl Desk {
+    /// Checks a policy, runs the examples it carries, and puts it in force as a new version. With `base`, only when that is
+    /// still the version in force.
+    pub async fn apply_policy(
+        &self,
+        text: &str,
+        reason: &str,
+        base: Option<i64>,
+    ) -> Result<i64, DeskError> {
+        self.need(Right::ChangePolicy)?;
+        self.put_in_force(text, reason, base).await
+    }
+
+    async fn put_in_force(
+        &self,
+        text: &str,
+        reason: &str,
+        base: Option<i64>,
+    ) -> Result<i64, DeskError> {
+        let policy = self.check_policy(text)?;
+        let failed = policy.failed_examples(self.limits());
+        if !failed.is_empty() {
+            return Err(DeskError::Examples(failed));
+        }
+        let new = NewPolicy {
+            text: text.to_owned(),
+            author: self.author.who.clone(),
+            reason: reason.to_owned(),
+            at: now(),
+            base,
+        };
+        let act = self.act("policy", "", reason, "", "");
+        Ok(self.store().add_policy(&new, &act).await?)
+    }
+
+    /// Reads a policy: all problems at once.
+    pub fn check_policy(&self, text: &str) -> Result<Policy, DeskError> {
+        Policy::parse(text, self.limits()).map_err(DeskError::Policy)
+    }
+
+    /// Changes one thing of the policy in force. `base` is the version that was looked at when this was decided.
+    pub async fn edit_policy(
+        &self,
+        edit: &Edit,
+        base: i64,
+        reason: &str,
+    ) -> Result<i64, DeskError> {
+        self.need(Right::ChangePolicy)?;
+        let (version, text) = self.policy_in_force().await?;
+        if version != base {
+            return Err(changed_meanwhile(version, base));
+        }
+        let text =
+            judge::edit::apply(&text, edit).map_err(|error| DeskError::Unfit(error.to_string()))?;
+        self.put_in_force(&text, reason, Some(base).filter(|base| *base > 0))
+            .await
+    }
+
+    /// Enters a sender into the list of allowed ones. The entry is bound to where mail of theirs comes from.
+    pub async fn allow_sender(&self, entry: &ListEntry, reason: &str) -> Result<i64, DeskError> {
+        self.need(Right::AllowSender)?;
+        if entry.unguarded {
+            // Anybody can write any sender's address: such a hole is for those who answer for the policy.
+            self.need(Right::ChangePolicy)?;
+        }
+        let mut entry = entry.clone();
+        entry.author = Some(self.author.who.clone());
+        entry.reason = Some(reason.to_owned()).filter(|reason| !reason.is_empty());
+        let edit = Edit::AddEntry {
+            list: ALLOWED_SENDERS.to_owned(),
+            entry,
+        };
+        for _ in 0..TRIES {
+            let (version, text) = self.policy_in_force().await?;
+            let text = judge::edit::apply(&text, &edit)
+                .map_err(|error| DeskError::Unfit(error.to_string()))?;
+            match self
+                .put_in_force(&text, reason, Some(version).filter(|base| *base > 0))
+                .await
+            {
+                Err(DeskError::Conflict(_)) => {}
+                done => return done,
+            }
+        }
+        Err(DeskError::Conflict(
+            "the policy is being changed by others; try again".to_owned(),
+        ))
+    }
+
+    /// Puts an earlier version's text in force again, as a new version.
+    pub async fn roll_back(&self, version: i64, reason: &str) -> Result<i64, DeskError> {
+        let text = self.policy_text(version).await?;
+        self.apply_policy(&text, reason, None).await
+    }
+
+    /// The text of a version.
+    pub async fn policy_text(&self, version: i64) -> Result<String, DeskError> {
+        self.need(Right::SeePolicy)?;
+        let text = match version {
+            0 => Some(judge::DEFAULT_POLICY.to_owned()),
+            version => self.store().policy_text(version).await?,
+        };
+        text.ok_or_else(|| DeskError::NotFound(format!("policy version {version}")))
+    }
+
+    /// The newest versions.
+    pub async fn policy_history(&self, limit: u32) -> Result<Vec<PolicyVersion>, DeskError> {
+        self.need(Right::SeePolicy)?;
+        Ok(self.store().policy_history(limit).await?)
+    }
+
+    /// The policy in force; before the first start, the shipped one as version 0.
+    pub async fn active_policy(&self) -> Result<(i64, String), DeskError> {
+        self.need(Right::SeePolicy)?;
+        self.policy_in_force().await
+    }
+
+    pub(super) async fn policy_in_force(&self) -> Result<(i64, String), DeskError> {
+        Ok(self
+            .store()
+            .active_policy()
+            .await?
+            .unwrap_or_else(|| (0, judge::DEFAULT_POLICY.to_owned())))
+    }
+
+    /// How often a reason was given (a rule, a signal, a set, a list's entry as `LIST=VALUE`), counted up to a thousand, and when
+    /// last.
+    pub async fn last_hit(&self, reason: &str) -> Result<(u64, Option<mail::RecordId>), DeskError> {
+        self.need(Right::SeePolicy)?;
+        Ok(self.store().last_hit(reason, 1000).await?)
+    }
+
+    /// Judges a message that somebody pasted, under a policy text (`None`: the one in force).
+    pub async fn try_message(
+        &self,
+        policy: Option<&str>,
+        raw: Vec<u8>,
+        ip: Option<IpAddr>,
+    ) -> Result<(Facts, Verdict), DeskError> {
+        self.need(Right::SeePolicy)?;
+        if raw.len() > self.limits().message_bytes_max {
+            return Err(DeskError::Unfit(format!(
+                "the message has {} bytes; at most {} (limits.message_bytes_max)",
+                raw.len(),
+                self.limits().message_bytes_max
+            )));
+        }
+        let (version, policy) = match policy {
+            Some(text) => (0, Arc::new(self.check_policy(text)?)),
+            None => {
+                let (version, _) = self.policy_in_force().await?;
+                let policy = self.compiled(version).await?;
+                let unknown = || DeskError::NotFound(format!("policy version {version}"));
+                (version, policy.ok_or_else(unknown)?)
+            }
+        };
+        let (site, limits) = (self.site(), self.limits().clone());
+        let judged = tokio::task::spawn_blocking(move || {
+            crate::by_hand::judge_by_hand(&raw, ip, &site, &policy, version, &limits)
+        });
+        judged
+            .await
+            .map_err(|_| DeskError::Refused("judging it failed inside the program".to_owned()))
+    }
+
+    /// Judges a recorded message again under the policy in force.
+    pub async fn try_record(&self, name: &str) -> Result<Verdict, DeskError> {
+        self.need(Right::SeePolicy)?;
+        let record = self.find_one(name).await?;
+        let Some(facts) = record.facts else {
+            return Err(DeskError::Refused(format!(
+                "the facts of {} are not kept any more, so it cannot be judged again",
+                record.id
+            )));
+        };
+        let (version, _) = self.policy_in_force().await?;
+        let unknown = || DeskError::NotFound(format!("policy version {version}"));
+        let policy = self.compiled(version).await?.ok_or_else(unknown)?;
+        Ok(judge::judge(&facts, &self.site(), &policy, version))
+    }
+}
+
+fn changed_meanwhile(version: i64, base: i64) -> DeskError {
+    DeskError::Conflict(format!(
+        "version {version} is in force by now; you looked at {base}. Look at what changed and do it again"
+    ))
+}

@@ -1,0 +1,108 @@
+//! `audit` and `console`: the log of acts as evidence, and the way in for people.
+
+use std::process::ExitCode;
+
+use anyhow::bail;
+use engine::Desk;
+
+use super::nothing;
+use crate::cli::{AuditCommand, ConsoleCommand};
+use crate::config::Config;
+use crate::{service, show};
+
+/// Acts read at once for an export.
+const PIECE: u32 = 1000;
+
+/// One of the `audit` commands.
+pub async fn audit(desk: &Desk, command: AuditCommand) -> anyhow::Result<ExitCode> {
+    match command {
+        AuditCommand::Verify { json } => {
+            let verified = desk.verify_acts().await?;
+            if json {
+                println!("{}", serde_json::to_string(&verified)?);
+            } else if verified.broken.is_empty() {
+                println!(
+                    "The log is whole: {} entries, none altered, removed or moved.",
+                    verified.entries
+                );
+                if let Some((seq, hash)) = &verified.head {
+                    println!("It ends with entry {seq} {hash}");
+                }
+            } else {
+                println!("The log is NOT what was written:");
+                for broken in &verified.broken {
+                    println!("  {}", show::safe(broken));
+                }
+            }
+            Ok(if verified.broken.is_empty() {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            })
+        }
+        AuditCommand::Export => {
+            let mut after = 0;
+            loop {
+                let piece = desk.export_acts(after, PIECE).await?;
+                let Some(last) = piece.last() else { break };
+                after = last.seq;
+                for act in &piece {
+                    println!("{}", serde_json::to_string(act)?);
+                }
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// One of the `console` commands.
+pub async fn run(
+    config: &Config,
+    desk: &Desk,
+    command: ConsoleCommand,
+) -> anyhow::Result<ExitCode> {
+    match command {
+        ConsoleCommand::Link { name } => {
+            if config.console.listen.is_none() {
+                bail!("the console is switched off (console.listen); a link would lead nowhere");
+            }
+            let gate = service::gate(config, desk.store().clone())?;
+            let code = match &name {
+                Some(name) => desk.invite_again(&gate, &name.to_lowercase()).await?,
+                None => desk.first_link(&gate).await?,
+            };
+            println!("{}/welcome?code={code}", config.console.url);
+            Ok(ExitCode::SUCCESS)
+        }
+        ConsoleCommand::People => {
+            let people = desk.people().await?;
+            if people.is_empty() {
+                return Ok(nothing(
+                    "Nobody may log in yet; `mailvigil console link` makes the first link.",
+                ));
+            }
+            let mut table = show::table(&["name", "role", "on whose mail", "logs in by"]);
+            for person in &people {
+                let scope = if person.scope.is_empty() {
+                    "everybody's".to_owned()
+                } else {
+                    person.scope.join(" ")
+                };
+                let by = match (&person.password, &person.totp) {
+                    _ if person.disabled => "may not",
+                    (None, _) => "not yet",
+                    (Some(_), None) => "password",
+                    (Some(_), Some(_)) => "password and code",
+                };
+                table.add_row(vec![
+                    show::safe(&person.name),
+                    person.role.clone(),
+                    show::safe(&scope),
+                    by.to_owned(),
+                ]);
+            }
+            println!("{table}");
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}

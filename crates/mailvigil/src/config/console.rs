@@ -1,0 +1,102 @@
+//! `[console]`: where people and programs look in.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use engine::Care;
+use ipnet::IpNet;
+use written::Section;
+
+/// The console's part of the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsoleConfig {
+    /// Where it listens; `None` is off.
+    pub listen: Option<SocketAddr>,
+    /// Where people reach it, without a slash at the end.
+    pub url: String,
+    /// Proxies whose word about the visitor's address is taken.
+    pub proxies: Vec<IpNet>,
+    /// The site's name on pages.
+    pub site_name: String,
+    /// What takes a second person.
+    pub care: Care,
+    /// Hashes of breached passwords.
+    pub breached_passwords: Option<PathBuf>,
+}
+
+impl ConsoleConfig {
+    /// Reads the section. Every key has a default that works.
+    pub fn read(section: Section<'_, '_>) -> Self {
+        let usual = SocketAddr::from(([127, 0, 0, 1], 7781));
+        let listen = section
+            .text(
+                "listen",
+                "an address such as \"127.0.0.1:7781\", or \"off\"",
+                address_or_off,
+            )
+            .unwrap_or(Some(usual));
+        let url = section.text(
+            "url",
+            "where people reach it, such as \"https://mailvigil.example.org\"",
+            url,
+        );
+        let proxies = section
+            .texts("proxies", "networks such as \"127.0.0.1\"", super::network)
+            .unwrap_or_default();
+        let is_secure = url.as_ref().is_some_and(|url| url.starts_with("https://"));
+        if listen.is_some_and(|listen| !listen.ip().is_loopback()) && !is_secure {
+            section.complain(
+                "listen",
+                "listens beyond this machine, and passwords would cross the net in the clear",
+                "loopback, with a proxy that speaks TLS in front; or say in console.url that one does (https://…)",
+            );
+        }
+        let site_name = section.string("site_name").unwrap_or_default();
+        let content = section.flag("second_person_reads").unwrap_or(false);
+        let bulk = section
+            .number("second_person_releases_over", 1..=1000)
+            .unwrap_or(100);
+        let breached_passwords = section.text("breached_passwords", "a file", super::path);
+        section.finish();
+        let url = url.unwrap_or_else(|| {
+            listen.map_or_else(String::new, |listen| format!("http://{listen}"))
+        });
+        Self {
+            listen,
+            url,
+            proxies,
+            site_name,
+            care: Care {
+                content,
+                bulk_release_over: bulk as usize,
+            },
+            breached_passwords,
+        }
+    }
+}
+
+fn address_or_off(text: &str) -> Result<Option<SocketAddr>, &'static str> {
+    if text == "off" {
+        return Ok(None);
+    }
+    text.parse()
+        .map(Some)
+        .map_err(|_| "is no address with port")
+}
+
+fn url(text: &str) -> Result<String, &'static str> {
+    let host = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"))
+        .ok_or("begins neither with https:// nor with http://")?;
+    let host = host.trim_end_matches('/');
+    let good = !host.is_empty()
+        && host
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || ".-:[]".contains(c));
+    if good {
+        Ok(text.trim_end_matches('/').to_lowercase())
+    } else {
+        Err("is no scheme and host alone")
+    }
+}

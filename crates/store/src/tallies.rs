@@ -1,0 +1,198 @@
+//! How much of what there was in each hour, counted as records are written: an overview reads a few hundred rows,
+//! however many records there are.
+//!
+//! Kinds with few names (fates, levels, directions) are exact. Of kinds with as many names as there are strangers
+//! (senders, recipients, machines) only the largest of each hour are kept once the hour is over.
+
+use std::collections::BTreeMap;
+
+use mail::{Direction, Record, Timestamp};
+use serde::Serialize;
+
+use crate::db::{reading, writing};
+use crate::records::{Prepared, storable};
+use crate::{Store, StoreError};
+
+/// Seconds of one span.
+pub const SPAN_SECS: i64 = 3600;
+/// Names of one kind kept of an hour that is over.
+const KEPT: i64 = 50;
+/// Where compaction has come to.
+const COMPACTED: &str = "tallies:compacted";
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tally {
+    /// Messages by fate.
+    Fate,
+    /// Messages by level.
+    Level,
+    /// Messages by direction.
+    Direction,
+    /// Reasons, by name.
+    Reason,
+    /// Envelope senders.
+    From,
+    /// Recipients.
+    To,
+    /// Machines.
+    Ip,
+    /// Fates by domain of ours: `DOMAIN FATE`.
+    DomainFate,
+}
+
+impl Tally {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Fate => "fate",
+            Self::Level => "level",
+            Self::Direction => "direction",
+            Self::Reason => "reason",
+            Self::From => "from",
+            Self::To => "to",
+            Self::Ip => "ip",
+            Self::DomainFate => "domain-fate",
+        }
+    }
+}
+
+/// Counts of one kind.
+pub(crate) type Counts = BTreeMap<(i64, &'static str, String), i64>;
+
+/// Counts what these records are.
+pub(crate) fn of(prepared: &[Prepared<'_>]) -> Counts {
+    let mut counts = Counts::new();
+    for one in prepared {
+        count_one(one.record, one, &mut counts);
+    }
+    counts
+}
+
+fn count_one(record: &Record, one: &Prepared<'_>, counts: &mut Counts) {
+    let span = record.at.secs().div_euclid(SPAN_SECS) * SPAN_SECS;
+    let mut add = |kind: Tally, name: &str| {
+        *counts
+            .entry((span, kind.as_str(), storable(name.to_owned())))
+            .or_default() += 1;
+    };
+    let envelope = &record.envelope;
+    add(Tally::Fate, record.fate.as_str());
+    add(Tally::Direction, envelope.direction.as_str());
+    add(Tally::From, one.envelope_from.as_deref().unwrap_or("<>"));
+    if let Some(ip) = &one.peer_ip {
+        add(Tally::Ip, ip);
+    }
+    if let Some(verdict) = &record.verdict {
+        add(Tally::Level, verdict.level.as_str());
+        let mut names: Vec<&str> = verdict
+            .reasons
+            .iter()
+            .map(|reason| reason.name.as_str())
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        names.iter().for_each(|name| add(Tally::Reason, name));
+    }
+    let mut domains: Vec<String> = Vec::new();
+    for to in envelope.recipients.iter().take(20) {
+        add(Tally::To, &to.key());
+        if envelope.direction != Direction::Outbound {
+            domains.extend(to.domain().map(|domain| domain.to_string()));
+        }
+    }
+    if envelope.direction != Direction::Inbound
+        && let Some(from) = &envelope.envelope_from
+    {
+        domains.extend(from.domain().map(|domain| domain.to_string()));
+    }
+    domains.sort_unstable();
+    domains.dedup();
+    for domain in &domains {
+        add(
+            Tally::DomainFate,
+            &format!("{domain} {}", record.fate.as_str()),
+        );
+    }
+}
+
+/// Adds the counts of prepared records within a transaction.
+macro_rules! count {
+    ($tx:ident, $prepared:expr) => {{
+        // In the order of their keys, so that two nodes never wait for each other.
+        let counts: Vec<_> = $crate::tallies::of($prepared).into_iter().collect();
+        for some in counts.chunks(10 * $crate::records::ROWS) {
+            let mut insert = sqlx::QueryBuilder::new("INSERT INTO tallies (span, kind, name, count) ");
+            insert.push_values(some, |mut row, ((span, kind, name), count)| {
+                row.push_bind(*span).push_bind(*kind).push_bind(name.as_str()).push_bind(*count);
+            });
+            insert
+                .push(" ON CONFLICT (kind, span, name) DO UPDATE SET count = tallies.count + excluded.count")
+                .build()
+                .execute(&mut *$tx)
+                .await?;
+        }
+    }};
+}
+pub(crate) use count;
+
+impl Store {
+    /// Counts of one kind by hour: `(start of the hour, name, count)`, in time order.
+    pub async fn tallies(
+        &self,
+        kind: Tally,
+        since: Timestamp,
+    ) -> Result<Vec<(Timestamp, String, u64)>, StoreError> {
+        let sql = "SELECT span, name, count FROM tallies WHERE kind = $1 AND span >= $2 ORDER BY span, name";
+        let span = since.secs().div_euclid(SPAN_SECS) * SPAN_SECS;
+        let rows: Vec<(i64, String, i64)> = reading!(&self.db, pool => sqlx::query_as(sql).bind(kind.as_str()).bind(span).fetch_all(pool).await?);
+        let read = |(span, name, count): (i64, String, i64)| {
+            (Timestamp::from_secs(span), name, count as u64)
+        };
+        Ok(rows.into_iter().map(read).collect())
+    }
+
+    /// The largest of one kind since a point in time.
+    pub async fn top(
+        &self,
+        kind: Tally,
+        since: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<(String, u64)>, StoreError> {
+        let sql = "SELECT name, CAST(SUM(count) AS BIGINT) AS much FROM tallies WHERE kind = $1 AND span >= $2 GROUP BY name ORDER BY much DESC, name LIMIT $3";
+        let span = since.secs().div_euclid(SPAN_SECS) * SPAN_SECS;
+        let rows: Vec<(String, i64)> = reading!(&self.db, pool => sqlx::query_as(sql).bind(kind.as_str()).bind(span).bind(i64::from(limit)).fetch_all(pool).await?);
+        Ok(rows
+            .into_iter()
+            .map(|(name, count)| (name, count as u64))
+            .collect())
+    }
+
+    /// Keeps the largest names of each hour that is over, and forgets hours before `forget`; how many rows went.
+    pub async fn compact_tallies(
+        &self,
+        now: Timestamp,
+        forget: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let from: i64 = self
+            .state(COMPACTED)
+            .await?
+            .and_then(|from| from.parse().ok())
+            .unwrap_or(0);
+        // An hour is over when its late records are in.
+        let until = (now.secs() - 600).div_euclid(SPAN_SECS) * SPAN_SECS;
+        if until <= from {
+            return Ok(0);
+        }
+        let small = "DELETE FROM tallies WHERE (kind, span, name) IN (SELECT kind, span, name FROM (
+                SELECT kind, span, name, ROW_NUMBER() OVER (PARTITION BY kind, span ORDER BY count DESC, name) AS place FROM tallies
+                WHERE kind IN ('from', 'to', 'ip') AND span >= $1 AND span < $2) AS t WHERE place > $3)";
+        let removed = writing!(&self.db, tx => {
+            let small = sqlx::query(small).bind(from).bind(until).bind(KEPT).execute(&mut *tx).await?.rows_affected();
+            let old = sqlx::query("DELETE FROM tallies WHERE span < $1").bind(forget.secs()).execute(&mut *tx).await?.rows_affected();
+            small + old
+        });
+        self.set_state(COMPACTED, &until.to_string()).await?;
+        Ok(removed)
+    }
+}
