@@ -31,6 +31,7 @@ fuzz_target!(
         let facts = facts(raw);
         assert_eq!(facts, self::facts(raw), "read twice, read differently");
         within_limits(&facts.message);
+        opened(raw, &facts.message);
         let verdict = judge::judge(&facts, &Site::default(), &POLICY, 1);
         assert!(verdict.score.is_finite());
         let json = serde_json::to_string(&facts).expect("facts are JSON");
@@ -54,6 +55,21 @@ fn facts(raw: &[u8]) -> Facts {
         windows: Vec::new(),
         authentication: Known::NotAsked,
         refused_release_mark: None,
+    }
+}
+
+/// What is opened for a person has the parts that were judged, and each can be taken away under a harmless name.
+fn opened(raw: &[u8], message: &Message) {
+    let opened = mail::Opened::read(raw, &LIMITS);
+    assert_eq!(opened.parts.len(), message.parts.len());
+    for (part, judged) in opened.parts.iter().zip(&message.parts) {
+        assert_eq!((&part.path, &part.text), (&judged.path, &judged.text));
+        if let Some(bytes) = mail::part_bytes(raw, &part.path, &LIMITS) {
+            assert!(
+                !bytes.file_name.contains(['/', '\\', '\0', '\n'])
+                    && !bytes.file_name.starts_with('.')
+            );
+        }
     }
 }
 

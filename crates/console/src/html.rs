@@ -242,6 +242,7 @@ pub(crate) fn visible(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const HOSTILE: [&str; 30] = [
         "<script>alert(1)</script>",
@@ -314,6 +315,54 @@ mod tests {
             }
         }
     }
+
+    proptest! {
+        #[test]
+        fn any_mixture_is_inert(pieces in prop::collection::vec(prop::sample::select(PIECES.to_vec()), 0..40), tail in "\\PC{0,40}") {
+            let source = pieces.concat() + &tail;
+            assert_inert(&safe(&source).html, &source);
+        }
+    }
+
+    /// What hostile HTML is made of.
+    const PIECES: [&str; 36] = [
+        "<",
+        ">",
+        "</",
+        "/>",
+        "=",
+        "\"",
+        "'",
+        "`",
+        " ",
+        "\n",
+        "\u{c}",
+        "\0",
+        "<a ",
+        "href",
+        "<img ",
+        "src=x",
+        "onerror=alert(1)",
+        "<script>",
+        "</script>",
+        "<style>",
+        "</style>",
+        "<svg>",
+        "<math>",
+        "<table>",
+        "<td>",
+        "<!--",
+        "-->",
+        "<![CDATA[",
+        "]]>",
+        "javascript:",
+        "<noscript>",
+        "<template>",
+        "<p dir=rtl>",
+        "&lt;",
+        "&#x3c;",
+        "<select><option>",
+    ];
 
     #[test]
     fn what_is_to_be_read_stays() {

@@ -131,6 +131,7 @@ pub struct Engine {
     windows: Mutex<Ledger>,
     pub(crate) marker: Marker,
     pub(crate) canaries: Marker,
+    pub(crate) digests: Marker,
     pub(crate) recorder: Recorder,
     metrics: Arc<Metrics>,
     live: broadcast::Sender<Arc<Record>>,
@@ -163,6 +164,7 @@ impl Engine {
         let policy = PolicyInForce::load(&store, &settings.limits, metrics.clone()).await?;
         let marker = Marker::new(store.secret("release-mark").await?);
         let canaries = Marker::for_canaries(store.secret("canary-mark").await?);
+        let digests = Marker::for_digests(store.secret("digest-mark").await?);
         let recorder = Recorder::start(
             store.clone(),
             settings.limits.record_queue_max,
@@ -177,6 +179,7 @@ impl Engine {
             windows: Mutex::new(windows),
             marker,
             canaries,
+            digests,
             recorder,
             metrics,
             live: broadcast::Sender::new(LIVE_MAX),
@@ -303,6 +306,9 @@ impl Engine {
         if self.is_canary(&message) {
             return self.discard_canary(way, message).await;
         }
+        if self.is_digest(&message).await? {
+            return Ok(self.pass_digest(way, message));
+        }
         let refused_mark = match self.released(way, &marks).await? {
             Pass::Released(item) => return Ok(self.pass(way, message, item, marks)),
             Pass::Refused(why) => Some(why),
@@ -378,6 +384,11 @@ impl Engine {
     /// Sets the metric that is looked up rather than counted.
     pub fn count_window_keys(&self) {
         self.metrics.window_keys.set(self.windows().len() as i64);
+    }
+
+    /// Returns when somebody on this node has put a policy in force.
+    pub async fn policy_changed(&self) {
+        self.store.policy_changed().await;
     }
 
     /// Takes over a newer policy; when it asks about other windows they are filled anew from the records.

@@ -19,6 +19,7 @@ mod unscanned;
 mod by_hand;
 mod canary;
 mod desk;
+mod digest;
 pub mod gate;
 mod keeper;
 mod release;
@@ -34,6 +35,7 @@ pub use desk::{
     Author, Care, Changed, Decided, Desk, DeskError, HeldView, Hint, Hour, MessageView, NewPerson,
     Overview, Passed, Replay, Right, Role, read_scope,
 };
+pub use digest::{DigestSettings, Round};
 pub use engine::{Answer, Engine, NotRead, OnFailure, Question, Refusal, Settings};
 pub use keeper::Presence;
 pub use release::{Courier, Released, Submitted};

@@ -17,6 +17,9 @@ pub const HEADER: &str = "Mailvigil-Release";
 /// The header field that makes a message a canary.
 pub const CANARY_HEADER: &str = "Mailvigil-Canary";
 
+/// The header field that makes a message a digest of ours.
+pub const DIGEST_HEADER: &str = "Mailvigil-Digest";
+
 /// Makes and checks marks under one key.
 #[derive(Clone)]
 pub struct Marker {
@@ -39,6 +42,14 @@ impl Marker {
         Self {
             key,
             purpose: b"mailvigil canary mark 1\0",
+        }
+    }
+
+    /// For digests: mail of ours that quotes what was held.
+    pub const fn for_digests(key: Secret<[u8; 32]>) -> Self {
+        Self {
+            key,
+            purpose: b"mailvigil digest mark 1\0",
         }
     }
 

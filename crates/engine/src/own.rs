@@ -1,6 +1,6 @@
-//! Mail of our own that comes past us: what was released from the quarantine, and canaries.
+//! Mail of our own that comes past us: what was released from the quarantine, digests, and canaries.
 //!
-//! Neither is judged. A release mark lets its own message pass once, to the recipients it was held for; anything else that
+//! None is judged. A release mark lets its own message pass once, to the recipients it was held for; anything else that
 //! carries a mark is judged like a stranger's, and told.
 
 use mail::{Address, Fate, Message, RecordId};
@@ -74,6 +74,36 @@ impl Engine {
         made.is_some_and(|made| {
             now().micros_since(made.at()) < crate::canary::FRESH_SECS * 1_000_000
         })
+    }
+
+    /// Is it a digest that we made, and that has not come past yet?
+    pub(crate) async fn is_digest(&self, message: &Message) -> Result<bool, Failure> {
+        let mark = message
+            .header(mark::DIGEST_HEADER)
+            .and_then(|value| self.digests.verify(value));
+        let Some(mark) = mark else { return Ok(false) };
+        let hash = crate::gate::hash(&mark.to_string());
+        let link = self.store.link(&hash).await?;
+        let ours = link.is_some_and(|link| link.kind == crate::digest::PASS);
+        Ok(ours && self.store.use_link(&hash, now()).await?)
+    }
+
+    /// Lets a digest pass, without its mark.
+    pub(crate) fn pass_digest(&self, way: &UnderWay, message: Message) -> Answer {
+        let count = message.headers_named(mark::DIGEST_HEADER).count();
+        let mut record = record_of(way, facts_of_pass(way, message), Fate::Delivered);
+        record.note = Some("a digest of ours: passed by its mark, not judged".to_owned());
+        self.tell(&record);
+        self.recorder.take(record);
+        Answer {
+            reply: Reply::Deliver(Changes {
+                remove_headers: occurrences(mark::DIGEST_HEADER, count),
+                ..Changes::default()
+            }),
+            record: way.id,
+            verdict: None,
+            fate: Fate::Delivered,
+        }
     }
 
     pub(crate) async fn discard_canary(

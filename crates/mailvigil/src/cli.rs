@@ -344,4 +344,6 @@ pub enum ConsoleCommand {
     },
     /// Who may log in.
     People,
+    /// Send digests of what was held since the last ones, now.
+    Digest,
 }

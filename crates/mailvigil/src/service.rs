@@ -8,7 +8,7 @@ use anyhow::Context;
 use engine::gate::Gate;
 use engine::gate::password::Rules;
 use engine::metrics::Metrics;
-use engine::{Author, Desk, Engine, Settings};
+use engine::{Author, Desk, DigestSettings, Engine, Settings};
 use store::Store;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -22,9 +22,11 @@ use crate::doors::{http, milter};
 use crate::mail_log;
 
 /// How often a newer policy is looked for. With it a change made by any process, on any node, holds within this time.
-const POLICY_EVERY: Duration = Duration::from_millis(100);
+const POLICY_EVERY: Duration = Duration::from_millis(50);
 /// How often retention runs.
 const KEEP_EVERY: Duration = Duration::from_mins(10);
+/// How often it is asked whether digests are due.
+const DIGEST_EVERY: Duration = Duration::from_mins(1);
 /// How often a node says that it lives, and by which policy it judges.
 const PRESENCE_EVERY: Duration = Duration::from_secs(10);
 
@@ -99,6 +101,12 @@ impl Service {
         }
         self.until_stop(keep_policy_fresh(self.engine.clone()));
         self.until_stop(keep_store_tidy(self.engine.clone()));
+        if let Some(settings) = self.config.console.digest.clone() {
+            let store = self.engine.store().clone();
+            let desk = desk(&self.config, store, Author::by_itself("digest"));
+            let courier = SmtpCourier::new(&self.config);
+            self.until_stop(send_digests(desk, settings, courier));
+        }
         Ok(http)
     }
 
@@ -338,7 +346,10 @@ async fn keep_policy_fresh(engine: Arc<Engine>) {
             }
             Err(_) => {}
         }
-        tokio::time::sleep(POLICY_EVERY).await;
+        tokio::select! {
+            () = tokio::time::sleep(POLICY_EVERY) => {}
+            () = engine.policy_changed() => {}
+        }
     }
 }
 
@@ -351,6 +362,18 @@ async fn keep_store_tidy(engine: Arc<Engine>) {
             Err(error) => tracing::warn!("retention waits for the store: {error}"),
         }
         tokio::time::sleep(KEEP_EVERY).await;
+    }
+}
+
+/// Digests to mailbox owners, when they are due.
+async fn send_digests(desk: Desk, settings: DigestSettings, courier: SmtpCourier) {
+    loop {
+        match desk.send_due_digests(&settings, &courier).await {
+            Ok(round) if round == engine::Round::default() => {}
+            Ok(round) => tracing::info!("{} digests sent, {} not", round.sent, round.refused),
+            Err(error) => tracing::warn!("digests wait: {error}"),
+        }
+        tokio::time::sleep(DIGEST_EVERY).await;
     }
 }
 

@@ -538,3 +538,95 @@ fn an_owner_sees_and_releases_their_own_copy_only() {
     bed.postfix.wait_until_empty(PATIENCE).unwrap();
     assert_eq!(bed.sink.count(), 1);
 }
+
+#[test]
+fn a_digest_s_link_shows_and_its_button_decides_once() {
+    let bed = Bed::start(&Wish {
+        console: "url = \"http://localhost\"\ndigest_every_hours = 24\ndigest_from = \"quarantine@b.example\"",
+        ..Wish::default()
+    });
+    reload(&bed);
+    assert!(
+        send(
+            bed.postfix.port(),
+            &stranger(),
+            &["bob@b.example", "eve@b.example"],
+            &tale("For two")
+        )
+        .accepted()
+    );
+    wait_for(|| Some(bed.vigil.held()).filter(|held| !held.is_empty())).unwrap();
+    assert!(
+        bed.vigil
+            .say(&["console", "digest"])
+            .contains("2 digests sent, 0 not")
+    );
+    let digests = bed.sink.wait_for(2, PATIENCE).unwrap();
+    let to_bob = digests
+        .iter()
+        .find(|mail| mail.recipients == ["bob@b.example"])
+        .unwrap();
+    let raw = bed::text(&to_bob.without_headers(&[]));
+    assert!(
+        !raw.contains("Mailvigil-Digest"),
+        "our mark stays with us: {raw}"
+    );
+    let body = raw.split_once("\r\n\r\n").unwrap().1.replace("\r\n", "");
+    let letter = bed::text(&data_encoding::BASE64.decode(body.as_bytes()).unwrap());
+    assert!(
+        letter.contains("For two") && letter.contains("以下邮件"),
+        "{letter}"
+    );
+    let link = letter
+        .lines()
+        .map(str::trim)
+        .find(|line| line.starts_with("http://localhost/d/"))
+        .unwrap();
+    let path = link.strip_prefix("http://localhost").unwrap();
+
+    // A scanner that follows links does nothing by it, however often.
+    let nobody = Web::of(&bed.vigil);
+    for _ in 0..3 {
+        let page = nobody.get(path);
+        assert!(
+            page.status == 200 && page.body.contains("For two") && !page.body.contains("eve@"),
+            "{}",
+            page.body
+        );
+    }
+    assert_eq!(bed.vigil.held().len(), 1);
+    assert_eq!(
+        nobody
+            .send(
+                "POST",
+                path,
+                &[("Origin", "https://evil.example")],
+                "act=release"
+            )
+            .status,
+        403
+    );
+    assert_eq!(nobody.send("POST", path, &[], "act=nothing").status, 400);
+    let done = nobody.send("POST", path, &[], "act=release");
+    assert!(
+        done.status == 200 && done.body.contains("on its way"),
+        "{}",
+        done.body
+    );
+    let arrived = bed.sink.wait_for(3, PATIENCE).unwrap();
+    assert_eq!(arrived[2].recipients, ["bob@b.example"]);
+    assert_eq!(nobody.get(path).status, 404, "once");
+    assert_eq!(nobody.send("POST", path, &[], "act=delete").status, 404);
+    assert_eq!(bed.vigil.held()[0]["recipients"][0], "eve@b.example");
+    let acts = bed.vigil.say(&["acts"]);
+    assert!(
+        acts.contains("by the link of a digest") && acts.contains("bob@b.example"),
+        "{acts}"
+    );
+    assert!(
+        bed.vigil
+            .say(&["console", "digest"])
+            .contains("0 digests sent"),
+        "nothing is told twice"
+    );
+}

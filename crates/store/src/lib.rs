@@ -91,6 +91,8 @@ pub struct Store {
     quarantine_bytes_max: u64,
     room: std::sync::Arc<quarantine::Room>,
     facts_bytes_max: usize,
+    /// Rung when this process has put a policy in force.
+    policy_bell: std::sync::Arc<tokio::sync::Notify>,
 }
 
 impl Store {
@@ -106,6 +108,7 @@ impl Store {
             quarantine_bytes_max: config.quarantine_bytes_max,
             room: std::sync::Arc::default(),
             facts_bytes_max: config.facts_bytes_max,
+            policy_bell: std::sync::Arc::default(),
         })
     }
 }

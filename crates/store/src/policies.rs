@@ -40,7 +40,7 @@ pub struct PolicyVersion {
 impl Store {
     /// Adds a version and puts it in force; returns its number.
     pub async fn add_policy(&self, new: &NewPolicy, act: &Act) -> Result<i64, StoreError> {
-        writing!(&self.db, tx => {
+        let added = writing!(&self.db, tx => {
             let active: Option<i64> = sqlx::query_scalar("SELECT MAX(version) FROM policies").fetch_one(&mut *tx).await?;
             match (new.base, active) {
                 (Some(base), Some(active)) if base != active => {
@@ -70,7 +70,14 @@ impl Store {
                     }
                 }
             }
-        })
+        });
+        self.policy_bell.notify_one();
+        added
+    }
+
+    /// Returns when this process has put a policy in force, so that nobody waits for the next look at the store.
+    pub async fn policy_changed(&self) {
+        self.policy_bell.notified().await;
     }
 
     /// The version in force and its text.

@@ -1,6 +1,7 @@
 //! Pages for people, one file for each section of the console.
 
 mod audit;
+mod digest;
 mod entry;
 mod messages;
 mod overview;
@@ -63,6 +64,7 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
         .merge(audit::router())
         .merge(people::router())
         .merge(own::router())
+        .merge(digest::router())
 }
 
 /// Back to a page, which tells that something was done.

@@ -178,7 +178,7 @@ impl Desk {
             .clone()
     }
 
-    fn site(&self) -> Site {
+    pub(crate) fn site(&self) -> Site {
         self.office
             .site
             .lock()

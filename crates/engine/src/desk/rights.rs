@@ -143,6 +143,16 @@ impl Author {
         }
     }
 
+    /// The service itself, in what it does by the clock.
+    pub fn by_itself(what: &str) -> Self {
+        Self {
+            who: "mailvigil".to_owned(),
+            from: what.to_owned(),
+            role: Role::Administrator,
+            scope: Vec::new(),
+        }
+    }
+
     /// May they do it?
     pub fn may(&self, right: Right) -> bool {
         self.role.may(right)

@@ -8,6 +8,7 @@ use engine::Desk;
 use super::nothing;
 use crate::cli::{AuditCommand, ConsoleCommand};
 use crate::config::Config;
+use crate::doors::smtp::SmtpCourier;
 use crate::{service, show};
 
 /// Acts read at once for an export.
@@ -72,6 +73,15 @@ pub async fn run(
                 None => desk.first_link(&gate).await?,
             };
             println!("{}/welcome?code={code}", config.console.url);
+            Ok(ExitCode::SUCCESS)
+        }
+        ConsoleCommand::Digest => {
+            let Some(settings) = &config.console.digest else {
+                bail!("digests are switched off; set console.digest_every_hours and digest_from");
+            };
+            let courier = SmtpCourier::new(config);
+            let round = desk.send_digests(settings, &courier).await?;
+            println!("{} digests sent, {} not.", round.sent, round.refused);
             Ok(ExitCode::SUCCESS)
         }
         ConsoleCommand::People => {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use engine::Care;
+use engine::{Care, DigestSettings};
 use ipnet::IpNet;
 use written::Section;
 
@@ -22,6 +22,8 @@ pub struct ConsoleConfig {
     pub care: Care,
     /// Hashes of breached passwords.
     pub breached_passwords: Option<PathBuf>,
+    /// Digest mail to mailbox owners; `None` is off.
+    pub digest: Option<DigestSettings>,
 }
 
 impl ConsoleConfig {
@@ -57,13 +59,34 @@ impl ConsoleConfig {
             .number("second_person_releases_over", 1..=1000)
             .unwrap_or(100);
         let breached_passwords = section.text("breached_passwords", "a file", super::path);
+        let digest_hours = section.number("digest_every_hours", 1..=168);
+        let digest_from = section.text("digest_from", "an address", |text| {
+            mail::Address::new(text)
+                .filter(|address| address.domain().is_some())
+                .ok_or("is no address")
+        });
+        if digest_hours.is_some() && (digest_from.is_none() || url.is_none()) {
+            section.complain(
+                "digest_every_hours",
+                "needs a sender and an address that links can begin with",
+                "digest_from = \"quarantine@example.org\" and url = \"https://…\" beside it",
+            );
+        }
         section.finish();
         let url = url.unwrap_or_else(|| {
             listen.map_or_else(String::new, |listen| format!("http://{listen}"))
         });
+        let digest = digest_hours
+            .zip(digest_from)
+            .map(|(hours, from)| DigestSettings {
+                from,
+                url: url.clone(),
+                every_secs: hours as i64 * 3600,
+            });
         Self {
             listen,
             url,
+            digest,
             proxies,
             site_name,
             care: Care {
