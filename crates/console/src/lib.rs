@@ -1,10 +1,10 @@
-//! Pages, live feed and JSON API on top of the [`Desk`](engine::Desk).
+//! Pages, live feed and JSON API on top of the [`Desk`].
 //!
-//! Every page and every path of the API does one thing: it finds out who asks ([`visitor`]), calls the desk of that
+//! Every page and every path of the API does one thing: it finds out who asks (`visitor`), calls the desk of that
 //! person, and shows what comes back. No rule about who may do what stands here, and no question to the store.
 //!
 //! Pages are made on the server and work without JavaScript; what is live comes by Server-Sent Events. Nothing from a
-//! message reaches a page but through a template that escapes it, [`html::visible`], or [`html::safe`] within a sandboxed frame.
+//! message reaches a page but through a template that escapes it, `html::visible`, or `html::safe` within a sandboxed frame.
 
 // The outer wall.
 mod error;

@@ -15,6 +15,7 @@ mod db;
 mod schema;
 
 // Messages.
+mod load;
 mod query;
 mod records;
 mod tallies;

@@ -83,7 +83,7 @@ impl Opened {
 pub struct PartBytes {
     /// Declared type in lower case.
     pub content_type: String,
-    /// A name that is safe to save it under, see [`safe_name`].
+    /// A name that is safe to save it under, see `safe_name`.
     pub file_name: String,
     /// What it holds.
     pub bytes: Vec<u8>,
