@@ -28,7 +28,7 @@ pub(crate) fn bars(page: &Page, hours: &[Hour]) -> String {
     let step = plot_w as f64 / groups.len().max(1) as f64;
     let label = page.t("overview.chart");
     let mut svg = format!(
-        "<svg class=\"chart\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{label}\" preserveAspectRatio=\"none\">"
+        "<svg class=\"chart\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{label}\">"
     );
     for part in 0..=2_u64 {
         let y = 8.0 + plot_h as f64 * (1.0 - part as f64 / 2.0);

@@ -34,7 +34,8 @@ pub fn judge(facts: &Facts, site: &Site, policy: &Policy, version: i64) -> Verdi
     {
         reasons.extend(fired(rule, &everyone));
     }
-    let common: f64 = reasons.iter().map(|reason| reason.score).sum();
+    // An empty sum of floats is -0.0, which people would read.
+    let common: f64 = 0.0 + reasons.iter().map(|reason| reason.score).sum::<f64>();
     let demands: Vec<Demand> = reasons
         .iter()
         .filter_map(|reason| reason.demands.clone())

@@ -782,3 +782,323 @@ fn a_changed_policy_is_told_rule_by_rule() {
     // Facts recorded under one policy are judged under the next, as long as it asks for the same terms.
     assert_eq!(judged(&new, &facts(&old)).level, Level::Ordinary);
 }
+
+fn allowing(entries: &str) -> Result<Policy, Vec<judge::Problem>> {
+    parse(&format!(
+        "[[lists]]\nname = \"allowed\"\nkind = \"sender\"\nentries = [{entries}]\n[[rules]]\nname = \"allowed\"\nfor_each_recipient = true\nwhen = {{ sender_in = \"allowed\" }}\naction = \"accept\"\n[[rules]]\nname = \"bad\"\nwhen = {{ field = \"subject\", exists = true }}\nscore = 8.0\n"
+    ))
+}
+
+#[test]
+fn an_allowed_sender_is_allowed_where_the_entry_binds_it() {
+    let actions = |entries: &str, change: &dyn Fn(&mut Facts)| {
+        let policy = allowing(entries)
+            .unwrap_or_else(|problems| panic!("{entries}: {:?}", problems[0].to_string()));
+        let mut facts = facts(&policy);
+        change(&mut facts);
+        let verdict = judged(&policy, &facts);
+        let outcomes = verdict.outcomes.iter();
+        outcomes
+            .map(|outcome| outcome.action.as_str())
+            .collect::<Vec<_>>()
+    };
+    let none = &|_: &mut Facts| {};
+    let (both, neither) = (vec!["accept"; 2], vec!["quarantine"; 2]);
+    // By envelope sender, visible sender, domain; from its network only.
+    assert_eq!(
+        actions(
+            "{ value = \"bounce@A.example\", from = \"192.0.2.0/24\" }",
+            none
+        ),
+        both
+    );
+    assert_eq!(
+        actions(
+            "{ value = \"ann@mail.a.example\", from = \"192.0.2.7\" }",
+            none
+        ),
+        both
+    );
+    assert_eq!(
+        actions("{ value = \"@a.example\", from = \"192.0.2.0/24\" }", none),
+        both
+    );
+    assert_eq!(
+        actions("{ value = \"@example\", unguarded = true }", none),
+        neither,
+        "not what is below a domain"
+    );
+    assert_eq!(
+        actions(
+            "{ value = \"bounce@a.example\", from = \"198.51.100.0/24\" }",
+            none
+        ),
+        neither
+    );
+    assert_eq!(
+        actions("{ value = \"bounce@a.example\", account = \"ann\" }", none),
+        neither
+    );
+    assert_eq!(
+        actions(
+            "{ value = \"bounce@a.example\", account = \"ann\" }",
+            &|facts| facts.envelope.account = Some("Ann".into())
+        ),
+        both
+    );
+    // Only for one recipient.
+    assert_eq!(
+        actions(
+            "{ value = \"bounce@a.example\", from = \"192.0.2.0/24\", for = \"carol@ours.example\" }",
+            none
+        ),
+        ["quarantine", "accept"]
+    );
+    assert_eq!(
+        actions(
+            "{ value = \"bounce@a.example\", from = \"192.0.2.0/24\", for = \"@ours.example\" }",
+            none
+        ),
+        both
+    );
+    // Not any more, and not by one of several visible senders.
+    assert_eq!(
+        actions(
+            "{ value = \"bounce@a.example\", from = \"192.0.2.0/24\", expires = \"2026-11-01\" }",
+            none
+        ),
+        neither
+    );
+    assert_eq!(
+        actions(
+            "{ value = \"ann@mail.a.example\", unguarded = true }",
+            &|facts| {
+                let again = facts.message.header_from[0].clone();
+                facts.message.header_from.push(again);
+            }
+        ),
+        neither
+    );
+    // Which entry it was stands in the verdict, as it was written.
+    let policy = allowing("{ value = \"@A.example\", from = \"192.0.2.0/24\" }").unwrap();
+    let verdict = judged(&policy, &facts(&policy));
+    let entry = verdict.reasons[0].evidence[0].entry.clone().unwrap();
+    assert_eq!(
+        (entry.list.as_str(), entry.value.as_str()),
+        ("allowed", "@A.example")
+    );
+}
+
+#[test]
+fn an_allow_list_without_a_guard_is_refused_and_lists_are_not_mixed_up() {
+    for (entries, told) in [
+        (
+            "\"ann@a.example\"",
+            "anybody can write any sender's address",
+        ),
+        ("{ value = \"ann@a.example\" }", "unguarded = true"),
+        (
+            "{ value = \"ann@a.example\", from = \"0.0.0.0/0\" }",
+            "half the world",
+        ),
+        (
+            "{ value = \"ann@a.example\", from = \"::/1\" }",
+            "half the world",
+        ),
+        (
+            "{ value = \"a.example\", unguarded = true }",
+            "neither an address nor @domain",
+        ),
+        (
+            "{ value = \"ann@a.example\", unguarded = true, for = \"bob\" }",
+            "neither an address nor @domain",
+        ),
+    ] {
+        let Err(problems) = allowing(entries) else {
+            panic!("{entries} is taken")
+        };
+        assert!(
+            problems
+                .iter()
+                .any(|problem| problem.to_string().contains(told)),
+            "{entries}: {}",
+            problems[0]
+        );
+    }
+    for (rest, told) in [
+        (
+            "[[lists]]\nname = \"l\"\nkind = \"sender\"\nentries = []\n[[rules]]\nname = \"r\"\nwhen = { field = \"header-from\", in_list = \"l\" }\nscore = 1\n",
+            "is a list of senders",
+        ),
+        (
+            "[[lists]]\nname = \"l\"\nkind = \"address\"\nentries = []\n[[rules]]\nname = \"r\"\nwhen = { sender_in = \"l\" }\nscore = 1\n",
+            "is no list of senders",
+        ),
+        (
+            "[[rules]]\nname = \"r\"\nwhen = { sender_in = \"l\" }\nscore = 1\n",
+            "is no list",
+        ),
+    ] {
+        let problems = parse(rest).err().unwrap();
+        assert!(
+            problems
+                .iter()
+                .any(|problem| problem.to_string().contains(told)),
+            "{rest}: {}",
+            problems[0]
+        );
+    }
+}
+
+/// Every change leaves a policy that can be read, and the rest of its text as it was.
+#[test]
+fn one_thing_is_changed_and_the_rest_stays_as_written() {
+    use judge::edit::{Actions, Edit, EditError, ListEntry, apply};
+    let shipped = judge::DEFAULT_POLICY;
+    let entry = ListEntry {
+        value: "evil \"quoted\"\n[[rules]]@x.example".into(),
+        reason: Some("a \\ reason\u{202e}".into()),
+        ..ListEntry::default()
+    };
+    let named = |value: &str| ListEntry {
+        value: value.into(),
+        from: Some("192.0.2.0/24".into()),
+        for_: Some("@ours.example".into()),
+        ..ListEntry::default()
+    };
+    let edits = [
+        (Edit::Boundaries { suspicious: 6.0, dangerous: 20.0 }, "suspicious = 6.0"),
+        (Edit::Actions(Actions { suspicious: Some("tag".into()), ..Actions::default() }), "suspicious = \"tag\"   # held whole"),
+        (Edit::AddException { direction: None, recipients: vec!["*@x.example".into()], actions: Actions { dangerous: Some("reject".into()), ..Actions::default() } }, "recipients = [\"*@x.example\"]"),
+        (Edit::RemoveException { index: 0 }, "direction = \"internal\""),
+        (Edit::SignalWeight { signal: "no-date".into(), weight: 9.5 }, "no-date = 9.5"),
+        (Edit::RuleEnabled { rule: "blocked-sender".into(), enabled: false }, "enabled = false"),
+        (Edit::RuleScore { rule: "blocked-sender".into(), score: 3.5 }, "score = 3.5"),
+        (Edit::AddRule { toml: "[[rules]]\nname = \"new\"\nwhen = { field = \"subject\", is = \"x\" }\nscore = 1.0".into() }, "name = \"new\""),
+        (Edit::RemoveRule { rule: "trusted-source".into() }, ""),
+        (Edit::AddEntry { list: "allowed-senders".into(), entry: named("ann@a.example") }, "for = \"@ours.example\""),
+        (Edit::AddEntry { list: "blocked-domains".into(), entry: ListEntry { value: "evil.example".into(), ..ListEntry::default() } }, "\"evil.example\""),
+        (Edit::AddTerm { set: "hurry".into(), term: "right \"now\"".into(), weight: Some(2.0) }, "weight = 2.0"),
+        (Edit::RemoveTerm { set: "hurry".into(), term: "immediately".into() }, ""),
+    ];
+    let limits = Limits::default();
+    for (edit, shows) in &edits {
+        let changed = apply(shipped, edit).unwrap();
+        assert!(changed.contains(shows), "{edit:?}");
+        if let Err(problems) = Policy::parse(&changed, &limits) {
+            panic!("{edit:?}: {}", problems[0]);
+        }
+        assert!(
+            changed.starts_with("# The policy that ships with Mailvigil."),
+            "comments stay"
+        );
+        let differs = judge::diff::unified(shipped, &changed, "a", "b");
+        let lines = differs
+            .lines()
+            .filter(|line| line.starts_with(['+', '-']))
+            .count();
+        assert!((3..20).contains(&lines), "{edit:?}: {differs}");
+        // As a program would send it.
+        let json = serde_json::to_string(edit).unwrap();
+        assert_eq!(&serde_json::from_str::<Edit>(&json).unwrap(), edit);
+    }
+    // Hostile values stay values.
+    let changed = apply(
+        shipped,
+        &Edit::AddEntry {
+            list: "blocked-senders".into(),
+            entry: entry.clone(),
+        },
+    )
+    .unwrap();
+    let known = judge::describe::describe(
+        &changed,
+        &Policy::parse(shipped, &limits).unwrap_or_else(|_| panic!("it ships")),
+    )
+    .unwrap();
+    let list = known
+        .lists
+        .iter()
+        .find(|list| list.name == "blocked-senders")
+        .unwrap();
+    assert_eq!(list.entries, [entry]);
+
+    // Adding and removing again is as if nothing had been.
+    let added = apply(shipped, &edits[9].0).unwrap();
+    assert!(matches!(
+        apply(&added, &edits[9].0),
+        Err(EditError::There(_))
+    ));
+    let removed = apply(
+        &added,
+        &Edit::RemoveEntry {
+            list: "allowed-senders".into(),
+            value: "ann@a.example".into(),
+            from: Some("192.0.2.0/24".into()),
+        },
+    )
+    .unwrap();
+    let count = |text: &str| text.matches("ann@a.example").count();
+    assert_eq!(
+        (count(&added), count(&removed)),
+        (count(shipped) + 1, count(shipped))
+    );
+    for unknown in [
+        Edit::RuleEnabled {
+            rule: "nothing".into(),
+            enabled: true,
+        },
+        Edit::RemoveRule {
+            rule: "nothing".into(),
+        },
+        Edit::RemoveException { index: 99 },
+        Edit::SignalWeight {
+            signal: "nothing".into(),
+            weight: 1.0,
+        },
+        Edit::RemoveEntry {
+            list: "allowed-senders".into(),
+            value: "x".into(),
+            from: None,
+        },
+        Edit::RemoveTerm {
+            set: "hurry".into(),
+            term: "nothing".into(),
+        },
+        Edit::AddTerm {
+            set: "nothing".into(),
+            term: "x".into(),
+            weight: None,
+        },
+    ] {
+        assert!(
+            matches!(apply(shipped, &unknown), Err(EditError::Unknown(_))),
+            "{unknown:?}"
+        );
+    }
+    for unfit in [
+        "x = 1",
+        "[[rules]]\nscore = 1",
+        "[[rules]]\nname = \"a\"\n[[rules]]\nname = \"b\"",
+        "[[rules",
+        "[[rules]]\nname = \"a\"\n[boundaries]\nsuspicious = 1",
+    ] {
+        assert!(
+            apply(shipped, &Edit::AddRule { toml: unfit.into() }).is_err(),
+            "{unfit}"
+        );
+    }
+}
+
+/// What a new policy looks for that nobody looked for before is told, so that a what-if does not promise too much.
+#[test]
+fn what_could_not_be_seen_is_named() {
+    use judge::counterfactual::{new_spans, new_terms};
+    let old = policy("[[keyword_sets]]\nname = \"k\"\nterms = [\"money\"]\n");
+    let new = policy(
+        "[[keyword_sets]]\nname = \"k\"\nterms = [{ term = \"money\", weight = 5.0 }, \"cash\"]\n[[rules]]\nname = \"w\"\nwhen = { window = \"peer\", count = \"messages\", within = \"7m\", over = 3 }\nscore = 1\n",
+    );
+    assert_eq!(new_terms(&old, &new), [("k".to_owned(), "cash".to_owned())]);
+    assert_eq!(new_terms(&new, &old), []);
+    assert_eq!(new_spans(&old, &new), [420]);
+}

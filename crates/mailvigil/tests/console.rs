@@ -308,41 +308,27 @@ fn every_page_is_readable_on_a_telephone_in_the_dark_in_chinese_and_by_keyboard(
         "/people",
         "/me",
     ];
-    let pictures = std::env::var("MAILVIGIL_SCREENSHOTS").ok();
-    for (look, name) in [
-        (
-            Look {
-                width: 360,
-                height: 740,
-                dark: true,
-                ..Look::default()
-            },
-            "narrow-dark",
-        ),
-        (
-            Look {
-                width: 360,
-                height: 740,
-                ..Look::default()
-            },
-            "narrow",
-        ),
-        (
-            Look {
-                width: 2560,
-                height: 1300,
-                ..Look::default()
-            },
-            "wide",
-        ),
-        (
-            Look {
-                dark: true,
-                ..Look::default()
-            },
-            "dark",
-        ),
-        (Look::default(), "light"),
+    for look in [
+        Look {
+            width: 360,
+            height: 740,
+            dark: true,
+            ..Look::default()
+        },
+        Look {
+            width: 360,
+            height: 740,
+            ..Look::default()
+        },
+        Look {
+            width: 2560,
+            height: 1300,
+            ..Look::default()
+        },
+        Look {
+            dark: true,
+            ..Look::default()
+        },
     ] {
         browser.look(&look).unwrap();
         for page in pages {
@@ -355,13 +341,6 @@ fn every_page_is_readable_on_a_telephone_in_the_dark_in_chinese_and_by_keyboard(
                 "{page} is {width} wide on {}",
                 look.width
             );
-            if let Some(folder) = &pictures {
-                let file = page.trim_matches('/').replace(&id, "one").replace('/', "-");
-                let file = if file.is_empty() { "overview" } else { &file };
-                browser
-                    .screenshot(format!("{folder}/{file}-{name}.png"))
-                    .unwrap();
-            }
         }
     }
     quiet(&browser);

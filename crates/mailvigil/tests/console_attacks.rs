@@ -700,6 +700,59 @@ fn programs_act_once_per_key_and_read_only_tokens_only_read() {
     );
 }
 
+/// Five hundred browsers follow; one that does not read is left behind, and nothing piles up for it.
+#[test]
+fn five_hundred_follow_and_memory_stays_flat() {
+    use std::io::{Read as _, Write as _};
+    let bed = Bed::start(&Wish::default());
+    let admin = Web::first(&bed.vigil);
+    let before = bed.vigil.resident_kb();
+    let mut followers: Vec<std::net::TcpStream> = (0..500)
+        .map(|_| {
+            let mut stream = std::net::TcpStream::connect(("127.0.0.1", admin.port)).unwrap();
+            stream.set_read_timeout(Some(bed::PATIENCE)).unwrap();
+            let request = format!(
+                "GET /live HTTP/1.1\r\nHost: localhost\r\nCookie: {}\r\n\r\n",
+                admin.cookie
+            );
+            stream.write_all(request.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    let mut head = [0; 12];
+    for follower in &mut followers {
+        follower.read_exact(&mut head).unwrap();
+        assert_eq!(&head, b"HTTP/1.1 200");
+    }
+    let followed = bed.vigil.resident_kb();
+    for number in 0..150 {
+        let told = send(
+            bed.postfix.port(),
+            &stranger(),
+            &["bob@b.example"],
+            &bed::ordinary(&format!("Number {number}")),
+        );
+        assert!(told.accepted());
+    }
+    // Nearly all of them read nothing meanwhile.
+    let after = bed.vigil.resident_kb();
+    println!(
+        "resident: {before} kB, with 500 followers {followed} kB, after 150 messages {after} kB"
+    );
+    assert!(
+        followed < before + 40_000,
+        "{before} kB, then {followed} kB"
+    );
+    assert!(after < followed + 15_000, "{followed} kB, then {after} kB");
+    let mut text = Vec::new();
+    let mut buffer = vec![0; 65_536];
+    while !String::from_utf8_lossy(&text).contains("Number 149") {
+        let read = followers[499].read(&mut buffer).unwrap();
+        assert!(read > 0, "{}", String::from_utf8_lossy(&text));
+        text.extend(&buffer[..read]);
+    }
+}
+
 /// Whatever the document allows to be asked, and much that it does not: never an error of ours.
 #[test]
 fn no_request_makes_the_api_fail() {

@@ -290,7 +290,7 @@ fn a_message_nobody_decided_about_expires_after_its_days() {
         .collect();
     assert_eq!(left, [fresh.as_str(), young.as_str()]);
     assert!(!bodies(&bed).iter().any(|body| body.ends_with(&old)));
-    refused(&bed, &["quarantine", "release", &old], "is expired");
+    refused(&bed, &["quarantine", "release", &old], "has expired");
     let acts = bed.vigil.say(&["acts"]);
     assert!(acts.contains("nobody decided within 30 days"), "{acts}");
 

@@ -42,6 +42,8 @@ impl Desk {
     /// Open requests first, then the newest decided ones. Who may not decide sees their own.
     pub async fn requests(&self) -> Result<Vec<Request>, DeskError> {
         let mut requests = self.store().requests(200).await?;
+        // What somebody noted for themself took no second person; it stands in the log of acts.
+        requests.retain(|request| request.decided_by.as_ref() != Some(&request.who));
         if !self.author.may(Right::Approve) && !self.author.may(Right::SeeActs) {
             requests.retain(|request| request.who == self.author.who);
         }

@@ -436,3 +436,48 @@ pub fn totp_step(secret: &str, code: &str) -> Option<i64> {
 pub(crate) fn fresh_id() -> RecordId {
     RecordId::random(now())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_is_good_in_its_time_and_the_program_s_address_can_be_read() {
+        let secret = new_totp();
+        assert_eq!(secret.len(), 32);
+        let totp = totp_rs::Builder::new()
+            .with_secret(totp_rs::Secret::try_from_base32(&secret).expect("a secret"))
+            .build()
+            .expect("a generator");
+        let at = now().secs() as u64;
+        let code = |at: u64| totp.generate(at).to_string();
+        assert_eq!(totp_step(&secret, &code(at)), Some(at as i64 / 30));
+        assert!(
+            totp_step(&secret, &code(at - 30)).is_some(),
+            "clocks differ"
+        );
+        assert_eq!(totp_step(&secret, &code(at - 300)), None);
+        for wrong in ["", "12345", "abcdef", "0000000"] {
+            assert_eq!(totp_step(&secret, wrong), None, "{wrong}");
+        }
+        assert_eq!(totp_step("not base 32!", "123456"), None);
+        let url = totp_url(&secret, "ann: of accounts", "Example: Ltd").expect("an address");
+        assert!(
+            url.starts_with("otpauth://totp/") && url.contains(&secret),
+            "{url}"
+        );
+    }
+
+    #[test]
+    fn names_are_read_strictly() {
+        assert_eq!(
+            read_name(" Ann.Lee@b.example ").as_deref(),
+            Ok("ann.lee@b.example")
+        );
+        for wrong in ["", "a b", "a/b", "<b>", "a\u{202e}b", &"x".repeat(101)] {
+            assert!(read_name(wrong).is_err(), "{wrong:?}");
+        }
+        assert!(same("abc", "abc") && !same("abc", "abd") && !same("", "a"));
+        assert_ne!(secret(), secret());
+    }
+}

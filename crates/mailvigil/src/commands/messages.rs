@@ -22,8 +22,10 @@ pub async fn list(desk: &Desk, args: &MessagesArgs) -> anyhow::Result<ExitCode> 
         ));
     }
     if args.json {
-        for record in &records {
-            println!("{}", serde_json::to_string(record)?);
+        // A search leaves the facts out; a program gets the whole record.
+        for record in records {
+            let whole = desk.store().get(record.id).await?.unwrap_or(record);
+            println!("{}", serde_json::to_string(&whole)?);
         }
         return Ok(ExitCode::SUCCESS);
     }

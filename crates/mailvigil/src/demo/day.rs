@@ -410,6 +410,7 @@ impl Maker {
         let (subject, text) = CHINESE[turn % CHINESE.len()];
         let text = self.fill(text, "王建国", "文");
         let charset = [Charset::Utf8, Charset::Gb18030, Charset::Gbk, Charset::Big5][turn % 4];
+        let charset = charset.for_text(&format!("{subject}{text}"));
         let to = [format!("mei.zhang@{DOMAIN}"), format!("li.wen@{DOMAIN}")][turn % 2].clone();
         let raw_subject = turn.is_multiple_of(5);
         let draft = Draft {

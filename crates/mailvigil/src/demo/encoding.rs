@@ -31,9 +31,19 @@ impl Charset {
         }
     }
 
+    /// This charset when it has every character of the text, else the one that has all Chinese ones: a mailer would choose so too.
+    pub fn for_text(self, text: &str) -> Self {
+        let (_, _, lacks) = self.encoding().encode(text);
+        if lacks { Self::Gb18030 } else { self }
+    }
+
     /// The bytes of a text; characters a charset lacks become character references, as browsers do it.
     pub fn bytes(self, text: &str) -> Vec<u8> {
-        let encoding: &'static Encoding = match self {
+        self.encoding().encode(text).0.into_owned()
+    }
+
+    const fn encoding(self) -> &'static Encoding {
+        match self {
             Self::Utf8 => UTF_8,
             Self::Gb18030 => GB18030,
             Self::Gbk => GBK,
@@ -42,8 +52,7 @@ impl Charset {
             Self::Koi8R => KOI8_R,
             Self::Latin1 => WINDOWS_1252,
             Self::EucKr => EUC_KR,
-        };
-        encoding.encode(text).0.into_owned()
+        }
     }
 
     /// A text as one encoded word (RFC 2047).

@@ -1,0 +1,126 @@
+//! Pictures of every page of the console, over the mail of the demonstration: light, dark, narrow, Chinese.
+//!
+//!     cargo build -p mailvigil && cargo run -p mailvigil --example screenshots -- FOLDER
+//!
+//! Needs Debian's chromium and chromium-driver.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context as _, Result};
+use testkit::browser::{Browser, Look};
+
+const PASSWORD: &str = "maroon otter waltz 42";
+
+fn main() -> Result<()> {
+    let folder = std::env::args()
+        .nth(1)
+        .context("name a folder for the pictures")?;
+    let folder = PathBuf::from(folder);
+    std::fs::create_dir_all(&folder)?;
+    let data = tempfile::tempdir()?;
+    let (demo, link) = start(&data)?;
+    let taken = pictures(&folder, &link);
+    stop(demo)?;
+    taken
+}
+
+/// Starts the demonstration and waits for the link of its console.
+fn start(data: &tempfile::TempDir) -> Result<(Child, String)> {
+    let own = std::env::current_exe()?;
+    let program = own
+        .parent()
+        .and_then(|examples| examples.parent())
+        .context("the example lies beside no program")?
+        .join("mailvigil");
+    let mut demo = Command::new(&program)
+        .arg("--data")
+        .arg(data.path().join("demo"))
+        .arg("demo")
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("{} cannot be started; build it first", program.display()))?;
+    let lines = BufReader::new(demo.stdout.take().context("a pipe")?).lines();
+    for line in lines {
+        let line = line?;
+        if line.contains("/welcome?code=") {
+            return Ok((demo, line.trim().to_owned()));
+        }
+    }
+    anyhow::bail!("the demonstration ended without a link")
+}
+
+fn stop(mut demo: Child) -> Result<()> {
+    demo.kill()?;
+    demo.wait()?;
+    Ok(())
+}
+
+fn pictures(folder: &std::path::Path, link: &str) -> Result<()> {
+    let base = link.split("/welcome").next().unwrap_or_default().to_owned();
+    let browser = Browser::start_with(&Look {
+        width: 1400,
+        ..Look::default()
+    })?;
+    browser.go(link)?;
+    browser.fill("input[name=name]", "anna.lindner")?;
+    browser.fill("input[name=password]", PASSWORD)?;
+    browser.click("button.main")?;
+    browser.wait_for_text("h1", "Overview")?;
+
+    // A held message, opened with a reason.
+    browser.go(&format!("{base}/quarantine?subject=Proof"))?;
+    browser.click("td.subject a")?;
+    browser.fill(
+        "form[action$='/read'] input[name=reason]",
+        "the accountant asked",
+    )?;
+    browser.click_text("form[action$='/read'] button", "Read")?;
+    browser.wait_for("pre.mail")?;
+    let held = browser.url()?.replace(&base, "");
+    browser.go(&format!("{base}/messages?level=dangerous"))?;
+    browser.click("td.subject a")?;
+    let message = browser.url()?.replace(&base, "");
+    let pages = [
+        ("overview", "/"),
+        ("messages", "/messages"),
+        ("message", &message),
+        ("quarantine", "/quarantine"),
+        ("held", &held),
+        ("policy", "/policy"),
+        ("policy-text", "/policy/text"),
+        ("policy-history", "/policy/history"),
+        ("try", "/policy/try"),
+        ("audit", "/audit"),
+        ("people", "/people"),
+        ("me", "/me"),
+    ];
+    let looks = [
+        ("light", 1400, false),
+        ("dark", 1400, true),
+        ("narrow", 390, false),
+    ];
+    for (name, width, dark) in looks {
+        browser.look(&Look {
+            width,
+            dark,
+            ..Look::default()
+        })?;
+        for (page, path) in pages {
+            browser.go(&format!("{base}{path}"))?;
+            browser.screenshot(folder.join(format!("{page}-{name}.png")))?;
+        }
+    }
+    browser.set_cookie("lang", "zh")?;
+    browser.look(&Look {
+        width: 1400,
+        ..Look::default()
+    })?;
+    for (page, path) in [("overview", "/"), ("message", message.as_str())] {
+        browser.go(&format!("{base}{path}"))?;
+        browser.screenshot(folder.join(format!("{page}-chinese.png")))?;
+    }
+    println!("pictures lie in {}", folder.display());
+    Ok(())
+}
