@@ -9,7 +9,7 @@ use crate::page::Page;
 
 const WIDTH: usize = 960;
 const HEIGHT: usize = 200;
-const LEFT: usize = 44;
+const LEFT: usize = 60;
 const BOTTOM: usize = 22;
 /// Bars drawn at most; more hours are drawn together.
 const BARS_MAX: usize = 96;

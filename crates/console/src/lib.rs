@@ -16,6 +16,7 @@ mod assets;
 mod chart;
 mod fields;
 mod html;
+mod oidc;
 mod page;
 mod words;
 
@@ -32,6 +33,7 @@ use engine::{Desk, Engine};
 use ipnet::IpNet;
 use tokio_util::sync::CancellationToken;
 
+pub use oidc::OidcSettings;
 pub use words::{Language, missing_words};
 
 /// What the console needs to know.
@@ -44,6 +46,8 @@ pub struct Settings {
     pub proxies: Vec<IpNet>,
     /// The site's name on pages.
     pub site_name: String,
+    /// Single sign-on; `None` is off.
+    pub oidc: Option<OidcSettings>,
 }
 
 impl Settings {

@@ -265,6 +265,7 @@ async fn pages(store: Store, middle: &Record) {
         url: "http://localhost".into(),
         proxies: Vec::new(),
         site_name: String::new(),
+        oidc: None,
     };
     let router = console::router(
         desk,

@@ -148,7 +148,7 @@ impl Service {
             store.clone(),
             Author::at_the_machine("console"),
         );
-        let mut settings = console_settings(&self.config);
+        let mut settings = console_settings(&self.config)?;
         if address.port() == 0 {
             settings.url = format!("http://{}", listener.local_addr()?);
         }
@@ -311,13 +311,32 @@ pub fn gate(config: &Config, store: Store) -> anyhow::Result<Gate> {
 }
 
 /// What the console needs to know.
-fn console_settings(config: &Config) -> console::Settings {
+fn console_settings(config: &Config) -> anyhow::Result<console::Settings> {
     let console = &config.console;
-    console::Settings {
+    let oidc = match &console.oidc {
+        None => None,
+        Some(oidc) => {
+            let file = &oidc.client_secret_file;
+            let secret = std::fs::read_to_string(file).with_context(|| {
+                format!(
+                    "{} (console.oidc.client_secret_file) cannot be read",
+                    file.display()
+                )
+            })?;
+            Some(console::OidcSettings {
+                issuer: oidc.issuer.clone(),
+                client_id: oidc.client_id.clone(),
+                client_secret: mail::Secret::new(secret.trim().to_owned()),
+                name_claim: oidc.name_claim.clone(),
+            })
+        }
+    };
+    Ok(console::Settings {
+        oidc,
         url: console.url.clone(),
         proxies: console.proxies.clone(),
         site_name: console.site_name.clone(),
-    }
+    })
 }
 
 /// Takes over newer policy versions, and tells the store by which version this node judges, so that

@@ -9,19 +9,22 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use engine::Right;
-use engine::gate::{Attempt, GateError, author};
+use engine::gate::{Attempt, GateError, author, same};
 
 use super::own_path;
 use crate::Shared;
 use crate::error::show;
 use crate::fields::Fields;
+use crate::oidc::{self, Errand};
 use crate::page::Page;
-use crate::visitor::{Sent, Stranger, session_cookie};
+use crate::visitor::{Sent, Stranger, cookie, session_cookie};
 use crate::words::Language;
 
 pub(crate) fn router() -> Router<Arc<Shared>> {
     Router::new()
         .route("/login", get(ask).post(log_in))
+        .route("/login/oidc", get(sign_on))
+        .route("/login/oidc/back", get(signed_on))
         .route("/logout", post(log_out))
         .route("/welcome", get(welcome).post(accept))
         .route("/look", post(look))
@@ -37,6 +40,8 @@ struct LoginPage<'p> {
     code_needed: bool,
     /// Nobody is entered yet.
     nobody: bool,
+    /// There is a single sign-on.
+    sso: bool,
 }
 
 async fn ask(
@@ -68,6 +73,7 @@ async fn login_page(
         problem: problem.to_owned(),
         code_needed,
         nobody: people.is_ok_and(|people| people.is_empty()),
+        sso: shared.settings.oidc.is_some(),
     })
 }
 
@@ -135,6 +141,105 @@ fn enter(shared: &Shared, cookie: &str, to: &str) -> Response {
         answer.headers_mut().append(header::SET_COOKIE, value);
     }
     answer
+}
+
+/// The cookie that a browser takes to the provider and back.
+const ERRAND: &str = "mailvigil-errand";
+
+fn errand_cookie(secure: bool, value: &str) -> String {
+    let secure = if secure { "; Secure" } else { "" };
+    let age = if value.is_empty() { 0 } else { 600 };
+    format!("{ERRAND}={value}; Path=/login/oidc; Max-Age={age}; HttpOnly; SameSite=Lax{secure}")
+}
+
+fn back_url(shared: &Shared) -> String {
+    format!("{}/login/oidc/back", shared.settings.url)
+}
+
+/// Sends the browser to the provider.
+async fn sign_on(State(shared): State<Arc<Shared>>, stranger: Stranger) -> Response {
+    let Some(settings) = shared.settings.oidc.clone() else {
+        return crate::error::Fault::status(&stranger.page, StatusCode::NOT_FOUND, "")
+            .into_response();
+    };
+    let errand = Errand::new();
+    let (redirect, taken) = (back_url(&shared), errand.clone());
+    let begun =
+        tokio::task::spawn_blocking(move || oidc::begin(&settings, &redirect, &taken)).await;
+    match begun {
+        Ok(Ok(to)) => {
+            let mut answer = Redirect::to(&to).into_response();
+            let cookie = errand_cookie(shared.settings.is_secure(), &errand.cookie());
+            if let Ok(value) = HeaderValue::from_str(&cookie) {
+                answer.headers_mut().append(header::SET_COOKIE, value);
+            }
+            answer
+        }
+        Ok(Err(why)) => {
+            tracing::error!("single sign-on does not work: {why}");
+            sso_failed(&shared, &stranger.page, "login.sso_away").await
+        }
+        Err(_) => sso_failed(&shared, &stranger.page, "login.sso_away").await,
+    }
+}
+
+async fn sso_failed(shared: &Shared, page: &Page, key: &str) -> Response {
+    let shown = login_page(shared, page, "/", "", page.t(key), false).await;
+    (StatusCode::UNAUTHORIZED, shown).into_response()
+}
+
+/// The browser comes back from the provider.
+async fn signed_on(
+    State(shared): State<Arc<Shared>>,
+    stranger: Stranger,
+    headers: axum::http::HeaderMap,
+    axum::extract::RawQuery(query): axum::extract::RawQuery,
+) -> Response {
+    let page = &stranger.page;
+    let fields = Fields::read(&query.unwrap_or_default());
+    let errand = cookie(&headers, ERRAND).and_then(|cookie| Errand::read(&cookie));
+    let (Some(settings), Some(errand)) = (shared.settings.oidc.clone(), errand) else {
+        return sso_failed(&shared, page, "login.sso_again").await;
+    };
+    if !same(fields.get("state"), &errand.state) || fields.get("code").is_empty() {
+        return sso_failed(&shared, page, "login.sso_again").await;
+    }
+    let (redirect, code) = (back_url(&shared), fields.get("code").to_owned());
+    let asked = tokio::task::spawn_blocking(move || {
+        oidc::end(&settings, &redirect, &errand, &code, engine::clock::now())
+    });
+    let known = match asked.await {
+        Ok(Ok(known)) => known,
+        Ok(Err(why)) => {
+            tracing::warn!("a single sign-on was refused: {why}");
+            return sso_failed(&shared, page, "login.sso_again").await;
+        }
+        Err(_) => return sso_failed(&shared, page, "login.sso_away").await,
+    };
+    let begun = shared
+        .gate
+        .vouched(
+            &known.subject,
+            known.name.as_deref(),
+            stranger.place,
+            &stranger.agent,
+            stranger.cookie.as_deref(),
+        )
+        .await;
+    match begun {
+        Ok(session) => {
+            let mut answer = enter(&shared, &session, "/");
+            let gone = errand_cookie(shared.settings.is_secure(), "");
+            if let Ok(value) = HeaderValue::from_str(&gone) {
+                answer.headers_mut().append(header::SET_COOKIE, value);
+            }
+            answer
+        }
+        Err(GateError::Store(error)) => {
+            crate::error::Fault::new(page, error.into()).into_response()
+        }
+        Err(_) => sso_failed(&shared, page, "login.sso_unknown").await,
+    }
 }
 
 async fn log_out(State(shared): State<Arc<Shared>>, sent: Sent) -> Response {

@@ -183,6 +183,54 @@ impl Gate {
         Ok(cookie)
     }
 
+    /// Begins a session for somebody whom a single sign-on provider vouches for. The first time they are found by the name they were
+    /// entered under, and bound to who they are there; after that only this binding counts.
+    pub async fn vouched(
+        &self,
+        subject: &str,
+        name: Option<&str>,
+        place: IpAddr,
+        agent: &str,
+        replaces: Option<&str>,
+    ) -> Result<String, GateError> {
+        let person = match self.store.person_by_subject(subject).await? {
+            Some(person) => person,
+            None => self.bind(subject, name, place).await?,
+        };
+        if person.disabled {
+            return Err(GateError::Wrong);
+        }
+        self.begin(&person, "single sign-on", place, agent, replaces)
+            .await
+    }
+
+    async fn bind(
+        &self,
+        subject: &str,
+        name: Option<&str>,
+        place: IpAddr,
+    ) -> Result<Person, GateError> {
+        let person = match name {
+            Some(name) => self.store.person(name).await?,
+            None => None,
+        };
+        // Somebody who is bound already is not bound again by a name that was given to another.
+        let free = person.filter(|person| person.subject.is_none() && !person.disabled);
+        let Some(mut person) = free else {
+            return Err(self
+                .refuse(
+                    name.unwrap_or(subject),
+                    place,
+                    "single sign-on, nobody of that name",
+                )
+                .await);
+        };
+        person.subject = Some(subject.to_owned());
+        let act = self.act(&person.name, place, "sso-bound", subject, &person.name);
+        self.store.change_person(&person, false, &act).await?;
+        Ok(person)
+    }
+
     /// Who comes with this cookie? Prolongs the session.
     pub async fn who(&self, cookie: &str) -> Result<Option<Login>, StoreError> {
         let at = now();

@@ -22,8 +22,56 @@ pub struct ConsoleConfig {
     pub care: Care,
     /// Hashes of breached passwords.
     pub breached_passwords: Option<PathBuf>,
+    /// Single sign-on: issuer, client id, file of the client secret, claim of the name. `None` is off.
+    pub oidc: Option<Oidc>,
     /// Digest mail to mailbox owners; `None` is off.
     pub digest: Option<DigestSettings>,
+}
+
+/// `[console.oidc]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Oidc {
+    /// The provider's issuer.
+    pub issuer: String,
+    /// Our name there.
+    pub client_id: String,
+    /// The file that holds our password there.
+    pub client_secret_file: PathBuf,
+    /// The claim that holds the name people are entered under.
+    pub name_claim: String,
+}
+
+impl Oidc {
+    fn read(section: Section<'_, '_>) -> Option<Self> {
+        let issuer = section.required("issuer", "the provider's issuer, https://…", |text| {
+            let local = ["http://127.0.0.1:", "http://localhost:"];
+            let good =
+                text.starts_with("https://") || local.iter().any(|own| text.starts_with(own));
+            good.then(|| text.to_owned())
+                .ok_or("is not reached over TLS")
+        });
+        let some = |text: &str| {
+            if text.is_empty() {
+                Err("is empty")
+            } else {
+                Ok(text.to_owned())
+            }
+        };
+        let client_id = section.required("client_id", "our name at the provider", some);
+        let file = section.required(
+            "client_secret_file",
+            "a file that holds the secret",
+            super::path,
+        );
+        let claim = section.text("name_claim", "\"email\" or \"preferred_username\"", some);
+        section.finish();
+        Some(Self {
+            issuer: issuer?,
+            client_id: client_id?,
+            client_secret_file: file?,
+            name_claim: claim.unwrap_or_else(|| "email".to_owned()),
+        })
+    }
 }
 
 impl ConsoleConfig {
@@ -72,6 +120,7 @@ impl ConsoleConfig {
                 "digest_from = \"quarantine@example.org\" and url = \"https://…\" beside it",
             );
         }
+        let oidc = section.maybe_section("oidc").and_then(Oidc::read);
         section.finish();
         let url = url.unwrap_or_else(|| {
             listen.map_or_else(String::new, |listen| format!("http://{listen}"))
@@ -87,6 +136,7 @@ impl ConsoleConfig {
             listen,
             url,
             digest,
+            oidc,
             proxies,
             site_name,
             care: Care {
