@@ -13,7 +13,7 @@ use mail::message::Hop;
 use mail::verdict::Demand;
 use mail::{Address, Domain, Fate, Level, Record, RecordId};
 
-use super::{done, next, time};
+use super::{done, time};
 use crate::Shared;
 use crate::error::{Fault, show};
 use crate::fields::Fields;
@@ -72,7 +72,7 @@ async fn list(visitor: Visitor, RawQuery(query): RawQuery) -> Response {
             problems,
             next: page
                 .next
-                .map(|before| next(&fields, &before.to_string()))
+                .map(|before| fields.with("before", &before.to_string()))
                 .unwrap_or_default(),
             hints: hints.iter().map(|hint| hint_in_words(p, hint)).collect(),
             page,

@@ -17,7 +17,6 @@ use axum::response::{IntoResponse, Redirect, Response};
 use mail::{Level, Timestamp};
 
 use crate::Shared;
-use crate::fields::Fields;
 
 /// Levels, as forms list them.
 pub(crate) const LEVELS: [Level; 3] = [Level::Ordinary, Level::Suspicious, Level::Dangerous];
@@ -114,11 +113,6 @@ pub(crate) fn time(text: &str, now: Timestamp) -> Option<Timestamp> {
 pub(crate) use audit::export_body;
 pub(crate) use messages::read_level as level;
 pub(crate) use quarantine::download;
-
-/// A page's address with the same filters and another beginning.
-pub(crate) fn next(fields: &Fields, before: &str) -> String {
-    fields.with("before", before)
-}
 
 #[cfg(test)]
 mod tests {

@@ -21,8 +21,6 @@ pub struct MessageView {
     pub labels: Vec<Label>,
     /// What people did about it.
     pub acts: Vec<ChainedAct>,
-    /// Why the message is not found further on, or what to look at next.
-    pub hints: Vec<Hint>,
 }
 
 /// What an empty search can still say.
@@ -142,7 +140,6 @@ impl Desk {
             same,
             labels: self.store().labels(record.id).await?,
             acts: self.acts_on(&id).await?,
-            hints: Vec::new(),
             record,
         })
     }
