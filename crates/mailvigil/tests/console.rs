@@ -413,6 +413,8 @@ fn hostile_mail_does_nothing() {
     browser
         .click_text("form[action$='/read'] button", "Read")
         .unwrap();
+    // Going on before the form has arrived would take it back.
+    browser.wait_for("nav.tabs").unwrap();
     let (message, html, source) = (
         format!("/messages/{id}"),
         format!("{item}?view=html"),
