@@ -78,14 +78,28 @@ pub struct WindowFact {
 pub enum Place {
     /// The decoded subject.
     Subject,
-    /// Text of the body parts.
+    /// Text of the body parts, as it is seen.
     Body,
+    /// Text of HTML that is there and not seen.
+    Hidden,
     /// Text of attachments.
     Attachment,
     /// An attachment's file name.
     FileName,
+    /// A link, as a browser would ask for it.
+    Url,
     /// A header field, by lower-case name.
     Header(String),
+}
+
+impl Place {
+    /// Is it part of what one person wrote to another, rather than of the envelope of it?
+    pub const fn is_body(&self) -> bool {
+        match self {
+            Self::Body | Self::Hidden | Self::Attachment | Self::Url => true,
+            Self::Subject | Self::FileName | Self::Header(_) => false,
+        }
+    }
 }
 
 impl std::fmt::Display for Place {
@@ -93,6 +107,8 @@ impl std::fmt::Display for Place {
         match self {
             Self::Subject => f.write_str("subject"),
             Self::Body => f.write_str("body"),
+            Self::Hidden => f.write_str("hidden text"),
+            Self::Url => f.write_str("link"),
             Self::Attachment => f.write_str("attachment"),
             Self::FileName => f.write_str("file name"),
             Self::Header(name) => write!(f, "header {name}"),
@@ -119,12 +135,18 @@ pub struct Hit {
 }
 
 impl Facts {
-    /// Takes off what hits quote from body or attachments: a summary holds no body.
+    /// Takes off what is quoted from body or attachments: a summary holds no body. Of links the host stays, of contacts their kind.
     pub fn without_quotes(&mut self) {
         for hit in &mut self.hits {
-            if matches!(hit.place, Place::Body | Place::Attachment) {
+            if hit.place.is_body() {
                 hit.evidence.clear();
             }
+        }
+        for link in &mut self.message.links {
+            link.url.clear();
+        }
+        for contact in &mut self.message.contacts {
+            contact.value.clear();
         }
     }
 }

@@ -20,6 +20,8 @@ pub mod envelope;
 pub mod message;
 pub mod text;
 
+mod html;
+
 pub mod facts;
 pub mod verdict;
 
@@ -32,7 +34,7 @@ pub use facts::{Facts, Hit, Place, WindowFact, WindowKey};
 pub use id::RecordId;
 pub use known::Known;
 pub use limits::Limits;
-pub use message::{Message, Opened, OpenedPart, PartBytes, part_bytes};
+pub use message::{File, Message, Opened, OpenedPart, PartBytes, Reading, part_bytes};
 pub use record::{Fate, Record};
 pub use secret::Secret;
 pub use time::Timestamp;

@@ -46,6 +46,32 @@ pub struct Limits {
     pub text_bytes_max: usize,
     /// `Received` fields read as hops.
     pub hops_max: usize,
+    /// Links kept.
+    pub links_max: usize,
+    /// Telephone numbers and wallets kept.
+    pub contacts_max: usize,
+
+    // Documents, archives and pictures, read in processes of their own.
+    /// Parts of one message that are read so; later ones are not looked into.
+    pub documents_max: usize,
+    /// Largest part read so, bytes.
+    pub document_bytes_max: usize,
+    /// Archives in archives, messages in archives and so on, that are opened.
+    pub document_depth_max: usize,
+    /// Files looked at inside one part, at all depths together.
+    pub document_entries_max: usize,
+    /// Bytes unpacked of one part, at all depths together.
+    pub document_unpacked_bytes_max: usize,
+    /// Time for one part, milliseconds; then its reader is ended.
+    pub document_ms: u64,
+    /// Time for all parts of a message, milliseconds; what is not read by then is not looked into.
+    pub documents_ms: u64,
+    /// Memory of one reader, bytes.
+    pub document_memory_bytes: u64,
+    /// Readers at work at once; further parts wait.
+    pub document_readers_max: usize,
+    /// Pixels of a picture in which codes are looked for.
+    pub picture_pixels_max: u64,
 
     // Judging.
     /// Positions kept per matched term (for `near` and for evidence).
@@ -95,6 +121,18 @@ impl Default for Limits {
             part_text_bytes_max: 1 << 20,
             text_bytes_max: 4 << 20,
             hops_max: 100,
+            links_max: 500,
+            contacts_max: 50,
+            documents_max: 50,
+            document_bytes_max: 32 << 20,
+            document_depth_max: 6,
+            document_entries_max: 1000,
+            document_unpacked_bytes_max: 64 << 20,
+            document_ms: 3000,
+            documents_ms: 6000,
+            document_memory_bytes: 512 << 20,
+            document_readers_max: 4,
+            picture_pixels_max: 12_000_000,
             positions_per_hit_max: 32,
             hits_max: 1000,
             evidence_chars_max: 200,

@@ -183,7 +183,7 @@ impl Verdict {
             .iter_mut()
             .flat_map(|reason| &mut reason.evidence)
         {
-            if matches!(evidence.place, Some(Place::Body | Place::Attachment)) {
+            if evidence.place.as_ref().is_some_and(Place::is_body) {
                 evidence.quote = None;
             }
         }

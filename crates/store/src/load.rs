@@ -83,7 +83,7 @@ impl Store {
                     "SET statement_timeout = 0",
                     "ALTER TABLE terms ADD PRIMARY KEY (term, record_id)",
                     "ANALYZE",
-                    "SET statement_timeout = 10000",
+                    "RESET statement_timeout",
                 ],
             )
         };
@@ -212,9 +212,18 @@ impl Store {
             return Ok(());
         };
         let mut connection = pool.acquire().await?;
-        let mut copy = connection.copy_in_raw(sql).await?;
-        copy.send(text.into_bytes()).await?;
-        copy.finish().await?;
+        // A checkpoint in the midst of a load may hold one piece up for longer than a question may take.
+        for sql in ["SET statement_timeout = 0", sql, "RESET statement_timeout"] {
+            if sql.starts_with("COPY") {
+                let mut copy = connection.copy_in_raw(sql).await?;
+                copy.send(text.as_bytes()).await?;
+                copy.finish().await?;
+            } else {
+                sqlx::query(AssertSqlSafe(sql.to_owned()))
+                    .execute(&mut *connection)
+                    .await?;
+            }
+        }
         Ok(())
     }
 }

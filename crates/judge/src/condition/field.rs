@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use mail::message::{Mailbox, Oddity};
+use mail::message::Mailbox;
 use mail::{Address, Facts};
 
 use super::Value;
@@ -34,12 +34,18 @@ pub(crate) enum Field {
     RecipientCount,
     PartType,
     FileName,
+    RealType,
+    Finding,
+    LinkHost,
+    LinkDomain,
+    LinkOddity,
+    Contact,
     Oddity,
     Header(String),
 }
 
 /// Name and meaning of every field; the manual's table is made from it.
-pub(crate) const FIELDS: [(&str, Field, &str); 25] = [
+pub(crate) const FIELDS: [(&str, Field, &str); 31] = [
     (
         "envelope-from",
         Field::EnvelopeFrom,
@@ -93,6 +99,28 @@ pub(crate) const FIELDS: [(&str, Field, &str); 25] = [
     ("part-type", Field::PartType, "declared types of the parts"),
     ("file-name", Field::FileName, "file names of attachments"),
     (
+        "real-type",
+        Field::RealType,
+        "types of the parts by their content, also inside archives",
+    ),
+    (
+        "finding",
+        Field::Finding,
+        "what was found by looking into parts, e.g. macro, encrypted, program, disguised, bomb",
+    ),
+    ("link-host", Field::LinkHost, "hosts that links lead to"),
+    ("link-domain", Field::LinkDomain, "their registered domains"),
+    (
+        "link-oddity",
+        Field::LinkOddity,
+        "what is odd about links, e.g. shows-other-domain, address-host, lookalike, shortener",
+    ),
+    (
+        "contact",
+        Field::Contact,
+        "kinds of contacts named: phone, bitcoin, ethereum, tron, litecoin, monero",
+    ),
+    (
         "oddity",
         Field::Oddity,
         "what is malformed, e.g. no-date, bad-encoding",
@@ -141,6 +169,12 @@ impl Field {
             | Self::RecipientCount
             | Self::PartType
             | Self::FileName
+            | Self::RealType
+            | Self::Finding
+            | Self::LinkHost
+            | Self::LinkDomain
+            | Self::LinkOddity
+            | Self::Contact
             | Self::Oddity
             | Self::Header(_) => true,
         }
@@ -217,7 +251,39 @@ impl Field {
             Self::Oddity => message
                 .oddities
                 .iter()
-                .map(|oddity| Value::Text(Cow::Owned(oddity_name(*oddity))))
+                .map(|oddity| Value::Text(Cow::Owned(oddity.name())))
+                .any(each),
+            Self::RealType => message
+                .parts
+                .iter()
+                .filter_map(|part| text(part.real_type.as_deref()))
+                .any(each),
+            Self::Finding => message
+                .parts
+                .iter()
+                .flat_map(|part| &part.findings)
+                .map(|finding| Value::Text(Cow::Owned(finding.name())))
+                .any(each),
+            Self::LinkHost => message
+                .links
+                .iter()
+                .filter_map(|link| text(Some(&link.host)))
+                .any(each),
+            Self::LinkDomain => message
+                .links
+                .iter()
+                .filter_map(|link| text(Some(&link.domain)))
+                .any(each),
+            Self::LinkOddity => message
+                .links
+                .iter()
+                .flat_map(|link| &link.oddities)
+                .map(|oddity| Value::Text(Cow::Owned(oddity.name())))
+                .any(each),
+            Self::Contact => message
+                .contacts
+                .iter()
+                .map(|contact| Value::Text(Cow::Owned(contact.kind.name())))
                 .any(each),
             Self::Header(name) => message
                 .headers
@@ -233,16 +299,4 @@ fn text(value: Option<&str>) -> Option<Value<'_>> {
     value
         .filter(|value| !value.is_empty())
         .map(|value| Value::Text(Cow::Borrowed(value)))
-}
-
-/// `BadEncoding` is `bad-encoding`, as everywhere in records.
-pub(crate) fn oddity_name(oddity: Oddity) -> String {
-    let mut name = String::new();
-    for c in format!("{oddity:?}").chars() {
-        if c.is_ascii_uppercase() && !name.is_empty() {
-            name.push('-');
-        }
-        name.push(c.to_ascii_lowercase());
-    }
-    name
 }

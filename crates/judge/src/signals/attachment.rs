@@ -1,38 +1,8 @@
-//! Signals about attachments, by name and declared type. What they really hold is read by later work.
+//! Signals about attachments: by name, by declared type, and by what was found in them.
 
-use mail::message::Part;
+use mail::message::{Finding, Part, ending, runs_by_name};
 use mail::{Facts, Site};
 
-/// Windows starts these when they are opened.
-const PROGRAMS: [&str; 27] = [
-    "exe",
-    "scr",
-    "com",
-    "pif",
-    "bat",
-    "cmd",
-    "vbs",
-    "vbe",
-    "js",
-    "jse",
-    "wsf",
-    "wsh",
-    "hta",
-    "msi",
-    "msp",
-    "cpl",
-    "jar",
-    "ps1",
-    "reg",
-    "dll",
-    "gadget",
-    "application",
-    "msc",
-    "sct",
-    "ws",
-    "xll",
-    "appx",
-];
 /// Office documents that may hold macros, by their ending.
 const MACRO_DOCUMENTS: [&str; 10] = [
     "docm", "dotm", "xlsm", "xltm", "xlsb", "xlam", "pptm", "potm", "ppsm", "sldm",
@@ -44,21 +14,6 @@ const HARMLESS: [&str; 16] = [
     "pdf", "doc", "docx", "xls", "xlsx", "ppt", "txt", "jpg", "jpeg", "png", "gif", "mp3", "mp4",
     "zip", "csv", "htm",
 ];
-
-fn ending(name: &str) -> String {
-    // Trailing dots and spaces are dropped by Windows; direction marks are what hides an ending.
-    let visible: String = name
-        .chars()
-        .filter(|c| !mail::text::is_invisible(*c))
-        .collect();
-    visible
-        .trim_end_matches(['.', ' '])
-        .rsplit('.')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase()
-}
 
 fn named(facts: &Facts, wanted: impl Fn(&Part, &str) -> bool) -> Option<String> {
     let names = facts
@@ -72,14 +27,67 @@ fn named(facts: &Facts, wanted: impl Fn(&Part, &str) -> bool) -> Option<String> 
         .map(|(_, name)| name.chars().take(120).collect())
 }
 
+/// The first part of which this was found, by its name, else its place.
+fn with(facts: &Facts, wanted: &[Finding]) -> Option<String> {
+    let mut parts = facts.message.parts.iter();
+    let part = parts.find(|part| part.findings.iter().any(|found| wanted.contains(found)))?;
+    let name = part.file_name.as_deref().unwrap_or_default();
+    let kind = part.real_type.as_deref().unwrap_or(&part.content_type);
+    let shown: String = name.chars().take(120).collect();
+    Some(match (shown.is_empty(), part.path.contains('/')) {
+        (true, _) => format!("part {}, {kind}", part.path),
+        (false, false) => format!("{shown}, {kind}"),
+        (false, true) => format!(
+            "{shown}, {kind}, inside part {}",
+            part.path.split('/').next().unwrap_or_default()
+        ),
+    })
+}
+
 pub(super) fn executable(facts: &Facts, _: &Site) -> Option<String> {
-    named(facts, |_, name| PROGRAMS.contains(&ending(name).as_str()))
+    with(facts, &[Finding::Program])
+}
+
+pub(super) fn disguised(facts: &Facts, _: &Site) -> Option<String> {
+    with(facts, &[Finding::Disguised])
+}
+
+pub(super) fn macro_runs_itself(facts: &Facts, _: &Site) -> Option<String> {
+    with(facts, &[Finding::MacroRunsItself])
+}
+
+pub(super) fn fetches_remote(facts: &Facts, _: &Site) -> Option<String> {
+    with(facts, &[Finding::FetchesRemote])
+}
+
+pub(super) fn encrypted(facts: &Facts, _: &Site) -> Option<String> {
+    with(facts, &[Finding::Encrypted])
+}
+
+pub(super) fn bomb(facts: &Facts, _: &Site) -> Option<String> {
+    with(
+        facts,
+        &[Finding::Bomb, Finding::TooDeep, Finding::ReaderDied],
+    )
+}
+
+pub(super) fn qr_code(facts: &Facts, _: &Site) -> Option<String> {
+    with(facts, &[Finding::QrCode])
+}
+
+pub(super) fn asks_password(facts: &Facts, _: &Site) -> Option<String> {
+    with(facts, &[Finding::AsksPassword])
+}
+
+/// Pages in mail have no use for scripts; attached ones are how phishing pages are brought along.
+pub(super) fn script(facts: &Facts, _: &Site) -> Option<String> {
+    with(facts, &[Finding::Script])
 }
 
 pub(super) fn double_extension(facts: &Facts, _: &Site) -> Option<String> {
     named(facts, |_, name| {
         let last = ending(name);
-        let dangerous = PROGRAMS.contains(&last.as_str())
+        let dangerous = runs_by_name(name)
             || IMAGES.contains(&last.as_str())
             || ["html", "shtml"].contains(&last.as_str());
         let before = name.to_ascii_lowercase();
@@ -96,9 +104,11 @@ pub(super) fn double_extension(facts: &Facts, _: &Site) -> Option<String> {
 }
 
 pub(super) fn macro_document(facts: &Facts, _: &Site) -> Option<String> {
-    named(facts, |part, name| {
-        MACRO_DOCUMENTS.contains(&ending(name).as_str())
-            || part.content_type.contains("macroenabled")
+    with(facts, &[Finding::Macro]).or_else(|| {
+        named(facts, |part, name| {
+            MACRO_DOCUMENTS.contains(&ending(name).as_str())
+                || part.content_type.contains("macroenabled")
+        })
     })
 }
 

@@ -139,7 +139,7 @@ pub(super) fn broken_structure(facts: &Facts, _: &Site) -> Option<String> {
         .oddities
         .iter()
         .filter(|oddity| broken.contains(oddity))
-        .map(|oddity| crate::condition::field::oddity_name(*oddity))
+        .map(|oddity| oddity.name())
         .collect();
     (!found.is_empty()).then(|| found.join(", "))
 }

@@ -7,6 +7,7 @@
 use mail::{Facts, Site};
 
 mod attachment;
+mod content;
 mod header;
 mod path;
 mod sender;
@@ -26,7 +27,7 @@ pub struct Signal {
 }
 
 /// Every signal, by topic.
-pub const SIGNALS: [Signal; 26] = [
+pub const SIGNALS: [Signal; 45] = [
     // Who says who sends.
     Signal {
         id: "reply-to-other-domain",
@@ -161,6 +162,121 @@ pub const SIGNALS: [Signal; 26] = [
         weight: 3.0,
         text: "A disk image or shortcut as attachment, made to get past marks of origin",
         sees: attachment::disk_image,
+    },
+    Signal {
+        id: "disguised-attachment",
+        weight: 2.0,
+        text: "An attachment is of another kind than it says",
+        sees: attachment::disguised,
+    },
+    Signal {
+        id: "macro-runs-itself",
+        weight: 2.5,
+        text: "A macro in an attachment runs as soon as it is opened",
+        sees: attachment::macro_runs_itself,
+    },
+    Signal {
+        id: "attachment-fetches-remote",
+        weight: 2.0,
+        text: "An attachment fetches a template or object from elsewhere when it is opened",
+        sees: attachment::fetches_remote,
+    },
+    Signal {
+        id: "encrypted-attachment",
+        weight: 1.0,
+        text: "An attachment is encrypted, so that nobody on the way can look inside",
+        sees: attachment::encrypted,
+    },
+    Signal {
+        id: "attachment-bomb",
+        weight: 3.0,
+        text: "An attachment is built to overload whoever opens it",
+        sees: attachment::bomb,
+    },
+    Signal {
+        id: "qr-code",
+        weight: 1.0,
+        text: "A picture holds a code that leads to a link",
+        sees: attachment::qr_code,
+    },
+    Signal {
+        id: "asks-password",
+        weight: 2.5,
+        text: "A form in the message asks for a password",
+        sees: attachment::asks_password,
+    },
+    Signal {
+        id: "script",
+        weight: 1.0,
+        text: "The message or an attachment carries a script",
+        sees: attachment::script,
+    },
+    // What is written.
+    Signal {
+        id: "link-shows-other-domain",
+        weight: 1.5,
+        text: "The text of a link names another domain than it leads to",
+        sees: content::link_shows_other_domain,
+    },
+    Signal {
+        id: "link-to-address",
+        weight: 1.5,
+        text: "A link leads to a bare address instead of a name",
+        sees: content::link_to_address,
+    },
+    Signal {
+        id: "link-lookalike",
+        weight: 2.5,
+        text: "A link leads to a name in letters that look like others",
+        sees: content::link_lookalike,
+    },
+    Signal {
+        id: "link-user-info",
+        weight: 2.0,
+        text: "A link hides its host behind an @",
+        sees: content::link_user_info,
+    },
+    Signal {
+        id: "link-odd-port",
+        weight: 0.8,
+        text: "A link leads to an unusual port",
+        sees: content::link_odd_port,
+    },
+    Signal {
+        id: "link-holds-page",
+        weight: 1.5,
+        text: "A link carries its whole page or a script",
+        sees: content::link_holds_page,
+    },
+    Signal {
+        id: "link-shortener",
+        weight: 0.3,
+        text: "A link leads through a shortener",
+        sees: content::link_shortener,
+    },
+    Signal {
+        id: "form-in-mail",
+        weight: 1.0,
+        text: "The message carries a form to be filled in",
+        sees: content::form_in_mail,
+    },
+    Signal {
+        id: "words-disguised",
+        weight: 2.0,
+        text: "Words are written with foreign letters, invisible characters or spaced out",
+        sees: content::words_disguised,
+    },
+    Signal {
+        id: "hidden-text",
+        weight: 0.8,
+        text: "Much text that is there and not seen",
+        sees: content::hidden_text,
+    },
+    Signal {
+        id: "wallet",
+        weight: 0.5,
+        text: "Names a wallet to pay to",
+        sees: content::wallet,
     },
     // The way it came.
     Signal {

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::text::Text;
 use crate::{Address, Timestamp};
 
 // In the order of reading.
@@ -19,11 +20,20 @@ mod charset;
 mod open;
 mod parts;
 
+mod contact;
+mod kind;
+mod link;
+mod reading;
+
 #[cfg(test)]
 mod tests;
 
+pub use contact::{Contact, ContactKind};
 pub use guard::body_start;
+pub use kind::{Finding, OLE, RTF, ZIP, ending, is_disguised, is_program, real_type, runs_by_name};
+pub use link::{Link, LinkFrom, LinkOddity};
 pub use open::{Opened, OpenedPart, PartBytes, part_bytes};
+pub use reading::{Inside, Reading};
 
 /// One message as read from its bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +64,18 @@ pub struct Message {
     pub received: Vec<Hop>,
     /// MIME parts, depth first; nested messages' parts included.
     pub parts: Vec<Part>,
+    /// Where it leads, each place once.
+    #[serde(default)]
+    pub links: Vec<Link>,
+    /// What it asks to be answered by or paid to.
+    #[serde(default)]
+    pub contacts: Vec<Contact>,
+    /// How often its text hides words: characters without width inside them, letters of other scripts, spaced-out words.
+    #[serde(default)]
+    pub disguises: u32,
+    /// Words of HTML that are there and not seen.
+    #[serde(default)]
+    pub hidden_words: u32,
     /// What was odd, in the order met, each once.
     pub oddities: Vec<Oddity>,
 }
@@ -96,7 +118,8 @@ pub struct Hop {
 /// One leaf of the MIME tree.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
-    /// Its place: `1`, `2.1`; a nested message's parts continue the number of the part that holds it.
+    /// Its place: `1`, `2.1`; a nested message's parts continue the number of the part that holds it. What is inside a
+    /// container stands behind a slash: `2/1` is the first file of the archive `2`.
     pub path: String,
     /// Declared type in lower case: `text/plain`; `text/plain` when nothing is declared.
     pub content_type: String,
@@ -108,10 +131,19 @@ pub struct Part {
     pub role: Role,
     /// Decoded bytes.
     pub size_bytes: u64,
+    /// What its bytes are, whatever is declared; `None` for plain text and for what is not known.
+    #[serde(default)]
+    pub real_type: Option<String>,
+    /// What was found out by looking into it, each once.
+    #[serde(default)]
+    pub findings: Vec<Finding>,
     /// Decoded text when the part carries text, HTML reduced to what is read. Never recorded: it is
     /// the content of somebody's mail (see `Record`).
     #[serde(skip)]
-    pub text: Option<String>,
+    pub text: Option<Text>,
+    /// Text of HTML that is there and not seen. Never recorded.
+    #[serde(skip)]
+    pub hidden: Option<Text>,
 }
 
 /// What a part is for.
@@ -164,6 +196,57 @@ pub enum Oddity {
     TooManyHeaders,
     /// A header value or a text longer than the limit; the rest was not looked at.
     Cut,
+}
+
+/// The bytes of a part that needs a reader of its own: a document, an archive, a picture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct File {
+    /// Its place in [`Message::parts`].
+    pub part: usize,
+    /// Its decoded bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// `MacroRunsItself` is `macro-runs-itself`.
+fn kebab(camel: &str) -> String {
+    let mut name = String::new();
+    for c in camel.chars() {
+        if c.is_ascii_uppercase() && !name.is_empty() {
+            name.push('-');
+        }
+        name.push(c.to_ascii_lowercase());
+    }
+    name
+}
+
+impl Oddity {
+    /// `BadEncoding` is `bad-encoding`, as everywhere in records.
+    pub fn name(self) -> String {
+        kebab(&format!("{self:?}"))
+    }
+}
+
+impl LinkOddity {
+    /// `OddPort` is `odd-port`, as everywhere in records.
+    pub fn name(self) -> String {
+        kebab(&format!("{self:?}"))
+    }
+}
+
+impl ContactKind {
+    /// `bitcoin`, `phone`, …
+    pub fn name(self) -> String {
+        kebab(&format!("{self:?}"))
+    }
+}
+
+impl Part {
+    /// Notes a finding once.
+    pub fn found(&mut self, finding: Finding) {
+        if !self.findings.contains(&finding) {
+            self.findings.push(finding);
+        }
+    }
 }
 
 impl Message {

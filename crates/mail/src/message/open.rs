@@ -56,7 +56,9 @@ impl Opened {
                 role,
                 size_bytes,
                 text,
+                ..
             } = part;
+            let text = text.map(|text| text.to_string());
             let html = htmls
                 .iter()
                 .position(|(of, _)| *of == path)

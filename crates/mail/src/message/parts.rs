@@ -3,13 +3,15 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use mail_parser::decoders::base64::base64_decode;
-use mail_parser::decoders::html::html_to_text;
 use mail_parser::decoders::quoted_printable::quoted_printable_decode;
 use mail_parser::{Encoding, HeaderName, MessageParser, MessagePart, MimeHeaders, PartType};
 
-use super::{Message, Oddity, Part, Role, charset, guard};
+use super::kind::{is_disguised, is_program, real_type, runs_by_name};
+use super::{File, Finding, Link, LinkFrom, Message, Oddity, Part, Role, charset, guard};
 use crate::Limits;
 use crate::address::floor_char_boundary;
+use crate::html::View;
+use crate::text::Text;
 
 /// Parts nested deeper than this keep the path of the part that holds them.
 const PATH_DEPTH_MAX: usize = 24;
@@ -20,16 +22,13 @@ pub(super) enum Wanted<'w> {
     Parts,
     /// The HTML of parts that are written in it, by path.
     Html(&'w mut Vec<(String, String)>),
+    /// The bytes of parts that need a reader of their own.
+    Files(&'w mut Vec<File>),
     /// The decoded bytes of the part at this path.
     Bytes(&'w str, &'w mut Option<Vec<u8>>),
 }
 
-/// Reads the MIME structure of `raw` into `message.parts`.
-pub(super) fn read(raw: &[u8], limits: &Limits, message: &mut Message) {
-    read_for(raw, limits, message, Wanted::Parts);
-}
-
-/// The same, and what is wanted beside it.
+/// Reads the MIME structure of `raw` into `message.parts`, and what is wanted beside it.
 pub(super) fn read_for(raw: &[u8], limits: &Limits, message: &mut Message, wanted: Wanted<'_>) {
     let (guarded, too_deep) = guard::without_deep_nesting(raw, limits.nested_messages_max);
     if let Some(oddity) = too_deep {
@@ -70,8 +69,10 @@ pub(super) fn read_for(raw: &[u8], limits: &Limits, message: &mut Message, wante
                     file_name: None,
                     role: Role::Body,
                     size_bytes: raw.len() as u64,
+                    real_type: None,
+                    findings: Vec::new(),
                 },
-                Some(text),
+                Some(Read::plain(text)),
             );
         }
     }
@@ -93,6 +94,61 @@ struct Leaf {
     file_name: Option<String>,
     role: Role,
     size_bytes: u64,
+    real_type: Option<&'static str>,
+    findings: Vec<Finding>,
+}
+
+impl Leaf {
+    /// Notes what its bytes are, and what follows from that and its name.
+    fn look(&mut self, kind: Option<&'static str>, bytes: Option<&[u8]>) {
+        self.real_type = kind;
+        let name = self.file_name.as_deref();
+        if name.is_some_and(runs_by_name) || (bytes.is_some() && kind.is_some_and(is_program)) {
+            self.findings.push(Finding::Program);
+        }
+        if kind.is_some_and(|kind| is_disguised(kind, name, &self.content_type)) {
+            self.findings.push(Finding::Disguised);
+        }
+    }
+}
+
+/// Text of a part: what is seen of it, and what is not.
+struct Read {
+    visible: String,
+    hidden: String,
+}
+
+impl Read {
+    const fn plain(visible: String) -> Self {
+        Self {
+            visible,
+            hidden: String::new(),
+        }
+    }
+}
+
+/// Kinds that only a reader of documents understands, or that are looked at for codes.
+fn needs_reader(kind: &str) -> bool {
+    !kind.starts_with("text/")
+        && !kind.starts_with("audio/")
+        && !kind.starts_with("video/")
+        && kind != "image/svg+xml"
+        && !is_program(kind)
+}
+
+/// Calendars and address cards without the line breaks inside their values (RFC 5545 §3.1, RFC 6350 §3.2).
+fn unfolded(text: String, kind: Option<&str>) -> String {
+    if matches!(kind, Some("text/calendar" | "text/vcard")) {
+        let text = text
+            .replace("\r\n", "\n")
+            .replace("\n ", "")
+            .replace("\n\t", "");
+        return text
+            .replace("\\n", "\n")
+            .replace("\\,", ",")
+            .replace("\\;", ";");
+    }
+    text
 }
 
 impl Reader<'_, '_> {
@@ -146,7 +202,7 @@ impl Reader<'_, '_> {
         let mut leaf = describe(part, path.to_owned(), Role::Attachment);
         leaf.size_bytes = u64::from(size);
         // What a forwarded message is called belongs to what is read of it.
-        self.keep(leaf, subject);
+        self.keep(leaf, subject.map(Read::plain));
         self.walk(nested, path, Role::Attachment);
     }
 
@@ -166,20 +222,40 @@ impl Reader<'_, '_> {
         {
             self.message.note(Oddity::BrokenMultipart);
         }
-        let leaf = describe(part, path, role);
+        let mut leaf = describe(part, path, role);
         self.hand_over(part, &leaf.path);
         let text = match &part.body {
-            PartType::Text(text) => Some(self.text(part, raw, text, leaf.charset.as_deref())),
+            PartType::Text(text) => {
+                let text = self.text(part, raw, text, leaf.charset.as_deref());
+                let kind = real_type(text.as_bytes());
+                leaf.look(kind, None);
+                // Attached pages are declared as anything.
+                Some(
+                    if leaf.role == Role::Attachment && kind == Some("text/html") {
+                        let text = self.cut(&text);
+                        self.page(&text, &mut leaf)
+                    } else {
+                        Read::plain(unfolded(text, kind))
+                    },
+                )
+            }
             PartType::Html(html) => {
                 let html = self.text(part, raw, html, leaf.charset.as_deref());
                 let html = self.cut(&html);
                 if let Wanted::Html(htmls) = &mut self.wanted {
-                    htmls.push((leaf.path.clone(), html.to_owned()));
+                    htmls.push((leaf.path.clone(), html.clone()));
                 }
-                Some(html_to_text(html))
+                leaf.real_type = Some("text/html");
+                Some(self.page(&html, &mut leaf))
             }
             PartType::Binary(bytes) | PartType::InlineBinary(bytes) => {
-                self.text_of_file(bytes, &leaf)
+                let kind = real_type(bytes);
+                leaf.look(kind, Some(bytes));
+                let text = self.text_of_file(bytes, &mut leaf);
+                if text.is_none() {
+                    self.file(bytes, &mut leaf);
+                }
+                text
             }
             PartType::Message(_) | PartType::Multipart(_) => None,
         };
@@ -225,7 +301,10 @@ impl Reader<'_, '_> {
     }
 
     /// Text of a file that is plainly text, whatever type it declares.
-    fn text_of_file(&mut self, bytes: &[u8], leaf: &Leaf) -> Option<String> {
+    fn text_of_file(&mut self, bytes: &[u8], leaf: &mut Leaf) -> Option<Read> {
+        if leaf.real_type.is_some_and(needs_reader) {
+            return None;
+        }
         let start = &bytes[..bytes.len().min(1024)];
         let utf16 = encoding_rs::Encoding::for_bom(start).is_some();
         let control =
@@ -244,24 +323,88 @@ impl Reader<'_, '_> {
             &bytes[..bytes.len().min(self.limits.part_text_bytes_max)],
         )
         .0;
-        let lower = leaf.content_type.as_str();
-        let is_html = lower.ends_with("html")
-            || text.trim_start().get(..5).is_some_and(|tag| {
-                tag.eq_ignore_ascii_case("<html") || tag.eq_ignore_ascii_case("<!doc")
-            });
-        Some(if is_html { html_to_text(&text) } else { text })
+        let is_html = leaf.content_type.ends_with("html")
+            || leaf
+                .real_type
+                .is_some_and(|kind| matches!(kind, "text/html" | "image/svg+xml"));
+        Some(if is_html {
+            self.page(&text, leaf)
+        } else {
+            Read::plain(unfolded(text, leaf.real_type))
+        })
     }
 
-    fn cut<'t>(&mut self, text: &'t str) -> &'t str {
+    /// HTML as it is seen; what it leads to and asks for is noted.
+    fn page(&mut self, html: &str, leaf: &mut Leaf) -> Read {
+        let view = View::of(html);
+        let links = &mut self.message.links;
+        let mut add = |written: &str, shown: &str, from| {
+            let link = Link::read(written, shown, from);
+            if let Some(link) = link
+                && links.len() < self.limits.links_max
+                && !links
+                    .iter()
+                    .any(|known| known.url == link.url && known.from == link.from)
+            {
+                links.push(link);
+            }
+        };
+        let file = leaf.role == Role::Attachment;
+        let place = |from| if file { LinkFrom::Attachment } else { from };
+        for anchor in &view.links {
+            add(&anchor.target, &anchor.shown, place(LinkFrom::Anchor));
+        }
+        for form in &view.forms {
+            add(form, "", LinkFrom::Form);
+        }
+        if let Some(target) = &view.refresh {
+            add(target, "", LinkFrom::Refresh);
+        }
+        for image in &view.remote_images {
+            add(image, "", place(LinkFrom::Image));
+        }
+        if view.has_script {
+            leaf.findings.push(Finding::Script);
+        }
+        if view.asks_password {
+            leaf.findings.push(Finding::AsksPassword);
+        }
+        Read {
+            visible: view.visible,
+            hidden: view.hidden,
+        }
+    }
+
+    /// Hands a file to whoever reads documents, when somebody does.
+    fn file(&mut self, bytes: &[u8], leaf: &mut Leaf) {
+        let is_wanted = leaf.real_type.is_some_and(needs_reader);
+        let Wanted::Files(files) = &mut self.wanted else {
+            return;
+        };
+        if !is_wanted {
+            return;
+        }
+        if bytes.len() > self.limits.document_bytes_max || files.len() >= self.limits.documents_max
+        {
+            leaf.findings.push(Finding::TooLarge);
+            return;
+        }
+        files.push(File {
+            part: self.message.parts.len(),
+            bytes: bytes.to_vec(),
+        });
+    }
+
+    fn cut(&mut self, text: &str) -> String {
         let limit = self.limits.part_text_bytes_max;
         if text.len() > limit {
             self.message.note(Oddity::Cut);
         }
-        &text[..floor_char_boundary(text, limit)]
+        text[..floor_char_boundary(text, limit)].to_owned()
     }
 
-    fn keep(&mut self, leaf: Leaf, text: Option<String>) {
-        let text = text.map(|mut text| {
+    fn keep(&mut self, leaf: Leaf, read: Option<Read>) {
+        let mut fit = |mut text: String| {
             let room = self.limits.part_text_bytes_max.min(self.text_left);
             if text.len() > room {
                 self.message.note(Oddity::Cut);
@@ -269,8 +412,18 @@ impl Reader<'_, '_> {
                 text.shrink_to_fit();
             }
             self.text_left -= text.len();
-            text
-        });
+            Text::new(text)
+        };
+        let (text, hidden) = match read {
+            None => (None, None),
+            Some(read) => {
+                let text = fit(read.visible);
+                (
+                    Some(text),
+                    (!read.hidden.is_empty()).then(|| fit(read.hidden)),
+                )
+            }
+        };
         let Leaf {
             path,
             content_type,
@@ -278,6 +431,8 @@ impl Reader<'_, '_> {
             file_name,
             role,
             size_bytes,
+            real_type,
+            findings,
         } = leaf;
         self.message.parts.push(Part {
             path,
@@ -286,7 +441,10 @@ impl Reader<'_, '_> {
             file_name,
             role,
             size_bytes,
+            real_type: real_type.map(str::to_owned),
+            findings,
             text,
+            hidden,
         });
     }
 }
@@ -316,6 +474,8 @@ fn describe(part: &MessagePart<'_>, path: String, role: Role) -> Leaf {
         },
         file_name,
         size_bytes: part.contents().len() as u64,
+        real_type: None,
+        findings: Vec::new(),
     }
 }
 

@@ -6,8 +6,14 @@ use sha2::{Digest, Sha256};
 
 use super::charset::Hint;
 use super::header::{Fields, text};
-use super::{Header, Mailbox, Message, Oddity, guard, parts, received};
+use super::parts::Wanted;
+use super::reading::Reading;
+use super::{
+    File, Header, Link, LinkFrom, Mailbox, Message, Oddity, Part, Role, contact, guard, link,
+    parts, received,
+};
 use crate::address::floor_char_boundary;
+use crate::text::Text;
 use crate::{Address, Limits, Timestamp};
 
 /// Fields that may stand once (RFC 5322 §3.6), besides `From`.
@@ -27,6 +33,17 @@ const MAILBOXES_MAX: usize = 1000;
 impl Message {
     /// Reads `raw` as far as it can be read. Never fails, never panics, and its stack does not grow with the input.
     pub fn read(raw: &[u8], limits: &Limits) -> Self {
+        Self::read_all(raw, limits, Wanted::Parts)
+    }
+
+    /// The same, and the bytes of the parts that only a reader of documents understands.
+    pub fn read_with_files(raw: &[u8], limits: &Limits) -> (Self, Vec<File>) {
+        let mut files = Vec::new();
+        let message = Self::read_all(raw, limits, Wanted::Files(&mut files));
+        (message, files)
+    }
+
+    fn read_all(raw: &[u8], limits: &Limits, wanted: Wanted<'_>) -> Self {
         let mut message = Self {
             size_bytes: raw.len() as u64,
             digest: data_encoding::HEXLOWER.encode(&Sha256::digest(raw)),
@@ -34,8 +51,119 @@ impl Message {
         };
         guard::of_bytes(raw, &mut |oddity| message.note(oddity));
         message.read_header(raw, limits);
-        parts::read(raw, limits, &mut message);
+        parts::read_for(raw, limits, &mut message, wanted);
+        message.read_on(limits);
         message
+    }
+
+    /// Finds links and contacts in the texts of all parts from this one on, and counts disguises. Called again when more parts
+    /// have become known.
+    fn read_on_from(&mut self, first: usize, limits: &Limits) {
+        let mut links = std::mem::take(&mut self.links);
+        let mut contacts = std::mem::take(&mut self.contacts);
+        for part in &self.parts[first.min(self.parts.len())..] {
+            let hidden = part.hidden.as_ref().map_or("", Text::original);
+            self.hidden_words = self
+                .hidden_words
+                .saturating_add(hidden.split_whitespace().count() as u32);
+            let Some(text) = &part.text else { continue };
+            self.disguises = self.disguises.saturating_add(text.normal().disguises());
+            let from = match part.role {
+                Role::Body => LinkFrom::Text,
+                Role::Attachment => LinkFrom::Attachment,
+            };
+            for written in link::written_out(text.original(), limits.links_max) {
+                add_link(&mut links, Link::read(written, "", from), limits);
+            }
+            contact::find(text.original(), limits.contacts_max, &mut contacts);
+        }
+        self.links = links;
+        self.contacts = contacts;
+    }
+
+    fn read_on(&mut self, limits: &Limits) {
+        let header = ["list-unsubscribe", "subject"];
+        let values = header.iter().flat_map(|name| self.headers_named(name));
+        let found: Vec<Link> = values
+            .flat_map(|value| link::written_out(value, limits.links_max))
+            .filter_map(|written| Link::read(written, "", LinkFrom::Header))
+            .collect();
+        for link in found {
+            add_link(&mut self.links, Some(link), limits);
+        }
+        self.disguises += crate::text::Normal::of(&self.subject).disguises();
+        self.read_on_from(0, limits);
+    }
+
+    /// Takes over what a reader of documents made of a part: what it found, its text, and the files inside it as parts of their own.
+    pub fn attach(&mut self, part: usize, reading: Reading, limits: &Limits) {
+        let Some(outer) = self.parts.get_mut(part) else {
+            return;
+        };
+        let Reading {
+            findings,
+            text,
+            links,
+            inner,
+        } = reading;
+        for finding in findings {
+            outer.found(finding);
+        }
+        let path = outer.path.clone();
+        let mut left = limits.text_bytes_max;
+        for known in &self.parts {
+            left = left.saturating_sub(known.text.as_ref().map_or(0, |text| text.original().len()));
+        }
+        let mut cut = |text: Option<String>| -> Option<Text> {
+            let mut text = text.filter(|text| !text.trim().is_empty())?;
+            let room = limits.part_text_bytes_max.min(left);
+            text.truncate(floor_char_boundary(&text, room));
+            left -= text.len();
+            Some(Text::new(text))
+        };
+        let mut fresh = cut(text);
+        let first = self.parts.len();
+        for (number, inside) in inner.into_iter().enumerate() {
+            if self.parts.len() >= limits.parts_max {
+                self.note(Oddity::TooManyParts);
+                break;
+            }
+            self.parts.push(Part {
+                path: format!(
+                    "{path}/{}",
+                    inside.path.unwrap_or_else(|| (number + 1).to_string())
+                ),
+                content_type: inside
+                    .real_type
+                    .clone()
+                    .unwrap_or_else(|| "application/octet-stream".to_owned()),
+                charset: None,
+                file_name: inside.file_name,
+                role: Role::Attachment,
+                size_bytes: inside.size_bytes,
+                real_type: inside.real_type,
+                findings: inside.findings,
+                text: cut(inside.text),
+                hidden: None,
+            });
+        }
+        for written in links {
+            add_link(
+                &mut self.links,
+                Link::read(&written, "", LinkFrom::Attachment),
+                limits,
+            );
+        }
+        self.read_on_from(first, limits);
+        if let Some(text) = fresh.take() {
+            // As if it stood last: the part itself is looked at with the same eyes.
+            let before = self.parts[part].text.replace(text);
+            debug_assert!(before.is_none(), "only what had no text needs a reader");
+            let last = self.parts.len();
+            self.parts.swap(part, last - 1);
+            self.read_on_from(last - 1, limits);
+            self.parts.swap(part, last - 1);
+        }
     }
 
     fn read_header(&mut self, raw: &[u8], limits: &Limits) {
@@ -112,6 +240,17 @@ impl Message {
         if !self.oddities.contains(&oddity) {
             self.oddities.push(oddity);
         }
+    }
+}
+
+fn add_link(links: &mut Vec<Link>, link: Option<Link>, limits: &Limits) {
+    if let Some(link) = link
+        && links.len() < limits.links_max
+        && !links
+            .iter()
+            .any(|known| known.url == link.url && known.from == link.from)
+    {
+        links.push(link);
     }
 }
 

@@ -379,3 +379,46 @@ proptest! {
         prop_assert!(message.parts.len() <= Limits::default().parts_max);
     }
 }
+
+#[test]
+fn links_and_hidden_text_are_told_apart() {
+    let message = read(
+        "From: a@b.example\r\nSubject: x\r\nContent-Type: text/html\r\n\r\n<p>Pay at <a href='http://evil.example.net/'>www.bank.com</a> to bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4</p><p style='display:none'>unseen words</p>\r\n",
+    );
+    let part = &message.parts[0];
+    assert_eq!(
+        part.text.as_deref().map(str::trim),
+        Some("Pay at www.bank.com to bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4")
+    );
+    assert_eq!(part.hidden.as_deref().map(str::trim), Some("unseen words"));
+    assert_eq!(message.hidden_words, 2);
+    let link = &message.links[0];
+    assert_eq!(
+        (link.domain.as_str(), link.from, link.oddities.as_slice()),
+        (
+            "example.net",
+            LinkFrom::Anchor,
+            &[LinkOddity::ShowsOtherDomain][..]
+        )
+    );
+    assert_eq!(message.contacts[0].kind, ContactKind::Bitcoin);
+}
+
+#[test]
+fn attached_pages_and_cards_are_read() {
+    let message = read(
+        "From: a@b.example\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=B\r\n\r\n--B\r\nContent-Type: application/octet-stream; name=\"invoice.pdf\"\r\n\r\n<html><body><form action='https://evil.example/'>sign in<input type=password></form></body></html>\r\n--B\r\nContent-Type: text/calendar; name=x.ics\r\n\r\nBEGIN:VCALENDAR\r\nSUMMARY:a long sum\r\n mary\\, folded\r\n--B\r\nContent-Type: application/octet-stream; name=\"a.txt .exe\"\r\nContent-Transfer-Encoding: base64\r\n\r\nTVqQAAMAAAAEAAAA\r\n--B--\r\n",
+    );
+    let [page, calendar, program] = message.parts.as_slice() else {
+        panic!("{:?}", message.parts)
+    };
+    assert_eq!(page.findings, [Finding::Disguised, Finding::AsksPassword]);
+    assert!(message.links.iter().any(|link| link.from == LinkFrom::Form));
+    assert!(
+        calendar
+            .text
+            .as_deref()
+            .is_some_and(|text| text.contains("a long summary, folded"))
+    );
+    assert_eq!(program.findings, [Finding::Program]);
+}

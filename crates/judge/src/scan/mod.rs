@@ -7,9 +7,13 @@ use std::collections::HashMap;
 use daachorse::DoubleArrayAhoCorasick;
 use mail::address::floor_char_boundary;
 use mail::message::{Message, Role};
-use mail::text::{is_cjk, normalise, word_numbers};
+use mail::text::{Text, is_cjk, normalise, word_numbers};
 use mail::{Hit, Limits, Place};
-use regex::{Regex, RegexSet};
+use regex::Regex;
+
+mod patterns;
+
+use patterns::Patterns;
 
 /// The set name of hits of terms that stand in a rule itself.
 pub(crate) const INLINE: &str = "(rules)";
@@ -17,8 +21,6 @@ pub(crate) const INLINE: &str = "(rules)";
 const AROUND: usize = 40;
 /// Word numbers between the texts of two parts, so that nothing in them is near.
 const PART_GAP: u32 = 10_000;
-/// Patterns matched together.
-const PATTERNS_TOGETHER: usize = 200;
 
 /// Which kinds of place a set looks at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,8 +36,10 @@ impl Places {
         match text {
             "subject" => Ok(Place::Subject),
             "body" => Ok(Place::Body),
+            "hidden" => Ok(Place::Hidden),
             "attachment" => Ok(Place::Attachment),
             "file-name" => Ok(Place::FileName),
+            "url" => Ok(Place::Url),
             _ => match text.strip_prefix("header:") {
                 Some(name) if !name.is_empty() => Ok(Place::Header(name.to_ascii_lowercase())),
                 _ => Err(format!("{text:?} is no place")),
@@ -67,9 +71,11 @@ pub(crate) struct Scanner {
     automaton: Option<DoubleArrayAhoCorasick<u32>>,
     /// Which terms share a normal form.
     by_normal: Vec<Vec<u32>>,
-    patterns: Vec<Pattern>,
-    pattern_sets: Vec<RegexSet>,
+    patterns: Vec<Wanted>,
+    compiled: Patterns,
     headers: Vec<String>,
+    /// Is anything looked for in links?
+    wants_urls: bool,
     hits_max: usize,
     positions_max: usize,
     evidence_max: usize,
@@ -82,17 +88,11 @@ struct Term {
     ends_word: bool,
 }
 
-struct Pattern {
-    wanted: Wanted,
-    regex: Regex,
-}
-
 impl Scanner {
     /// Everything it looks for.
     pub(crate) fn wanted(&self) -> Vec<&Wanted> {
         let terms = self.terms.iter().map(|term| &term.wanted);
-        let patterns = self.patterns.iter().map(|pattern| &pattern.wanted);
-        terms.chain(patterns).collect()
+        terms.chain(&self.patterns).collect()
     }
 
     /// Compiles terms and (already checked) patterns.
@@ -145,29 +145,21 @@ impl Scanner {
                     .map_err(|error| format!("the terms do not compile: {error}"))?,
             )
         };
-        let mut pattern_sets = Vec::new();
-        for together in patterns.chunks(PATTERNS_TOGETHER) {
-            let sources = together.iter().map(|(_, regex)| regex.as_str());
-            let set = regex::RegexSetBuilder::new(sources)
-                .case_insensitive(true)
-                .size_limit(64 << 20)
-                .build();
-            pattern_sets.push(
-                set.map_err(|error| format!("the patterns together do not compile: {error}"))?,
-            );
-        }
         for (wanted, _) in &patterns {
             note_headers(&wanted.places);
         }
+        let (patterns, regexes): (Vec<Wanted>, Vec<Regex>) = patterns.into_iter().unzip();
+        let all = kept.iter().map(|term| &term.wanted).chain(&patterns);
+        let wants_urls = all
+            .into_iter()
+            .any(|wanted| wanted.places.contains(&Place::Url));
         Ok(Self {
+            wants_urls,
             terms: kept,
             automaton,
             by_normal,
-            patterns: patterns
-                .into_iter()
-                .map(|(wanted, regex)| Pattern { wanted, regex })
-                .collect(),
-            pattern_sets,
+            patterns,
+            compiled: Patterns::new(regexes)?,
             headers,
             hits_max: limits.hits_max,
             positions_max: limits.positions_per_hit_max,
@@ -182,28 +174,40 @@ impl Scanner {
             hits: Vec::new(),
             places: HashMap::new(),
         };
-        found.text(&Place::Subject, &normalise(&message.subject), 0);
-        let mut last_body = String::new();
+        found.text(&Place::Subject, &Text::new(message.subject.clone()), 0);
+        let mut last_body = "";
         for (number, part) in message.parts.iter().enumerate() {
+            let first_word = (number as u32).saturating_mul(PART_GAP);
             if let Some(name) = &part.file_name {
-                found.text(&Place::FileName, &normalise(name), number as u32 * PART_GAP);
+                found.text(&Place::FileName, &Text::new(name.clone()), first_word);
+            }
+            if let Some(hidden) = &part.hidden {
+                found.text(&Place::Hidden, hidden, first_word);
             }
             let Some(text) = &part.text else { continue };
-            let normal = normalise(text);
             // Text and HTML of one message mostly say the same; what was just searched is not searched again.
-            if normal == last_body {
+            if text.normal().text() == last_body {
                 continue;
             }
             let place = match part.role {
                 Role::Body => Place::Body,
                 Role::Attachment => Place::Attachment,
             };
-            found.text(&place, &normal, (number as u32).saturating_mul(PART_GAP));
-            last_body = normal;
+            found.text(&place, text, first_word);
+            last_body = text.normal().text();
         }
         for name in &self.headers {
             for value in message.headers_named(name) {
-                found.text(&Place::Header(name.clone()), &normalise(value), 0);
+                found.text(
+                    &Place::Header(name.clone()),
+                    &Text::new(value.to_owned()),
+                    0,
+                );
+            }
+        }
+        if self.wants_urls {
+            for link in &message.links {
+                found.text(&Place::Url, &Text::new(link.url.clone()), 0);
             }
         }
         found.hits
@@ -236,18 +240,19 @@ enum Source {
 }
 
 impl Found<'_> {
-    fn text(&mut self, place: &Place, normal: &str, first_word: u32) {
-        if normal.is_empty() {
+    fn text(&mut self, place: &Place, text: &Text, first_word: u32) {
+        if text.normal().text().is_empty() {
             return;
         }
-        self.terms(place, normal, first_word);
-        self.patterns(place, normal, first_word);
+        self.terms(place, text, first_word);
+        self.patterns(place, text, first_word);
     }
 
-    fn terms(&mut self, place: &Place, normal: &str, first_word: u32) {
+    fn terms(&mut self, place: &Place, text: &Text, first_word: u32) {
         let Some(automaton) = &self.scanner.automaton else {
             return;
         };
+        let normal = text.normal().text();
         let mut matches: Vec<(usize, usize, u32)> = Vec::new();
         for found in automaton.find_overlapping_iter(normal) {
             for term in &self.scanner.by_normal[found.value() as usize] {
@@ -266,39 +271,31 @@ impl Found<'_> {
             self.hit(
                 Source::Term(term),
                 place,
-                normal,
+                text,
                 start..end,
                 first_word.saturating_add(word),
             );
         }
     }
 
-    fn patterns(&mut self, place: &Place, normal: &str, first_word: u32) {
-        for (chunk, set) in self.scanner.pattern_sets.iter().enumerate() {
-            for within in set.matches(normal) {
-                let number = chunk * PATTERNS_TOGETHER + within;
-                let pattern = &self.scanner.patterns[number];
-                if !pattern.wanted.places.contains(place) {
-                    continue;
-                }
-                let found: Vec<_> = pattern
-                    .regex
-                    .find_iter(normal)
-                    .take(self.scanner.positions_max)
-                    .map(|found| found.range())
-                    .collect();
-                let offsets: Vec<usize> = found.iter().map(|range| range.start).collect();
-                let words = word_numbers(normal, &offsets);
-                for (range, word) in found.into_iter().zip(words) {
-                    self.hit(
-                        Source::Pattern(number as u32),
-                        place,
-                        normal,
-                        range,
-                        first_word.saturating_add(word),
-                    );
-                }
-            }
+    fn patterns(&mut self, place: &Place, text: &Text, first_word: u32) {
+        let scanner = self.scanner;
+        let normal = text.normal().text();
+        let is_wanted = |number: u32| scanner.patterns[number as usize].places.contains(place);
+        let mut found = scanner
+            .compiled
+            .find(normal, scanner.positions_max, is_wanted);
+        found.sort_unstable_by_key(|(range, number)| (range.start, *number));
+        let offsets: Vec<usize> = found.iter().map(|(range, _)| range.start).collect();
+        let words = word_numbers(normal, &offsets);
+        for ((range, number), word) in found.into_iter().zip(words) {
+            self.hit(
+                Source::Pattern(number),
+                place,
+                text,
+                range,
+                first_word.saturating_add(word),
+            );
         }
     }
 
@@ -306,7 +303,7 @@ impl Found<'_> {
         &mut self,
         source: Source,
         place: &Place,
-        normal: &str,
+        text: &Text,
         range: std::ops::Range<usize>,
         word: u32,
     ) {
@@ -323,7 +320,7 @@ impl Found<'_> {
         }
         let wanted = match source {
             Source::Term(number) => &self.scanner.terms[number as usize].wanted,
-            Source::Pattern(number) => &self.scanner.patterns[number as usize].wanted,
+            Source::Pattern(number) => &self.scanner.patterns[number as usize],
         };
         self.places.insert((source, place.clone()), self.hits.len());
         self.hits.push(Hit {
@@ -332,7 +329,7 @@ impl Found<'_> {
             place: place.clone(),
             count: 1,
             positions: vec![word],
-            evidence: excerpt(normal, range, self.scanner.evidence_max),
+            evidence: excerpt(text, range, self.scanner.evidence_max),
         });
     }
 }
@@ -347,25 +344,20 @@ impl Term {
     }
 }
 
-/// The match with a little text around it.
-fn excerpt(text: &str, range: std::ops::Range<usize>, chars_max: usize) -> String {
-    let before: String = text[..range.start]
-        .chars()
-        .rev()
-        .take(AROUND)
-        .collect::<Vec<_>>()
-        .into_iter()
-        .rev()
-        .collect();
-    let after: String = text[range.end..].chars().take(AROUND).collect();
-    let mut shown = String::new();
-    if before.len() < range.start {
+/// The match as it was written, with a little text around it, on one line.
+fn excerpt(text: &Text, range: std::ops::Range<usize>, chars_max: usize) -> String {
+    let (part, more_before, more_after) = text.excerpt(range, AROUND);
+    let mut shown = String::with_capacity(part.len() + 6);
+    if more_before {
         shown.push('…');
     }
-    shown.push_str(&before);
-    shown.push_str(&text[range.clone()]);
-    shown.push_str(&after);
-    if range.end + after.len() < text.len() {
+    let mut words = part.split_whitespace();
+    shown.extend(words.next());
+    for word in words {
+        shown.push(' ');
+        shown.push_str(word);
+    }
+    if more_after {
         shown.push('…');
     }
     match shown.char_indices().nth(chars_max) {
@@ -446,7 +438,7 @@ mod tests {
             "You won US$ 4.5 Million today",
         );
         assert_eq!(hits.len(), 1);
-        assert_eq!(hits[0].evidence, "you won us$ 4.5 million today");
+        assert_eq!(hits[0].evidence, "You won US$ 4.5 Million today");
         assert_eq!(hits[0].positions, [2]);
     }
 
