@@ -65,7 +65,10 @@ fn opened(raw: &[u8], message: &Message) {
     let opened = mail::Opened::read(raw, &LIMITS);
     assert_eq!(opened.parts.len(), message.parts.len());
     for (part, judged) in opened.parts.iter().zip(&message.parts) {
-        assert_eq!((&part.path, part.text.as_deref()), (&judged.path, judged.text.as_deref()));
+        assert_eq!(
+            (&part.path, part.text.as_deref()),
+            (&judged.path, judged.text.as_deref())
+        );
         if let Some(bytes) = mail::part_bytes(raw, &part.path, &LIMITS) {
             assert!(
                 !bytes.file_name.contains(['/', '\\', '\0', '\n'])

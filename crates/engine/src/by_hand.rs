@@ -3,20 +3,18 @@
 use std::net::IpAddr;
 
 use judge::Policy;
-use mail::{Address, Direction, Envelope, Facts, Known, Limits, Message, Site, Verdict};
+use mail::{Address, Direction, Envelope, Facts, Known, Message, Site, Verdict};
 
 use crate::clock::now;
 
-/// Reads and judges. What only the service knows (counts of the last hours) is not there.
+/// Judges a message that was read. What only the service knows (counts of the last hours) is not there.
 pub fn judge_by_hand(
-    raw: &[u8],
+    message: Message,
     ip: Option<IpAddr>,
     site: &Site,
     policy: &Policy,
     version: i64,
-    limits: &Limits,
 ) -> (Facts, Verdict) {
-    let message = Message::read(raw, limits);
     let envelope = envelope(&message, ip, site);
     // A file's recipients are what its header says, and headers name people elsewhere all the time.
     let relayed_recipients = if ip.is_none() || site.is_ours(&envelope) {

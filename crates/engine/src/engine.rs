@@ -9,10 +9,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use documents::Pool;
 use judge::{Arrival, Ledger};
 use mail::{
-    Action, Address, Direction, Envelope, Facts, Fate, Known, Limits, Message, Reason, Record,
-    RecordId, Site, Verdict, WindowFact,
+    Action, Address, Direction, Envelope, Facts, Fate, File, Known, Limits, Message, Reason,
+    Record, RecordId, Site, Verdict, WindowFact,
 };
 use store::{Store, StoreError};
 use tokio::sync::broadcast;
@@ -134,6 +135,7 @@ pub struct Engine {
     pub(crate) digests: Marker,
     pub(crate) recorder: Recorder,
     metrics: Arc<Metrics>,
+    readers: Arc<Pool>,
     live: broadcast::Sender<Arc<Record>>,
 }
 
@@ -160,6 +162,7 @@ impl Engine {
         settings: Settings,
         store: Store,
         metrics: Arc<Metrics>,
+        readers: Arc<Pool>,
     ) -> Result<Arc<Self>, StartError> {
         let policy = PolicyInForce::load(&store, &settings.limits, metrics.clone()).await?;
         let marker = Marker::new(store.secret("release-mark").await?);
@@ -182,6 +185,7 @@ impl Engine {
             digests,
             recorder,
             metrics,
+            readers,
             live: broadcast::Sender::new(LIVE_MAX),
         }))
     }
@@ -302,7 +306,7 @@ impl Engine {
         if let Some(not_read) = not_read {
             return Err(Failure::NotRead(not_read));
         }
-        let (message, marks) = self.read(way).await?;
+        let (message, files, marks) = self.read(way).await?;
         if self.is_canary(&message) {
             return self.discard_canary(way, message).await;
         }
@@ -314,20 +318,32 @@ impl Engine {
             Pass::Refused(why) => Some(why),
             Pass::NoMark => None,
         };
+        let message = self.look_into(message, files).await;
         let active = self.policy.now();
         let judged = self.judge(way, &active, message, refused_mark).await?;
         self.promise(way, &active, judged, &marks).await
     }
 
     /// Reads the message, and counts the header fields that only we may write.
-    async fn read(&self, way: &UnderWay) -> Result<(Message, Vec<String>), Failure> {
+    async fn read(&self, way: &UnderWay) -> Result<(Message, Vec<File>, Vec<String>), Failure> {
         let (raw, settings) = (way.raw.clone(), way.settings.clone());
-        let message = guarded(way.raw.len(), move || Message::read(&raw, &settings.limits)).await?;
+        let read = move || Message::read_with_files(&raw, &settings.limits);
+        let (message, files) = guarded(way.raw.len(), read).await?;
         let marks = message
             .headers_named(mark::HEADER)
             .map(str::to_owned)
             .collect();
-        Ok((message, marks))
+        Ok((message, files, marks))
+    }
+
+    /// Has documents, archives and pictures read. What a reader does not survive is a finding of the message.
+    async fn look_into(&self, mut message: Message, files: Vec<File>) -> Message {
+        if !files.is_empty() {
+            self.metrics.documents.inc_by(files.len() as u64);
+            self.readers.read_into(&mut message, files).await;
+            self.metrics.reader_deaths.set(self.readers.deaths() as i64);
+        }
+        message
     }
 
     async fn judge(

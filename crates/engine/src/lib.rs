@@ -7,6 +7,7 @@
 mod answer;
 mod engine;
 mod policy;
+mod reading;
 mod recorder;
 mod windows;
 
@@ -36,8 +37,10 @@ pub use desk::{
     Overview, Passed, Replay, Right, Role, read_scope,
 };
 pub use digest::{DigestSettings, Round};
+pub use documents::Pool as Readers;
 pub use engine::{Answer, Engine, NotRead, OnFailure, Question, Refusal, Settings};
 pub use keeper::Presence;
+pub use reading::read;
 pub use release::{Courier, Released, Submitted};
 pub use unscanned::Arrived;
 

@@ -58,6 +58,10 @@ pub struct Metrics {
     pub records_dropped: Counter,
     /// Messages that passed a mail server unjudged, found in its log.
     pub unscanned: Counter,
+    /// Attachments handed to readers of documents.
+    pub documents: Counter,
+    /// Readers of documents that died or were ended.
+    pub reader_deaths: Gauge,
     /// The policy version in force.
     pub policy_version: Gauge,
     /// Policy versions that were refused when they should have come into force.
@@ -83,6 +87,8 @@ impl Default for Metrics {
             record_queue: Gauge::default(),
             records_dropped: Counter::default(),
             unscanned: Counter::default(),
+            documents: Counter::default(),
+            reader_deaths: Gauge::default(),
             policy_version: Gauge::default(),
             policy_refused: Counter::default(),
             window_keys: Gauge::default(),
@@ -112,6 +118,8 @@ impl Metrics {
             record_queue: "Records that wait to be written",
             records_dropped: "Records dropped because the queue was full or the store away",
             unscanned: "Messages that passed a mail server unjudged, found in its log",
+            documents: "Attachments handed to readers of documents",
+            reader_deaths: "Readers of documents that died or were ended",
             policy_version: "The policy version in force",
             policy_refused: "Policy versions refused when they should have come into force",
             window_keys: "Keys in the sliding windows",

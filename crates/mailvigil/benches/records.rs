@@ -16,7 +16,7 @@ use axum::http::{Request, header};
 use engine::gate::password::Rules;
 use engine::gate::{Attempt, Gate, Invitation};
 use engine::metrics::Metrics;
-use engine::{Author, Care, Desk, Engine, OnFailure, Role, Settings};
+use engine::{Author, Care, Desk, Engine, OnFailure, Readers, Role, Settings};
 use mail::verdict::{Evidence, Outcome, Reason};
 use mail::{
     Action, Address, Direction, Envelope, Fate, Level, Limits, Record, RecordId, Secret, Site,
@@ -223,9 +223,14 @@ async fn pages(store: Store, middle: &Record) {
         node: "bench".into(),
     };
     let started = Instant::now();
-    let engine = Engine::start(settings, store.clone(), Arc::new(Metrics::default()))
-        .await
-        .unwrap();
+    let engine = Engine::start(
+        settings,
+        store.clone(),
+        Arc::new(Metrics::default()),
+        Arc::new(Readers::new(&Limits::default())),
+    )
+    .await
+    .unwrap();
     println!(
         "\nthe engine started in {:.1} s",
         started.elapsed().as_secs_f64()
@@ -259,6 +264,7 @@ async fn pages(store: Store, middle: &Record) {
         Site::default(),
         Care::default(),
         None,
+        Arc::new(Readers::new(&Limits::default())),
         Author::at_the_machine("bench"),
     );
     let console = console::Settings {

@@ -23,6 +23,9 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
+    if let Some(code) = reader() {
+        return code;
+    }
     // A closed pipe (`| head`) ends the program quietly, as everywhere on Unix, instead of panicking in print.
     let cli = cli::Cli::parse();
     match commands::run(cli) {
@@ -39,6 +42,19 @@ fn main() -> ExitCode {
             }
         }
     }
+}
+
+/// A reader of documents is this program under another name: it starts before anything else is set up, because it must lock itself in
+/// while it is alone in its process.
+fn reader() -> Option<ExitCode> {
+    let mut args = std::env::args().skip(1);
+    if args.next().as_deref() != Some(documents::worker::COMMAND) {
+        return None;
+    }
+    let memory = args.next().and_then(|memory| memory.parse().ok());
+    Some(documents::worker::run(
+        memory.unwrap_or(mail::Limits::default().document_memory_bytes),
+    ))
 }
 
 /// Everything wrong with a file, said at once. Ends the program with exit code 3.

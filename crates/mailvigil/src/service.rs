@@ -8,7 +8,7 @@ use anyhow::Context;
 use engine::gate::Gate;
 use engine::gate::password::Rules;
 use engine::metrics::Metrics;
-use engine::{Author, Desk, DigestSettings, Engine, Settings};
+use engine::{Author, Desk, DigestSettings, Engine, Readers, Settings};
 use store::Store;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -56,7 +56,8 @@ impl Service {
             on_failure: config.on_failure,
             node: config.node.clone(),
         };
-        let engine = Engine::start(settings, store, Arc::new(Metrics::default())).await?;
+        let readers = Arc::new(Readers::new(&config.limits));
+        let engine = Engine::start(settings, store, Arc::new(Metrics::default()), readers).await?;
         let mut milter = Listener::handed_over(&config.milter_allow)?;
         if milter.is_empty() {
             for listen in &config.milter_listen {
@@ -298,6 +299,7 @@ pub fn desk(config: &Config, store: Store, author: Author) -> Desk {
         config.site.clone(),
         config.console.care.clone(),
         Some(Arc::new(SmtpCourier::new(config))),
+        Arc::new(Readers::new(&config.limits)),
         author,
     )
 }

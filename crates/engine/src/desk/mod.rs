@@ -32,6 +32,7 @@ pub use replay::{Changed, Replay};
 pub use requests::Care;
 pub use rights::{Author, Right, Role, read_scope};
 
+use crate::Readers;
 use crate::clock::now;
 use crate::release::Courier;
 
@@ -89,6 +90,7 @@ struct Office {
     site: Mutex<Site>,
     care: Care,
     courier: Mutex<Option<Arc<dyn Courier>>>,
+    readers: Arc<Readers>,
     policies: Mutex<HashMap<i64, Arc<Policy>>>,
 }
 
@@ -107,6 +109,7 @@ impl Desk {
         site: Site,
         care: Care,
         courier: Option<Arc<dyn Courier>>,
+        readers: Arc<Readers>,
         author: Author,
     ) -> Self {
         let office = Office {
@@ -115,6 +118,7 @@ impl Desk {
             site: Mutex::new(site),
             care,
             courier: Mutex::new(courier),
+            readers,
             policies: Mutex::default(),
         };
         Self {
@@ -140,6 +144,11 @@ impl Desk {
     /// The store, for questions that change nothing.
     pub fn store(&self) -> &Store {
         &self.office.store
+    }
+
+    /// Who reads attachments.
+    pub(crate) fn readers(&self) -> &Readers {
+        &self.office.readers
     }
 
     /// Every limit on outside input.

@@ -172,9 +172,10 @@ impl Desk {
                 (version, policy.ok_or_else(unknown)?)
             }
         };
-        let (site, limits) = (self.site(), self.limits().clone());
+        let message = crate::read(&raw, self.limits(), self.readers()).await;
+        let site = self.site();
         let judged = tokio::task::spawn_blocking(move || {
-            crate::by_hand::judge_by_hand(&raw, ip, &site, &policy, version, &limits)
+            crate::by_hand::judge_by_hand(message, ip, &site, &policy, version)
         });
         judged
             .await

@@ -115,13 +115,14 @@ impl Desk {
     }
 
     /// Texts of those that are held whole. One that cannot be read counts as one that is gone.
-    async fn bodies(&self, records: &[Record]) -> Vec<(RecordId, Vec<u8>)> {
+    async fn bodies(&self, records: &[Record]) -> Vec<(RecordId, mail::Message)> {
         let mut bodies = Vec::new();
         for record in records {
             if record.fate == mail::Fate::Quarantined
                 && let Ok(body) = self.store().body(record.id).await
             {
-                bodies.push((record.id, body));
+                let message = crate::read(&body, self.limits(), self.readers()).await;
+                bodies.push((record.id, message));
             }
         }
         bodies
@@ -131,10 +132,10 @@ impl Desk {
         &self,
         mut replay: Replay,
         records: Vec<Record>,
-        bodies: Vec<(RecordId, Vec<u8>)>,
+        bodies: Vec<(RecordId, mail::Message)>,
         policy: Arc<Policy>,
     ) -> Result<Replay, DeskError> {
-        let (site, limits) = (self.site(), self.limits().clone());
+        let site = self.site();
         let done = tokio::task::spawn_blocking(move || {
             for mut record in records {
                 replay.looked_at += 1;
@@ -144,8 +145,8 @@ impl Desk {
                     replay.without_facts += 1;
                     continue;
                 };
-                if let Some((_, body)) = bodies.iter().find(|(id, _)| *id == record.id) {
-                    facts.hits = policy.scan(&mail::Message::read(body, &limits));
+                if let Some((_, message)) = bodies.iter().find(|(id, _)| *id == record.id) {
+                    facts.hits = policy.scan(message);
                 }
                 let new = judge::judge(&facts, &site, &policy, 0);
                 replay.judged += 1;

@@ -28,7 +28,7 @@ pub enum Finding {
     QrCode,
     /// No reader understands it.
     Unreadable,
-    /// There is no reader for its kind.
+    /// There is no reader for its kind, or none was free in time.
     NotInspected,
     /// Containers in containers beyond the limit; the rest was not looked at.
     TooDeep,

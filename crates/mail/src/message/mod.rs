@@ -33,6 +33,7 @@ pub use guard::body_start;
 pub use kind::{Finding, OLE, RTF, ZIP, ending, is_disguised, is_program, real_type, runs_by_name};
 pub use link::{Link, LinkFrom, LinkOddity};
 pub use open::{Opened, OpenedPart, PartBytes, part_bytes};
+pub use parts::{PlainText, plain_text};
 pub use reading::{Inside, Reading};
 
 /// One message as read from its bytes.

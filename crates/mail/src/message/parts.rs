@@ -127,6 +127,63 @@ impl Read {
     }
 }
 
+/// A file that is plainly text, read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PlainText {
+    /// What is seen of it; of a page what a person sees.
+    pub visible: String,
+    /// Where a page leads to.
+    pub links: Vec<String>,
+    /// What a page has in it.
+    pub findings: Vec<Finding>,
+}
+
+/// Reads a file that is plainly text, whatever it is called; `None` when it is not.
+pub fn plain_text(bytes: &[u8], name: Option<&str>, limits: &Limits) -> Option<PlainText> {
+    let text = decoded_text(bytes, name, None, limits)?;
+    let kind = real_type(bytes);
+    if !matches!(kind, Some("text/html" | "image/svg+xml")) {
+        return Some(PlainText {
+            visible: unfolded(text, kind),
+            ..PlainText::default()
+        });
+    }
+    let view = View::of(&text);
+    let mut findings = Vec::new();
+    if view.has_script {
+        findings.push(Finding::Script);
+    }
+    if view.asks_password {
+        findings.push(Finding::AsksPassword);
+    }
+    let anchors = view.links.into_iter().map(|anchor| anchor.target);
+    Some(PlainText {
+        links: anchors.chain(view.forms).chain(view.refresh).collect(),
+        visible: view.visible,
+        findings,
+    })
+}
+
+/// Text of bytes that are plainly text.
+fn decoded_text(
+    bytes: &[u8],
+    name: Option<&str>,
+    label: Option<&str>,
+    limits: &Limits,
+) -> Option<String> {
+    let start = &bytes[..bytes.len().min(1024)];
+    let utf16 = encoding_rs::Encoding::for_bom(start).is_some();
+    let control =
+        |byte: &&u8| **byte < 0x20 && !matches!(**byte, b'\n' | b'\r' | b'\t' | 0x0c | 0x1b);
+    let is_text =
+        !start.is_empty() && start.iter().filter(control).count() == 0 && !start.contains(&0x7f);
+    let high = start.iter().filter(|byte| **byte >= 0x80).count();
+    let named = name.is_some_and(is_text_name);
+    // Compressed data without control characters in its first kilobyte is rare, but mostly 8-bit then.
+    let fits = utf16 || (is_text && (named || high * 3 < start.len()));
+    fits.then(|| charset::decode(label, &bytes[..bytes.len().min(limits.part_text_bytes_max)]).0)
+}
+
 /// Kinds that only a reader of documents understands, or that are looked at for codes.
 fn needs_reader(kind: &str) -> bool {
     !kind.starts_with("text/")
@@ -305,24 +362,12 @@ impl Reader<'_, '_> {
         if leaf.real_type.is_some_and(needs_reader) {
             return None;
         }
-        let start = &bytes[..bytes.len().min(1024)];
-        let utf16 = encoding_rs::Encoding::for_bom(start).is_some();
-        let control =
-            |byte: &&u8| **byte < 0x20 && !matches!(**byte, b'\n' | b'\r' | b'\t' | 0x0c | 0x1b);
-        let is_text = !start.is_empty()
-            && start.iter().filter(control).count() == 0
-            && !start.contains(&0x7f);
-        let high = start.iter().filter(|byte| **byte >= 0x80).count();
-        let named = leaf.file_name.as_deref().is_some_and(is_text_name);
-        // Compressed data without control characters in its first kilobyte is rare, but mostly 8-bit then.
-        if !utf16 && !(is_text && (named || high * 3 < start.len())) {
-            return None;
-        }
-        let text = charset::decode(
+        let text = decoded_text(
+            bytes,
+            leaf.file_name.as_deref(),
             leaf.charset.as_deref(),
-            &bytes[..bytes.len().min(self.limits.part_text_bytes_max)],
-        )
-        .0;
+            self.limits,
+        )?;
         let is_html = leaf.content_type.ends_with("html")
             || leaf
                 .real_type

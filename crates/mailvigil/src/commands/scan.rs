@@ -11,6 +11,7 @@ use comfy_table::Cell;
 use indicatif::{ProgressBar, ProgressStyle};
 use judge::Policy;
 use mail::{Facts, Level, Verdict};
+use tokio::runtime::Handle;
 
 use crate::cli::ScanArgs;
 use crate::config::Config;
@@ -24,6 +25,7 @@ pub async fn run(config: &Config, args: &ScanArgs) -> anyhow::Result<ExitCode> {
         version,
         config,
         args,
+        readers: engine::Readers::new(&config.limits),
     };
     let mut totals = Totals::default();
     let bar = progress(args);
@@ -63,19 +65,15 @@ struct Scan<'s> {
     version: i64,
     config: &'s Config,
     args: &'s ScanArgs,
+    readers: engine::Readers,
 }
 
 impl Scan<'_> {
     fn judge(&self, raw: &[u8]) -> (Facts, Verdict) {
         let (config, ip) = (self.config, self.args.ip);
-        engine::judge_by_hand(
-            raw,
-            ip,
-            &config.site,
-            self.policy,
-            self.version,
-            &config.limits,
-        )
+        let read = engine::read(raw, &config.limits, &self.readers);
+        let message = tokio::task::block_in_place(|| Handle::current().block_on(read));
+        engine::judge_by_hand(message, ip, &config.site, self.policy, self.version)
     }
 
     fn print(&self, name: &str, facts: &Facts, verdict: &Verdict) -> anyhow::Result<()> {

@@ -1,0 +1,197 @@
+//! The service's side: a few readers kept ready, each used for some parts and then replaced.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use mail::message::{Finding, Reading};
+use mail::{Limits, Message};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::sync::Semaphore;
+
+use crate::frame::{Question, lengths, read_lengths};
+use crate::worker::COMMAND;
+
+/// Parts one reader reads before another takes its place: short lives keep faults from adding up.
+const PARTS_PER_READER: u32 = 64;
+
+/// Reads documents in processes of their own.
+pub struct Pool {
+    program: PathBuf,
+    limits: Limits,
+    places: Semaphore,
+    idle: Mutex<Vec<Reader>>,
+    deaths: AtomicU64,
+}
+
+/// One child, ready.
+struct Reader {
+    // Dropping it ends the process.
+    _child: Child,
+    input: ChildStdin,
+    output: ChildStdout,
+    parts_left: u32,
+}
+
+/// Why a part was not read.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("a reader could not be started: {0}")]
+    NotStarted(std::io::Error),
+    #[error("the reader died: {0}")]
+    Died(std::io::Error),
+    #[error("the reader took longer than {0} ms (limits.document_ms)")]
+    TooSlow(u64),
+    #[error("the reader's answer makes no sense")]
+    Nonsense,
+}
+
+impl Pool {
+    /// Readers are this very program, started again with a subcommand. Nothing is started yet.
+    pub fn new(limits: &Limits) -> Self {
+        // The link of the running process names it even after an upgrade has put another file in its place.
+        Self::of(PathBuf::from("/proc/self/exe"), limits)
+    }
+
+    /// The same with another program, for tests.
+    pub fn of(program: PathBuf, limits: &Limits) -> Self {
+        Self {
+            program,
+            places: Semaphore::new(limits.document_readers_max.max(1)),
+            limits: limits.clone(),
+            idle: Mutex::default(),
+            deaths: AtomicU64::new(0),
+        }
+    }
+
+    /// Readers that died or were ended since the start.
+    pub fn deaths(&self) -> u64 {
+        self.deaths.load(Ordering::Relaxed)
+    }
+
+    /// Reads all files of a message, one after the other, and takes what they hold into it.
+    pub async fn read_into(&self, message: &mut Message, files: Vec<mail::File>) {
+        let until = Instant::now() + Duration::from_millis(self.limits.documents_ms);
+        let mut readings = Vec::with_capacity(files.len());
+        for file in &files {
+            let part = &message.parts[file.part];
+            let question = Question {
+                name: part.file_name.clone(),
+                declared: part.content_type.clone(),
+                limits: self.limits.clone(),
+            };
+            readings.push((file.part, self.read(question, &file.bytes, until).await));
+        }
+        drop(files);
+        for (part, reading) in readings {
+            message.attach(part, reading, &self.limits);
+        }
+    }
+
+    async fn read(&self, question: Question, bytes: &[u8], until: Instant) -> Reading {
+        // Waiting for a reader that reads other messages is nothing this one has done.
+        let place = tokio::time::timeout_at(until.into(), self.places.acquire()).await;
+        let (Ok(Ok(_place)), now) = (place, Instant::now()) else {
+            return Reading::only(Finding::NotInspected);
+        };
+        if now >= until {
+            return Reading::only(Finding::NotInspected);
+        }
+        let whole = Duration::from_millis(self.limits.document_ms);
+        let read = tokio::time::timeout((until - now).min(whole), self.ask(&question, bytes))
+            .await
+            .unwrap_or(Err(Failure::TooSlow(self.limits.document_ms)));
+        match read {
+            Ok(reading) => reading,
+            Err(failure) => {
+                self.deaths.fetch_add(1, Ordering::Relaxed);
+                if matches!(failure, Failure::NotStarted(_)) {
+                    tracing::error!("{failure}");
+                } else {
+                    tracing::info!("an attachment was not read: {failure}");
+                }
+                Reading::only(Finding::ReaderDied)
+            }
+        }
+    }
+
+    async fn ask(&self, question: &Question, bytes: &[u8]) -> Result<Reading, Failure> {
+        let idle = self
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
+        let mut reader = match idle {
+            Some(reader) => reader,
+            None => self.start()?,
+        };
+        // A reader that is dropped before it has answered is ended; only a good one comes back.
+        let reading = reader.ask(question, bytes, &self.limits).await?;
+        reader.parts_left -= 1;
+        if reader.parts_left > 0 {
+            self.idle
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(reader);
+        }
+        Ok(reading)
+    }
+
+    fn start(&self) -> Result<Reader, Failure> {
+        let mut child = Command::new(&self.program)
+            .arg(COMMAND)
+            .arg(self.limits.document_memory_bytes.to_string())
+            .env_clear()
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(Failure::NotStarted)?;
+        let pipes = child.stdin.take().zip(child.stdout.take());
+        let (input, output) =
+            pipes.ok_or_else(|| Failure::NotStarted(std::io::ErrorKind::BrokenPipe.into()))?;
+        Ok(Reader {
+            _child: child,
+            input,
+            output,
+            parts_left: PARTS_PER_READER,
+        })
+    }
+}
+
+impl Reader {
+    async fn ask(
+        &mut self,
+        question: &Question,
+        bytes: &[u8],
+        limits: &Limits,
+    ) -> Result<Reading, Failure> {
+        let header = serde_json::to_vec(question).map_err(|_| Failure::Nonsense)?;
+        let lengths = lengths(header.len(), bytes.len());
+        for piece in [lengths.as_slice(), &header, bytes] {
+            self.input.write_all(piece).await.map_err(Failure::Died)?;
+        }
+        self.input.flush().await.map_err(Failure::Died)?;
+        let mut head = [0; 8];
+        self.output
+            .read_exact(&mut head)
+            .await
+            .map_err(Failure::Died)?;
+        let (length, _) = read_lengths(head);
+        // Text, in the worst case every byte escaped, and findings.
+        if length > limits.text_bytes_max.saturating_mul(6) + (8 << 20) {
+            return Err(Failure::Nonsense);
+        }
+        let mut answer = vec![0; length];
+        self.output
+            .read_exact(&mut answer)
+            .await
+            .map_err(Failure::Died)?;
+        serde_json::from_slice(&answer).map_err(|_| Failure::Nonsense)
+    }
+}

@@ -1,0 +1,198 @@
+//! Readers of documents as the processes they are: locked in, replaced when they die, never missed.
+#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use documents::Pool;
+use mail::message::Finding;
+use mail::{Limits, Message};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_mailvigil");
+
+/// `MZ` in a zip archive, made by hand: one stored file `run.exe`.
+fn archive() -> Vec<u8> {
+    let (name, content) = (b"run.exe", b"MZ\x90\0");
+    // CRC-32 of the content.
+    let crc = content.iter().fold(!0_u32, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+            if crc & 1 == 1 {
+                crc >> 1 ^ 0xedb8_8320
+            } else {
+                crc >> 1
+            }
+        })
+    });
+    let sizes = [
+        (!crc).to_le_bytes(),
+        4_u32.to_le_bytes(),
+        4_u32.to_le_bytes(),
+    ]
+    .concat();
+    let mut bytes = b"PK\x03\x04\x0a\0\0\0\0\0\0\0\0\0".to_vec();
+    bytes.extend(&sizes);
+    bytes.extend([7, 0, 0, 0]);
+    bytes.extend(name);
+    bytes.extend(content);
+    let directory = bytes.len() as u32;
+    bytes.extend(b"PK\x01\x02\x14\0\x0a\0\0\0\0\0\0\0\0\0");
+    bytes.extend(&sizes);
+    bytes.extend([7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    bytes.extend(name);
+    let length = bytes.len() as u32 - directory;
+    bytes.extend(b"PK\x05\x06\0\0\0\0\x01\0\x01\0");
+    bytes.extend(length.to_le_bytes());
+    bytes.extend(directory.to_le_bytes());
+    bytes.extend([0, 0]);
+    bytes
+}
+
+fn letter(file: &[u8], name: &str) -> Vec<u8> {
+    let file = data_encoding::BASE64.encode(file);
+    let lines: Vec<&str> = file
+        .as_bytes()
+        .chunks(76)
+        .map(|line| std::str::from_utf8(line).unwrap())
+        .collect();
+    format!(
+        "From: a@a.example\r\nTo: bob@b.example\r\nSubject: x\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=B\r\n\r\n--B\r\n\r\nsee there\r\n--B\r\nContent-Type: application/octet-stream; name=\"{name}\"\r\nContent-Transfer-Encoding: base64\r\n\r\n{}\r\n--B--\r\n",
+        lines.join("\r\n")
+    )
+    .into_bytes()
+}
+
+async fn read(raw: &[u8], limits: &Limits, pool: &Pool) -> Message {
+    let (mut message, files) = Message::read_with_files(raw, limits);
+    pool.read_into(&mut message, files).await;
+    message
+}
+
+fn findings(message: &Message) -> Vec<Finding> {
+    message
+        .parts
+        .iter()
+        .flat_map(|part| part.findings.clone())
+        .collect()
+}
+
+/// A program that stands in for a reader.
+fn program(folder: &Path, script: &str) -> PathBuf {
+    let path = folder.join("reader");
+    std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    path
+}
+
+#[test]
+fn a_reader_can_do_nothing_but_read() {
+    for what in ["file", "socket", "program", "remove", "memory"] {
+        let attempt = |command: &str| {
+            let mut reader = Command::new(PROGRAM);
+            reader.args([command, &(256_u64 << 20).to_string()]);
+            reader
+                .env("MAILVIGIL_READER_TRIES", what)
+                .stderr(std::process::Stdio::null());
+            reader.status().unwrap()
+        };
+        let ended = attempt("read-documents");
+        // Killed by the filter, refused by a limit, or out of memory: never done.
+        assert!(!ended.success(), "a reader may: {what}");
+    }
+}
+
+#[tokio::test]
+async fn archives_are_opened_in_a_reader() {
+    let limits = Limits::default();
+    let pool = Pool::of(PROGRAM.into(), &limits);
+    // More than one reader's share, so that they are replaced on the way.
+    for _ in 0..70 {
+        let message = read(&letter(&archive(), "x.zip"), &limits, &pool).await;
+        let inside = message.parts.last().unwrap();
+        assert_eq!(
+            (inside.path.as_str(), inside.file_name.as_deref()),
+            ("2/1", Some("run.exe"))
+        );
+        assert_eq!(findings(&message), [Finding::Program]);
+    }
+    assert_eq!(pool.deaths(), 0);
+}
+
+#[tokio::test]
+async fn a_dead_or_slow_reader_is_a_finding_and_the_next_message_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = Limits {
+        document_ms: 500,
+        ..Limits::default()
+    };
+    for script in [
+        "exit 1",
+        "exec sleep 60",
+        "cat >/dev/null",
+        "echo nonsense that is no answer at all",
+    ] {
+        let pool = Pool::of(program(folder.path(), script), &limits);
+        let message = read(&letter(&archive(), "x.zip"), &limits, &pool).await;
+        assert_eq!(findings(&message), [Finding::ReaderDied], "{script}");
+        assert_eq!(pool.deaths(), 1);
+        // The program is mended; the pool does not remember.
+        let _ = program(folder.path(), &format!("exec {PROGRAM} \"$@\""));
+        let message = read(&letter(&archive(), "x.zip"), &limits, &pool).await;
+        assert_eq!(findings(&message), [Finding::Program], "after {script}");
+    }
+    let gone = Pool::of("/no/such/program".into(), &limits);
+    assert_eq!(
+        findings(&read(&letter(&archive(), "x.zip"), &limits, &gone).await),
+        [Finding::ReaderDied]
+    );
+}
+
+#[tokio::test]
+async fn memory_beyond_its_share_ends_the_reader_only() {
+    let limits = Limits {
+        document_memory_bytes: 48 << 20,
+        ..Limits::default()
+    };
+    let pool = Pool::of(PROGRAM.into(), &limits);
+    // A BMP that says it is 3,400 × 3,400 pixels of 4 bytes: 46 MB to decode.
+    let mut picture = b"BM".to_vec();
+    picture.extend(54_u32.to_le_bytes());
+    picture.extend([0, 0, 0, 0]);
+    picture.extend(54_u32.to_le_bytes());
+    picture.extend(40_u32.to_le_bytes());
+    picture.extend(3400_u32.to_le_bytes());
+    picture.extend(3400_u32.to_le_bytes());
+    picture.extend([1, 0, 32, 0]);
+    picture.resize(54, 0);
+    picture.resize(1 << 20, 0);
+    let message = read(&letter(&picture, "x.bmp"), &limits, &pool).await;
+    assert_eq!(findings(&message), [Finding::ReaderDied]);
+    let message = read(&letter(&archive(), "x.zip"), &limits, &pool).await;
+    assert_eq!(findings(&message), [Finding::Program]);
+}
+
+#[test]
+fn what_is_inside_is_judged() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("letter.eml");
+    std::fs::write(&file, letter(&archive(), "invoice.zip")).unwrap();
+    let data = folder.path().join("data");
+    let scanned = Command::new(PROGRAM)
+        .arg("--data")
+        .arg(&data)
+        .args(["scan", "--json"])
+        .arg(&file)
+        .output()
+        .unwrap();
+    let line: serde_json::Value = serde_json::from_slice(&scanned.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {scanned:?}"));
+    let reasons = line["verdict"]["reasons"].as_array().unwrap();
+    let reason = reasons
+        .iter()
+        .find(|reason| reason["name"] == "executable-attachment")
+        .expect("the program inside is a reason");
+    assert_eq!(
+        reason["evidence"][0]["text"],
+        "run.exe, application/vnd.microsoft.portable-executable, inside part 2"
+    );
+}
