@@ -43,6 +43,8 @@ pub struct Changes {
     pub delete_recipients: Vec<Address>,
     /// Recipients that get it in their place.
     pub add_recipients: Vec<Address>,
+    /// Of the deleted recipients, those whose sender is told so, where each takes its own answer.
+    pub refused: Vec<(Address, Text)>,
 }
 
 /// What the asking server can carry out, as negotiated.
@@ -56,6 +58,10 @@ pub struct Abilities {
     pub change_recipients: bool,
     /// The server has a hold queue.
     pub hold: bool,
+    /// Each recipient takes its own answer after the text (LMTP).
+    pub answer_each: bool,
+    /// What is answered is carried out. A door that only gives advice holds nothing: the asking program would deliver it as well.
+    pub obeys: bool,
 }
 
 impl Abilities {
@@ -65,6 +71,17 @@ impl Abilities {
         change_headers: true,
         change_recipients: true,
         hold: true,
+        answer_each: false,
+        obeys: true,
+    };
+    /// A program that asks, and decides itself.
+    pub const ADVICE: Self = Self {
+        add_headers: true,
+        change_headers: true,
+        change_recipients: false,
+        hold: false,
+        answer_each: false,
+        obeys: false,
     };
 }
 
@@ -97,6 +114,9 @@ pub enum Course {
 impl Plan {
     /// Finds the plan for `verdict` on a server with these `abilities`.
     pub fn new(verdict: &Verdict, abilities: Abilities) -> Self {
+        if !abilities.obeys {
+            return Self::advice(verdict);
+        }
         let with = |wanted: fn(&Action) -> bool| -> Vec<Address> {
             let wanted = verdict
                 .outcomes
@@ -105,30 +125,26 @@ impl Plan {
             wanted.map(|outcome| outcome.recipient.clone()).collect()
         };
         let delivered = with(Action::delivers);
+        let redirected = with(|action| matches!(action, Action::Redirect(_)));
         let quarantined = with(|action| *action == Action::Quarantine);
         let refused = with(|action| matches!(action, Action::Reject));
         let deferred = with(|action| matches!(action, Action::Defer));
         let discarded = with(|action| matches!(action, Action::Discard));
         let everyone = verdict.outcomes.len();
+        let cannot_redirect = !redirected.is_empty() && !abilities.change_recipients;
 
-        let simple = |course, held: Vec<Address>, fate| Self {
-            course,
-            held,
-            fate,
-            note: None,
-        };
-        if delivered.len() == everyone {
-            return simple(Course::Deliver, Vec::new(), Fate::Delivered);
+        if delivered.len() == everyone && !cannot_redirect {
+            return Self::simple(Course::Deliver, Fate::Delivered);
         }
-        if delivered.is_empty() && quarantined.is_empty() {
+        if delivered.is_empty() && quarantined.is_empty() && !abilities.answer_each {
             // Nobody gets it and nobody is promised a copy. A retry is judged anew, so "later" for
             // one is "later" for all; a refusal tells the sender, which deleting would not.
             return if !deferred.is_empty() {
-                simple(Course::Later, Vec::new(), Fate::Deferred)
+                Self::simple(Course::Later, Fate::Deferred)
             } else if !refused.is_empty() {
-                simple(Course::Refuse, Vec::new(), Fate::Rejected)
+                Self::simple(Course::Refuse, Fate::Rejected)
             } else {
-                simple(Course::Drop, Vec::new(), Fate::Discarded)
+                Self::simple(Course::Drop, Fate::Discarded)
             };
         }
 
@@ -136,15 +152,14 @@ impl Plan {
         // been refused or put off can't be, one by one, after the message text: they are held.
         let mut held = quarantined;
         let mut note = None;
-        if refused.len() + deferred.len() > 0 {
+        if refused.len() + deferred.len() > 0 && !abilities.answer_each {
             note = Some(format!(
                 "held instead of refused for {} of {everyone} recipients: a mail server takes one reply for all after the text",
                 refused.len() + deferred.len(),
             ));
-            held.extend(refused);
-            held.extend(deferred);
+            held.extend(refused.iter().chain(&deferred).cloned());
         }
-        let mut course = if delivered.is_empty() {
+        let mut course = if delivered.is_empty() && !abilities.answer_each {
             Course::Drop
         } else {
             Course::Deliver
@@ -162,8 +177,12 @@ impl Plan {
             Fate::Quarantined
         } else if !discarded.is_empty() {
             Fate::Discarded
-        } else {
+        } else if !delivered.is_empty() {
             Fate::Delivered
+        } else if !deferred.is_empty() {
+            Fate::Deferred
+        } else {
+            Fate::Rejected
         };
         Self {
             course,
@@ -172,11 +191,39 @@ impl Plan {
             note,
         }
     }
+
+    fn simple(course: Course, fate: Fate) -> Self {
+        Self {
+            course,
+            held: Vec::new(),
+            fate,
+            note: None,
+        }
+    }
+
+    /// What is told to a program that decides itself. Nothing is promised, so nothing is kept.
+    fn advice(verdict: &Verdict) -> Self {
+        let mut plan = match verdict.action {
+            Action::Accept | Action::Tag | Action::Redirect(_) | Action::Quarantine => {
+                Self::simple(Course::Deliver, Fate::Delivered)
+            }
+            Action::Reject => Self::simple(Course::Refuse, Fate::Rejected),
+            Action::Defer => Self::simple(Course::Later, Fate::Deferred),
+            Action::Discard => Self::simple(Course::Drop, Fate::Discarded),
+        };
+        if verdict.action != Action::Accept {
+            plan.note = Some(format!(
+                "advice to a program that decides itself: {}",
+                verdict.action.as_str()
+            ));
+        }
+        plan
+    }
 }
 
 impl Changes {
     /// The recipient changes that give each recipient its outcome when the message is delivered.
-    pub fn recipients(verdict: &Verdict) -> Self {
+    pub fn recipients(verdict: &Verdict, text: impl Fn(&Action) -> Text) -> Self {
         let mut changes = Self::default();
         for outcome in &verdict.outcomes {
             if let Action::Redirect(target) = &outcome.action {
@@ -186,6 +233,10 @@ impl Changes {
                 }
             } else if !outcome.action.delivers() {
                 changes.delete_recipients.push(outcome.recipient.clone());
+                if matches!(outcome.action, Action::Reject | Action::Defer) {
+                    let text = text(&outcome.action);
+                    changes.refused.push((outcome.recipient.clone(), text));
+                }
             }
         }
         changes
@@ -213,6 +264,14 @@ mod tests {
             outcomes: outcomes.collect(),
             policy_version: 1,
             unknown: Vec::new(),
+        }
+    }
+
+    fn no(action: &Action) -> Text {
+        Text {
+            code: 550,
+            enhanced: "5.7.1".to_owned(),
+            text: action.as_str().to_owned(),
         }
     }
 
@@ -294,6 +353,44 @@ mod tests {
     }
 
     #[test]
+    fn where_each_is_answered_nobody_is_held_instead_of_refused() {
+        use Action::{Accept, Defer, Quarantine, Reject};
+        let lmtp = Abilities {
+            answer_each: true,
+            ..Abilities::ALL
+        };
+        let plan = Plan::new(&verdict(&[Accept, Reject, Defer]), lmtp);
+        assert_eq!((plan.course, plan.fate), (Course::Deliver, Fate::Delivered));
+        assert!(plan.held.is_empty() && plan.note.is_none());
+        let plan = Plan::new(&verdict(&[Quarantine, Reject]), lmtp);
+        assert_eq!((plan.held.len(), plan.fate), (1, Fate::Quarantined));
+        let changes = Changes::recipients(&verdict(&[Accept, Reject, Defer]), no);
+        assert_eq!(changes.refused.len(), 2);
+    }
+
+    #[test]
+    fn advice_holds_nothing() {
+        let plan = Plan::new(&verdict(&[Action::Quarantine]), Abilities::ADVICE);
+        assert!(plan.held.is_empty());
+        let mut advised = verdict(&[Action::Reject]);
+        advised.action = Action::Reject;
+        let plan = Plan::new(&advised, Abilities::ADVICE);
+        assert_eq!((plan.course, plan.fate), (Course::Refuse, Fate::Rejected));
+        assert!(plan.note.is_some());
+    }
+
+    #[test]
+    fn what_cannot_be_redirected_is_held() {
+        let target = Address::new("abuse@example.org").expect("an address");
+        let weak = Abilities {
+            change_recipients: false,
+            ..Abilities::ALL
+        };
+        let plan = Plan::new(&verdict(&[Action::Redirect(target)]), weak);
+        assert_eq!((plan.course, plan.held.len()), (Course::Drop, 1));
+    }
+
+    #[test]
     fn redirection_swaps_the_recipient_once() {
         let target = Address::new("abuse@example.org").expect("an address");
         let verdict = verdict(&[
@@ -301,7 +398,7 @@ mod tests {
             Action::Redirect(target.clone()),
             Action::Accept,
         ]);
-        let changes = Changes::recipients(&verdict);
+        let changes = Changes::recipients(&verdict, no);
         assert_eq!(changes.delete_recipients.len(), 2);
         assert_eq!(changes.add_recipients, [target]);
     }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use judge::Policy;
-use mail::{Address, Direction, Envelope, Facts, Known, Message, Site, Verdict};
+use mail::{Address, Direction, Envelope, Facts, Known, Limits, Message, Site, Verdict};
 
 use crate::clock::now;
 
@@ -39,6 +39,15 @@ pub fn judge_by_hand(
     };
     let verdict = judge::judge(&facts, site, policy, version);
     (facts, verdict)
+}
+
+/// The envelope of a message that just came, as far as its header tells: for clients that ask without saying it.
+pub fn envelope_by_header(raw: &[u8], site: &Site, limits: &Limits) -> Envelope {
+    let message = Message::read(raw, limits);
+    let mut envelope = envelope(&message, None, site);
+    envelope.received_at = now();
+    envelope.peer.untold = envelope.peer.ip.is_none();
+    envelope
 }
 
 /// Who handed it over to whom, as far as the message itself tells.

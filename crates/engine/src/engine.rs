@@ -357,7 +357,8 @@ impl Engine {
         let settings = way.settings.clone();
         let windows = self.count(&envelope, message.size_bytes);
         let site = &settings.site;
-        let relayed_recipients = if site.is_ours(&envelope) {
+        // Of whom we know no machine we cannot say that it is a stranger who wants us to relay.
+        let relayed_recipients = if site.is_ours(&envelope) || envelope.peer.untold {
             Vec::new()
         } else {
             envelope
@@ -429,7 +430,7 @@ impl Engine {
     ) -> Result<Answer, Failure> {
         let Judged { facts, verdict } = judged;
         let plan = Plan::new(&verdict, way.abilities);
-        let changes = changes(active, &facts, &verdict, way.abilities, marks);
+        let changes = changes(active, &facts, &verdict, way, marks);
         let mut record = record_of(way, facts, plan.fate);
         record.note = plan.note.clone();
         record.verdict = Some(verdict.clone());
@@ -593,10 +594,12 @@ fn changes(
     active: &Active,
     facts: &Facts,
     verdict: &Verdict,
-    abilities: Abilities,
+    way: &UnderWay,
     marks: &[String],
 ) -> Changes {
-    let mut changes = Changes::recipients(verdict);
+    let abilities = way.abilities;
+    let mut changes =
+        Changes::recipients(verdict, |action| reply_text(active, action, Some(way.id)));
     if abilities.change_headers {
         changes.remove_headers = occurrences(mark::HEADER, marks.len());
         if facts.envelope.direction == Direction::Inbound {
@@ -606,7 +609,9 @@ fn changes(
         }
     }
     if abilities.add_headers {
-        changes.add_headers = active.policy.trace_headers(verdict);
+        // Whoever only takes advice does no more with what is to be held than file it by this.
+        let marked = !abilities.obeys && verdict.action != Action::Accept;
+        changes.add_headers = active.policy.trace_headers(verdict, marked);
     }
     changes
 }

@@ -24,13 +24,14 @@ mod digest;
 pub mod gate;
 mod keeper;
 mod release;
+mod rewrite;
 
 // Time and numbers.
 pub mod clock;
 pub mod metrics;
 
 pub use answer::{Abilities, Changes, Reply, Text};
-pub use by_hand::judge_by_hand;
+pub use by_hand::{envelope_by_header, judge_by_hand};
 pub use canary::Canary;
 pub use desk::{
     Author, Care, Changed, Decided, Desk, DeskError, HeldView, Hint, Hour, MessageView, NewPerson,

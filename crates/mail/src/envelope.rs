@@ -68,6 +68,9 @@ pub struct Peer {
     pub port: Option<u16>,
     /// Its name as the server verified it (PTR and back); `None` when unknown.
     pub ptr_name: Option<String>,
+    /// Whoever asks did not say who is connected: some machine without address, and no program on the server.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub untold: bool,
 }
 
 /// Encryption of the peer's connection.
@@ -121,7 +124,7 @@ impl Site {
             return true;
         }
         match envelope.peer.ip {
-            None => true,
+            None => !envelope.peer.untold,
             Some(ip) => self.trusted_networks.iter().any(|net| net.contains(&ip)),
         }
     }

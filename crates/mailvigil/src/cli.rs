@@ -291,6 +291,21 @@ pub enum PolicyCommand {
 pub enum ConnectCommand {
     /// Print the exact Postfix settings; with --apply set them, send a canary message and say whether it came back scanned.
     Postfix(ConnectPostfixArgs),
+    /// Print the exact Exim settings; with --canary send a canary message and say whether it came back scanned.
+    Exim(ConnectEximArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct ConnectEximArgs {
+    /// Send a canary through the Exim that has the settings.
+    #[arg(long)]
+    pub canary: bool,
+    /// Where Exim takes mail, for the canary.
+    #[arg(long, default_value = "127.0.0.1:25", value_name = "HOST:PORT")]
+    pub smtp: String,
+    /// Recipient of the canary; nobody gets it, it is discarded by the filter.
+    #[arg(long, default_value = "postmaster", value_name = "ADDRESS")]
+    pub canary_to: String,
 }
 
 #[derive(Debug, Args)]

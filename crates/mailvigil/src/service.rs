@@ -15,10 +15,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
-use crate::doors::listener::Listener;
-use crate::doors::milter::Room;
+use crate::doors::accept::{Doorway, Room};
+use crate::doors::listener::Listeners;
+use crate::doors::scan::Scanning;
 use crate::doors::smtp::SmtpCourier;
-use crate::doors::{http, milter};
+use crate::doors::{http, milter, proxy, rspamd, spamd};
 use crate::mail_log;
 
 /// How often a newer policy is looked for. With it a change made by any process, on any node, holds within this time.
@@ -34,8 +35,8 @@ const PRESENCE_EVERY: Duration = Duration::from_secs(10);
 pub struct Service {
     /// The engine.
     pub engine: Arc<Engine>,
-    /// Where the milter door listens, for the log and the demonstration.
-    pub milter: Vec<Listener>,
+    /// Where the doors listen, until they are served.
+    pub listeners: Listeners,
     config: Config,
     /// The console's desk, which knows the site too.
     desk: Option<Desk>,
@@ -58,15 +59,10 @@ impl Service {
         };
         let readers = Arc::new(Readers::new(&config.limits));
         let engine = Engine::start(settings, store, Arc::new(Metrics::default()), readers).await?;
-        let mut milter = Listener::handed_over(&config.milter_allow)?;
-        if milter.is_empty() {
-            for listen in &config.milter_listen {
-                milter.push(Listener::open(listen, &config.milter_allow)?);
-            }
-        }
+        let listeners = Listeners::open(&config.doors)?;
         Ok(Self {
             engine,
-            milter,
+            listeners,
             config,
             desk: None,
             console_url: None,
@@ -78,18 +74,7 @@ impl Service {
 
     /// Serves: every listener and every background task runs when this returns. Says where the HTTP door is.
     pub async fn start(&mut self) -> anyhow::Result<Option<SocketAddr>> {
-        let room = Room::new(&self.config.limits);
-        for listener in self.milter.drain(..) {
-            tracing::info!("milter door open at {}", listener.name());
-            let serve = milter::serve(
-                listener,
-                self.engine.clone(),
-                room.clone(),
-                self.connections.clone(),
-                self.stop.clone(),
-            );
-            self.background.spawn(serve);
-        }
+        self.open_doors()?;
         let http = match self.config.http_listen {
             Some(address) => Some(self.start_http(address).await?),
             None => None,
@@ -109,6 +94,50 @@ impl Service {
             self.until_stop(send_digests(desk, settings, courier));
         }
         Ok(http)
+    }
+
+    /// Serves mail servers and their helpers.
+    fn open_doors(&mut self) -> anyhow::Result<()> {
+        let doorway = Arc::new(Doorway {
+            engine: self.engine.clone(),
+            room: Room::new(&self.config.limits),
+            tasks: self.connections.clone(),
+            stop: self.stop.clone(),
+        });
+        let listeners = std::mem::take(&mut self.listeners);
+        for listener in listeners.milter {
+            tracing::info!("milter door open at {}", listener.name());
+            self.background
+                .spawn(milter::serve(listener, doorway.clone()));
+        }
+        for (listener, config) in listeners.proxies {
+            tracing::info!(
+                "mail goes through {} to {}",
+                listener.name(),
+                config.next_hop
+            );
+            self.background
+                .spawn(proxy::serve(listener, doorway.clone(), config));
+        }
+        if listeners.scan.is_empty() && listeners.scan_http.is_empty() {
+            return Ok(());
+        }
+        let scanning = Scanning::new(&self.config, self.engine.clone())?;
+        for listener in listeners.scan {
+            tracing::info!("scanning clients ask at {} (spamc, Exim)", listener.name());
+            self.background
+                .spawn(spamd::serve(listener, doorway.clone(), scanning.clone()));
+        }
+        for listener in listeners.scan_http {
+            tracing::info!("scanning clients ask at {} (/checkv2)", listener.name());
+            let serve = rspamd::serve(listener, scanning.clone(), self.stop.clone());
+            self.background.spawn(async move {
+                if let Err(error) = serve.await {
+                    tracing::error!("the door for /checkv2 closed: {error}");
+                }
+            });
+        }
+        Ok(())
     }
 
     /// A link by which whoever follows it first becomes an administrator of the console.

@@ -44,6 +44,7 @@ mod guard;
 pub mod process;
 
 // Servers.
+pub mod exim;
 pub mod postfix;
 pub mod postgres;
 // The two ends of a mail's way: who sends it, and where it arrives.

@@ -245,10 +245,10 @@ impl Policy {
         self.actions.reply(action)
     }
 
-    /// The headers to add to a message that is delivered.
-    pub fn trace_headers(&self, verdict: &Verdict) -> Vec<(String, String)> {
+    /// The headers to add to a message that is delivered: when it is tagged for somebody, when the policy wants them always, or when `marked`.
+    pub fn trace_headers(&self, verdict: &Verdict, marked: bool) -> Vec<(String, String)> {
         let tagged = |outcome: &Outcome| outcome.action == Action::Tag;
-        if !self.tag.ordinary && !verdict.outcomes.iter().any(tagged) {
+        if !marked && !self.tag.ordinary && !verdict.outcomes.iter().any(tagged) {
             return Vec::new();
         }
         let named = verdict

@@ -56,14 +56,22 @@ pub async fn postfix(
     println!("Postfix reloaded; sending a canary through {} …", args.smtp);
     // A reloaded Postfix lets running smtpd processes finish with the old settings first.
     tokio::time::sleep(Duration::from_secs(1)).await;
-    canary(&postfix, desk, args).await
+    let to = match &args.canary_to {
+        Some(to) => to.clone(),
+        None => format!("postmaster@{}", postfix.get("myhostname")?),
+    };
+    let hint = "Does the smtpd service in master.cf override smtpd_milters?";
+    canary(desk, "Postfix", &args.smtp, &to, hint).await
 }
 
 /// Our entry in the list of filters. Braces carry settings for this filter alone (Postfix 3.0 and later), so
 /// that other filters of the site keep theirs.
 fn entry(config: &Config) -> anyhow::Result<String> {
-    let Some(listen) = config.milter_listen.first() else {
-        bail!("no milter door is configured (milter.listen)")
+    let speaks_milter = |listen: &&Listen| !matches!(listen, Listen::Tls(_));
+    let Some(listen) = config.doors.milter.iter().find(speaks_milter) else {
+        bail!(
+            "Postfix speaks no TLS to milters: let stunnel on its machine connect to the door, and name stunnel's address in smtpd_milters (docs/postfix.md)"
+        )
     };
     let place = place(listen);
     let action = match config.on_failure {
@@ -83,6 +91,7 @@ fn place(listen: &Listen) -> String {
             format!("inet:[{}]:{}", address.ip(), address.port())
         }
         Listen::Tcp(address) => format!("inet:{}:{}", address.ip(), address.port()),
+        Listen::Tls(address) => format!("inet:{}:{}", address.ip(), address.port()),
         Listen::Unix(path) => format!("unix:{}", path.display()),
     }
 }
@@ -109,7 +118,7 @@ fn manual(entry: &str, config_dir: Option<&Path>) -> String {
 
 /// A list of filters without our entry, whatever its settings.
 fn without_ours(list: &str, config: &Config) -> String {
-    let ours: Vec<String> = config.milter_listen.iter().map(place).collect();
+    let ours: Vec<String> = config.doors.milter.iter().map(place).collect();
     let is_ours = |item: &String| {
         ours.iter()
             .any(|place| item.split([' ', ',', '{', '}']).any(|word| word == place))
@@ -144,18 +153,16 @@ fn items(list: &str) -> Vec<String> {
 }
 
 /// Sends a message that only this installation can have made, and looks for it in the records.
-async fn canary(
-    postfix: &Postfix<'_>,
+pub(super) async fn canary(
     desk: &Desk,
-    args: &ConnectPostfixArgs,
+    server: &str,
+    smtp: &str,
+    to: &str,
+    hint: &str,
 ) -> anyhow::Result<()> {
-    let to = match &args.canary_to {
-        Some(to) => to.clone(),
-        None => format!("postmaster@{}", postfix.get("myhostname")?),
-    };
-    let to = Address::new(&to).with_context(|| format!("{to:?} is no address"))?;
+    let to = Address::new(to).with_context(|| format!("{to:?} is no address"))?;
     let canary = desk.canary(&to).await?;
-    let courier = SmtpCourier::to(&args.smtp);
+    let courier = SmtpCourier::to(smtp);
     let submitted = courier
         .submit("", None, std::slice::from_ref(&to), &canary.raw)
         .await;
@@ -163,17 +170,16 @@ async fn canary(
         Submitted::Taken { reply, .. } => reply,
         Submitted::Refused { why } | Submitted::Unknown { why } => {
             bail!(
-                "Postfix at {} did not take the canary for {to}: {why}\n  (choose another recipient with --canary-to)",
-                args.smtp
+                "{server} at {smtp} did not take the canary for {to}: {why}\n  (choose another recipient with --canary-to)"
             )
         }
     };
-    println!("Postfix took it: {reply}");
+    println!("{server} took it: {reply}");
     let started = std::time::Instant::now();
     while started.elapsed() < CANARY_PATIENCE {
         if let Some(record) = desk.canary_record(&canary).await? {
             println!(
-                "It came back scanned: record {}, judged in {:.1} ms by the service. Postfix and Mailvigil are connected.",
+                "It came back scanned: record {}, judged in {:.1} ms by the service. {server} and Mailvigil are connected.",
                 record.id,
                 record.took_us as f64 / 1000.0
             );
@@ -182,8 +188,8 @@ async fn canary(
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     bail!(
-        "Postfix took the canary, but it did not come past the filter within {} s.\n  \
-         Is `mailvigil serve` running? Does the smtpd service in master.cf override smtpd_milters?",
+        "{server} took the canary, but it did not come past the filter within {} s.\n  \
+         Is `mailvigil serve` running? {hint}",
         CANARY_PATIENCE.as_secs()
     )
 }

@@ -8,10 +8,11 @@ use clap::CommandFactory;
 use engine::{Author, Desk};
 
 use crate::cli::{Cli, Command, ConnectCommand};
-use crate::config::Config;
+use crate::config::{Config, Listen};
 use crate::service;
 
 mod connect;
+mod connect_exim;
 mod console;
 mod messages;
 mod policy;
@@ -71,6 +72,9 @@ async fn dispatch(config: Config, command: Command) -> anyhow::Result<ExitCode> 
         Command::Connect(ConnectCommand::Postfix(args)) => {
             connect::postfix(&config, &desk(&config).await?, &args).await?;
         }
+        Command::Connect(ConnectCommand::Exim(args)) => {
+            connect_exim::run(&config, &desk(&config).await?, &args).await?;
+        }
         Command::Acts(args) => return messages::acts(&desk(&config).await?, &args).await,
         Command::Audit(command) => return console::audit(&desk(&config).await?, command).await,
         Command::Console(command) => {
@@ -118,15 +122,20 @@ fn check_config(config: &Config) {
     println!("The configuration is good. It means:");
     let show = |name: &str, value: String| println!("  {name:<22}{value}");
     show("data", config.data.display().to_string());
-    show(
-        "milter door",
-        config
-            .milter_listen
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join(", "),
-    );
+    let places = |listen: &[Listen]| {
+        let places: Vec<String> = listen.iter().map(ToString::to_string).collect();
+        if places.is_empty() {
+            "off".to_owned()
+        } else {
+            places.join(", ")
+        }
+    };
+    show("milter door", places(&config.doors.milter));
+    show("spamc, Exim", places(&config.doors.scan.listen));
+    show("/checkv2", places(&config.doors.scan.http));
+    for proxy in &config.doors.proxies {
+        show("proxy", format!("{} to {}", proxy.listen, proxy.next_hop));
+    }
     show(
         "health and metrics",
         config

@@ -4,20 +4,22 @@
 //! means ([`Config`], resolved and immutable). Every key has a default that works: with no file at all the
 //! program runs on loopback with an embedded store.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use engine::OnFailure;
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::IpNet;
 use mail::{Domain, Limits, Secret, Site};
 
 use self::console::ConsoleConfig;
+pub use self::doors::{Doors, Listen, Protocol, ProxyConfig, TlsConfig};
 
 use crate::mail_log::MailLog;
 
 mod console;
+mod doors;
 #[cfg(test)]
 mod tests;
 
@@ -37,10 +39,8 @@ pub struct Config {
     pub on_failure: OnFailure,
     /// How long messages in hand may take when the service stops.
     pub drain: Duration,
-    /// Where mail servers ask.
-    pub milter_listen: Vec<Listen>,
-    /// Who may ask over TCP.
-    pub milter_allow: Vec<IpNet>,
+    /// Where mail servers and their helpers ask.
+    pub doors: Doors,
     /// Where `/healthz` and `/metrics` are; `None` is off.
     pub http_listen: Option<SocketAddr>,
     /// The console for people.
@@ -63,24 +63,6 @@ pub struct Config {
     pub log_level: String,
     /// Every limit on outside input.
     pub limits: Limits,
-}
-
-/// A place to listen on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Listen {
-    /// `127.0.0.1:7725`
-    Tcp(SocketAddr),
-    /// `unix:/run/mailvigil/milter.sock`
-    Unix(PathBuf),
-}
-
-impl std::fmt::Display for Listen {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Tcp(address) => write!(f, "{address}"),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
 }
 
 impl Config {
@@ -127,34 +109,7 @@ impl Config {
         let drain_secs = service.number("drain_secs", 0..=600).unwrap_or(20);
         service.finish();
 
-        let milter = root.section("milter");
-        let loopback = vec![Listen::Tcp(SocketAddr::from(([127, 0, 0, 1], 7725)))];
-        let milter_listen = milter
-            .texts(
-                "listen",
-                "\"127.0.0.1:7725\" or \"unix:/run/mailvigil/milter.sock\"",
-                listen,
-            )
-            .unwrap_or(loopback);
-        let milter_allow = milter.texts("allow", "networks such as \"10.0.0.0/8\"", network);
-        let strangers = milter_listen
-            .iter()
-            .any(|listen| matches!(listen, Listen::Tcp(address) if !address.ip().is_loopback()));
-        if strangers && milter_allow.is_none() {
-            milter.complain(
-                "listen",
-                "listens beyond this machine for everybody",
-                "name the mail servers in milter.allow",
-            );
-        }
-        if milter_listen.is_empty() {
-            milter.complain(
-                "listen",
-                "is empty, so no mail server could ask",
-                "leave it out for 127.0.0.1:7725",
-            );
-        }
-        milter.finish();
+        let doors = Doors::read(&root);
 
         let http = root.section("http");
         let http_listen = http.text(
@@ -242,8 +197,7 @@ impl Config {
             node,
             on_failure,
             drain: Duration::from_secs(drain_secs),
-            milter_listen,
-            milter_allow: milter_allow.unwrap_or_else(loopback_networks),
+            doors,
             http_listen: http_listen.unwrap_or(Some(SocketAddr::from(([127, 0, 0, 1], 7780)))),
             console,
             database: Secret::new(database),
@@ -265,8 +219,14 @@ impl Config {
             ("service.data", self.data != new.data),
             ("service.node", self.node != new.node),
             ("service.drain_secs", self.drain != new.drain),
-            ("milter.listen", self.milter_listen != new.milter_listen),
-            ("milter.allow", self.milter_allow != new.milter_allow),
+            (
+                "milter",
+                (&self.doors.milter, &self.doors.milter_allow)
+                    != (&new.doors.milter, &new.doors.milter_allow),
+            ),
+            ("scan", self.doors.scan != new.doors.scan),
+            ("proxy", self.doors.proxies != new.doors.proxies),
+            ("tls", self.doors.tls != new.doors.tls),
             ("http.listen", self.http_listen != new.http_listen),
             ("console", self.console != new.console),
             (
@@ -341,11 +301,6 @@ fn read_limits(section: Section<'_, '_>) -> Limits {
     limits
 }
 
-fn loopback_networks() -> Vec<IpNet> {
-    let v4 = Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8);
-    vec![v4.into(), IpNet::from(IpAddr::from(Ipv6Addr::LOCALHOST))]
-}
-
 fn host_name() -> String {
     let name = rustix::system::uname()
         .nodename()
@@ -382,23 +337,6 @@ fn read_on_failure(text: &str) -> Result<OnFailure, &'static str> {
         "tempfail" => Ok(OnFailure::Tempfail),
         _ => Err("is neither accept nor tempfail"),
     }
-}
-
-/// Reads a place to listen on: `inet:` and `unix:` as mail servers write them, or a bare address.
-fn listen(text: &str) -> Result<Listen, &'static str> {
-    if let Some(path) = text.strip_prefix("unix:") {
-        let path = PathBuf::from(path);
-        return if path.is_absolute() && path.as_os_str().len() < 100 {
-            Ok(Listen::Unix(path))
-        } else {
-            Err("is no absolute path of less than 100 characters")
-        };
-    }
-    let address = text.strip_prefix("inet:").unwrap_or(text);
-    address
-        .parse()
-        .map(Listen::Tcp)
-        .map_err(|_| "is neither an address with port nor unix:PATH")
 }
 
 pub(super) fn loopback_or_off(text: &str) -> Result<Option<SocketAddr>, &'static str> {

@@ -16,9 +16,10 @@ fn nothing_written_is_a_configuration_that_works() {
         "sqlite:mailvigil-data/mailvigil.db"
     );
     assert_eq!(config.quarantine, Path::new("mailvigil-data/quarantine"));
-    assert_eq!(config.milter_listen[0].to_string(), "127.0.0.1:7725");
+    assert_eq!(config.doors.milter[0].to_string(), "127.0.0.1:7725");
     assert!(
         config
+            .doors
             .milter_allow
             .iter()
             .all(|net| net.addr().is_loopback())
@@ -36,12 +37,12 @@ fn every_key_is_read() {
         on_failure = "accept"
         drain_secs = 5
         [milter]
-        listen = ["inet:10.0.0.1:7725", "unix:/run/mailvigil/milter.sock"]
+        listen = ["inet:127.0.0.1:7725", "unix:/run/mailvigil/milter.sock"]
         allow = ["10.0.0.0/8", "192.0.2.1"]
         [http]
         listen = "off"
         [store]
-        database = "postgres://mv:secret@db/mv"
+        database = "postgres://mv:hunter2@db/mv"
         quarantine = "/srv/held"
         [site]
         local_domains = ["example.org"]
@@ -62,10 +63,10 @@ fn every_key_is_read() {
     "#;
     let config = Config::parse(text, None).expect("good");
     assert_eq!(
-        config.milter_listen[1],
+        config.doors.milter[1],
         Listen::Unix("/run/mailvigil/milter.sock".into())
     );
-    assert_eq!(config.milter_allow.len(), 2);
+    assert_eq!(config.doors.milter_allow.len(), 2);
     assert_eq!((config.http_listen, config.log_json), (None, true));
     assert_eq!(config.quarantine, Path::new("/srv/held"));
     assert_eq!(
@@ -79,7 +80,7 @@ fn every_key_is_read() {
     );
     assert_eq!(config.site.relay_domains.len(), 1);
     assert!(
-        !format!("{config:?}").contains("secret"),
+        !format!("{config:?}").contains("hunter2"),
         "a password is not for the log"
     );
     let elsewhere = Config::parse("", Some(Path::new("/tmp/there"))).expect("good");
@@ -115,9 +116,34 @@ fn what_is_wrong_is_told_with_its_line_and_what_would_be_right() {
         ),
         (
             "[milter]\nlisten = \"0.0.0.0:7725\"",
-            "line 2, column 10: milter.listen: listens beyond this machine for everybody (name the mail servers in milter.allow)",
+            "line 2, column 10: milter.listen: listens beyond this machine, where nobody says who asks (\"tls:ADDRESS:PORT\" with [tls], where both sides show a certificate)",
         ),
         ("[milter]\nlisten = []", "milter.listen: is empty"),
+        (
+            "[milter]\nlisten = \"tls:10.0.0.1:7725\"",
+            "milter.listen: needs certificates ([tls] with certificate, key and clients)",
+        ),
+        (
+            "[scan]\nlisten = \"0.0.0.0:783\"\nsecret_file = \"x\"",
+            "scan.listen: listens beyond this machine",
+        ),
+        (
+            "[scan]\nhttp = \"0.0.0.0:11333\"",
+            "scan.http: listens beyond this machine",
+        ),
+        (
+            "[[proxy]]\nlisten = \"10.0.0.1:10025\"\nnext_hop = \"127.0.0.1:10026\"",
+            "proxy[1].listen: listens beyond this machine",
+        ),
+        (
+            "[[proxy]]\nlisten = \"127.0.0.1:10025\"",
+            "proxy[1].next_hop",
+        ),
+        (
+            "[[proxy]]\nlisten = \"127.0.0.1:10025\"\nnext_hop = \"127.0.0.1:24\"\nnext_protocol = \"lmtp\"",
+            "proxy[1].next_protocol: gives each recipient its own answer, which SMTP cannot pass on",
+        ),
+        ("[tls]\nkey = \"k\"", "tls.certificate"),
         (
             "[milter]\nallow = [\"10.0.0.0/8\", \"ten\"]",
             "line 2, column 24: milter.allow: is neither a network nor an address",
@@ -171,6 +197,14 @@ fn all_problems_at_once() {
         "[service]\non_failure = 1\n[milter]\nlisten = 1\n[nonsense]\n[limits]\nparts_max = 0\n",
     );
     assert_eq!(said.len(), 4, "{said:#?}");
+}
+
+#[test]
+fn doors_beyond_this_machine_open_when_they_know_who_asks() {
+    let text = "[tls]\ncertificate = \"c\"\nkey = \"k\"\nclients = \"a\"\n[milter]\nlisten = \"tls:10.0.0.1:7725\"\n[scan]\nhttp = \"10.0.0.1:11333\"\nsecret_file = \"s\"\n";
+    let doors = Config::parse(text, None).expect("good").doors;
+    assert_eq!(doors.milter[0].to_string(), "tls:10.0.0.1:7725");
+    assert_eq!(doors.scan.http[0].to_string(), "10.0.0.1:11333");
 }
 
 #[test]

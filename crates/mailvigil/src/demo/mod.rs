@@ -31,6 +31,7 @@ pub async fn run(data: Option<PathBuf>, args: &DemoArgs) -> anyhow::Result<()> {
     crate::commands::start_log(&config);
     let mut service = Service::open(config).await?;
     let milter = service
+        .listeners
         .milter
         .first()
         .and_then(crate::doors::listener::Listener::tcp_address)

@@ -5,34 +5,112 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
-use crate::config::Listen;
+use crate::config::{Doors, Listen, ProxyConfig};
 
 /// Connections that wait in the kernel until we accept them.
 const BACKLOG: i32 = 1024;
+
+/// All open sockets, by door.
+#[derive(Default)]
+pub struct Listeners {
+    pub milter: Vec<Listener>,
+    pub scan: Vec<Listener>,
+    pub scan_http: Vec<Listener>,
+    pub proxies: Vec<(Listener, ProxyConfig)>,
+}
+
+impl Listeners {
+    /// Opens what the configuration says; one that cannot be opened ends the start.
+    pub fn open(doors: &Doors) -> anyhow::Result<Self> {
+        let tls = doors.tls.as_ref().map(super::tls::acceptor).transpose()?;
+        let tls = tls.as_ref();
+        let each = |places: &[Listen], allow: &[IpNet]| -> anyhow::Result<Vec<Listener>> {
+            let open = |place: &Listen| Listener::open(place, allow, tls);
+            places.iter().map(open).collect()
+        };
+        let mut milter = Listener::handed_over(&doors.milter_allow, tls)?;
+        if milter.is_empty() {
+            milter = each(&doors.milter, &doors.milter_allow)?;
+        }
+        let scan = &doors.scan;
+        let everybody = [
+            IpNet::from(Ipv4Net::default()),
+            IpNet::from(Ipv6Net::default()),
+        ];
+        // Who has the secret need not come from this machine.
+        let http_allow = if scan.secret_file.is_some() {
+            &everybody[..]
+        } else {
+            &scan.allow
+        };
+        let mut proxies = Vec::new();
+        for config in &doors.proxies {
+            let listener = Listener::open(&config.listen, &config.allow, tls)?;
+            proxies.push((listener, config.clone()));
+        }
+        Ok(Self {
+            milter,
+            scan: each(&scan.listen, &scan.allow)?,
+            scan_http: each(&scan.http, http_allow)?,
+            proxies,
+        })
+    }
+}
 
 /// An open listening socket.
 pub enum Listener {
     /// TCP, and who may connect.
     Tcp(TcpListener, Vec<IpNet>),
+    /// TLS, for clients with a certificate that we know.
+    Tls(TcpListener, TlsAcceptor),
     /// A unix socket.
     Unix(UnixListener),
 }
 
-/// An accepted connection.
+/// A connection, ready to be spoken on.
 pub enum Stream {
     Tcp(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
     Unix(UnixStream),
+}
+
+/// A connection that was accepted.
+pub enum Incoming {
+    Ready(Stream),
+    Tls(TcpStream, TlsAcceptor),
+}
+
+impl Incoming {
+    /// Speaks the handshake, where there is one.
+    pub async fn ready(self) -> std::io::Result<Stream> {
+        match self {
+            Self::Ready(stream) => Ok(stream),
+            Self::Tls(stream, acceptor) => {
+                let stream = acceptor.accept(stream).await?;
+                Ok(Stream::Tls(Box::new(stream)))
+            }
+        }
+    }
 }
 
 impl Listener {
     /// Opens a socket.
-    pub fn open(listen: &Listen, allow: &[IpNet]) -> anyhow::Result<Self> {
+    fn open(listen: &Listen, allow: &[IpNet], tls: Option<&TlsAcceptor>) -> anyhow::Result<Self> {
         match listen {
+            Listen::Tls(address) => {
+                let acceptor = tls.context("tls: without [tls] in the configuration")?;
+                let listener = tcp(*address).with_context(|| {
+                    format!("cannot listen on {address}; is another program there?")
+                })?;
+                Ok(Self::Tls(listener, acceptor.clone()))
+            }
             Listen::Tcp(address) => {
                 let listener = tcp(*address).with_context(|| {
                     format!("cannot listen on {address}; is another program there?")
@@ -47,14 +125,22 @@ impl Listener {
         }
     }
 
-    /// The sockets systemd opened for us (`LISTEN_FDS`), in place of the configured ones.
-    pub fn handed_over(allow: &[IpNet]) -> anyhow::Result<Vec<Self>> {
+    /// The sockets systemd opened for us (`LISTEN_FDS`), for milters in place of the configured ones.
+    fn handed_over(allow: &[IpNet], tls: Option<&TlsAcceptor>) -> anyhow::Result<Vec<Self>> {
         let mut handed = listenfd::ListenFd::from_env();
         let mut listeners = Vec::new();
         for index in 0..handed.len() {
             if let Ok(Some(listener)) = handed.take_tcp_listener(index) {
                 listener.set_nonblocking(true)?;
-                listeners.push(Self::Tcp(TcpListener::from_std(listener)?, allow.to_vec()));
+                let address = listener.local_addr()?;
+                let listener = TcpListener::from_std(listener)?;
+                listeners.push(match tls {
+                    _ if address.ip().is_loopback() => Self::Tcp(listener, allow.to_vec()),
+                    Some(tls) => Self::Tls(listener, tls.clone()),
+                    None => bail!(
+                        "systemd handed over {address}, beyond this machine, where nobody says who asks; [tls] in the configuration, or ListenStream=127.0.0.1:PORT in the .socket unit"
+                    ),
+                });
             } else if let Ok(Some(listener)) = handed.take_unix_listener(index) {
                 listener.set_nonblocking(true)?;
                 listeners.push(Self::Unix(UnixListener::from_std(listener)?));
@@ -70,7 +156,7 @@ impl Listener {
     /// Where it listens, for the log.
     pub fn name(&self) -> String {
         match self {
-            Self::Tcp(listener, _) => listener
+            Self::Tcp(listener, _) | Self::Tls(listener, _) => listener
                 .local_addr()
                 .map_or_else(|_| "TCP".into(), |address| address.to_string()),
             Self::Unix(listener) => {
@@ -84,28 +170,42 @@ impl Listener {
     /// The TCP address, when it has one.
     pub fn tcp_address(&self) -> Option<SocketAddr> {
         match self {
-            Self::Tcp(listener, _) => listener.local_addr().ok(),
+            Self::Tcp(listener, _) | Self::Tls(listener, _) => listener.local_addr().ok(),
             Self::Unix(_) => None,
         }
     }
 
     /// The next connection and who it comes from; `Ok(None)` is one that may not connect.
-    pub async fn accept(&self) -> std::io::Result<Option<(Stream, String)>> {
+    pub async fn accept(&self) -> std::io::Result<Option<(Incoming, String)>> {
         match self {
             Self::Tcp(listener, allow) => {
                 let (stream, from) = listener.accept().await?;
                 if !is_allowed(from.ip(), allow) {
                     tracing::warn!(
-                        "a connection from {from} was refused: it is not in milter.allow"
+                        "a connection from {from} was refused: it is not among those that may connect (allow)"
                     );
                     return Ok(None);
                 }
                 stream.set_nodelay(true)?;
-                Ok(Some((Stream::Tcp(stream), from.to_string())))
+                Ok(Some((
+                    Incoming::Ready(Stream::Tcp(stream)),
+                    from.to_string(),
+                )))
+            }
+            Self::Tls(listener, acceptor) => {
+                let (stream, from) = listener.accept().await?;
+                stream.set_nodelay(true)?;
+                Ok(Some((
+                    Incoming::Tls(stream, acceptor.clone()),
+                    from.to_string(),
+                )))
             }
             Self::Unix(listener) => {
                 let (stream, _) = listener.accept().await?;
-                Ok(Some((Stream::Unix(stream), "unix socket".to_owned())))
+                Ok(Some((
+                    Incoming::Ready(Stream::Unix(stream)),
+                    "unix socket".to_owned(),
+                )))
             }
         }
     }
@@ -163,6 +263,7 @@ macro_rules! delegate {
     ($self:ident, $stream:ident => $call:expr) => {
         match $self.get_mut() {
             Stream::Tcp($stream) => $call,
+            Stream::Tls($stream) => $call,
             Stream::Unix($stream) => $call,
         }
     };

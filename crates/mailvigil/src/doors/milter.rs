@@ -6,127 +6,44 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::metrics::{EndLabels, Metrics};
 use engine::{Abilities, Answer, Engine, Question, Reply};
-use mail::{Action, Limits};
+use mail::Action;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use wire::milter::{
     self, Actions, CustomReply, Event, Mail, Modification, RecipientAnswer, Session,
 };
 
+use super::accept::{self, Doorway, Share};
 use super::listener::{Listener, Stream};
 
 /// Bytes read at a time: a whole body chunk of Postfix.
 const READ_BYTES: usize = 64 << 10;
-/// An accept that fails (out of files, say) is tried again after this pause.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves `listener` until `stop`; connections run on `tasks`.
-pub async fn serve(
-    listener: Listener,
-    engine: Arc<Engine>,
-    room: Arc<Room>,
-    tasks: TaskTracker,
-    stop: CancellationToken,
-) {
-    let name = listener.name();
-    loop {
-        // A place is taken before the connection: beyond the limit connections wait in the kernel's queue.
-        let Ok(place) = room.connections.clone().acquire_owned().await else {
-            return;
+/// Serves `listener` until the service stops.
+pub async fn serve(listener: Listener, doorway: Arc<Doorway>) {
+    accept::serve(listener, doorway, |stream, from, doorway| async move {
+        let connection = Connection {
+            stream,
+            from,
+            engine: &doorway.engine,
+            share: Share::new(doorway.clone()),
         };
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = stop.cancelled() => return,
-        };
-        match accepted {
-            Ok(Some((stream, from))) => {
-                let (engine, room, stop) = (engine.clone(), room.clone(), stop.clone());
-                tasks.spawn(async move {
-                    let how = Connection {
-                        stream,
-                        from,
-                        engine: &engine,
-                        room: &room,
-                    }
-                    .run(&stop)
-                    .await;
-                    engine
-                        .metrics()
-                        .connections_ended
-                        .get_or_create(&EndLabels { how })
-                        .inc();
-                    drop(place);
-                });
-            }
-            Ok(None) => {
-                engine
-                    .metrics()
-                    .connections_ended
-                    .get_or_create(&EndLabels { how: "refused" })
-                    .inc();
-            }
-            Err(error) => {
-                tracing::error!("accepting on {name} failed, trying again: {error}");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
-}
-
-/// What all connections share.
-pub struct Room {
-    connections: Arc<Semaphore>,
-    /// Message bytes in memory, over all connections.
-    held: std::sync::atomic::AtomicUsize,
-    held_max: usize,
-}
-
-impl Room {
-    /// As the limits say.
-    pub fn new(limits: &Limits) -> Arc<Self> {
-        Arc::new(Self {
-            connections: Arc::new(Semaphore::new(limits.connections_max)),
-            held: std::sync::atomic::AtomicUsize::new(0),
-            held_max: limits.in_flight_bytes_max,
-        })
-    }
-
-    /// Counts what one connection holds after `before`; false when all together hold too much.
-    fn holds(&self, before: usize, now: usize, metrics: &Metrics) -> bool {
-        use std::sync::atomic::Ordering::Relaxed;
-        let all = if now >= before {
-            self.held.fetch_add(now - before, Relaxed) + (now - before)
-        } else {
-            self.held.fetch_sub(before - now, Relaxed) - (before - now)
-        };
-        metrics.in_flight_bytes.set(all as i64);
-        all <= self.held_max
-    }
+        connection.converse(&doorway.stop).await
+    })
+    .await;
 }
 
 struct Connection<'e> {
     stream: Stream,
     from: String,
     engine: &'e Engine,
-    room: &'e Room,
+    share: Share,
 }
 
 impl Connection<'_> {
     /// Serves it to its end; says how it ended, for the metric.
-    async fn run(mut self, stop: &CancellationToken) -> &'static str {
-        self.engine.metrics().connections.inc();
-        let mut held = 0;
-        let how = self.converse(stop, &mut held).await;
-        self.room.holds(held, 0, self.engine.metrics());
-        self.engine.metrics().connections.dec();
-        how
-    }
-
-    async fn converse(&mut self, stop: &CancellationToken, held: &mut usize) -> &'static str {
+    async fn converse(mut self, stop: &CancellationToken) -> &'static str {
         let settings = self.engine.settings();
         let limits = &settings.limits;
         let mut session = Session::new(limits);
@@ -157,13 +74,12 @@ impl Connection<'_> {
             self.stream.acknowledge_at_once();
             let done = self.events(&mut session).await;
             let now = session.held_bytes();
-            if !self.room.holds(*held, now, self.engine.metrics()) && session.drop_message() {
+            if !self.share.holds(now) && session.drop_message() {
                 tracing::warn!(
                     "a message from {} is not read further: all messages together exceed limits.in_flight_bytes_max",
                     self.from
                 );
             }
-            *held = now;
             let output = session.take_output();
             if !output.is_empty() && self.stream.write_all(&output).await.is_err() {
                 return "closed";
@@ -210,6 +126,7 @@ impl Connection<'_> {
             change_recipients: agreed.may(Actions::ADD_RECIPIENT)
                 && agreed.may(Actions::DELETE_RECIPIENT),
             hold: agreed.may(Actions::QUARANTINE),
+            ..NOTHING
         });
         let question = Question {
             envelope: mail.envelope(engine::clock::now()),
@@ -245,6 +162,8 @@ const NOTHING: Abilities = Abilities {
     change_headers: false,
     change_recipients: false,
     hold: false,
+    answer_each: false,
+    obeys: true,
 };
 
 fn custom(text: &engine::Text) -> Option<CustomReply> {

@@ -187,6 +187,7 @@ pub(super) fn master(ports: Ports) -> String {
     -o syslog_name=postfix/plain -o smtpd_milters=
 127.0.0.1:{reinjection} inet n - n - - smtpd
     -o syslog_name=postfix/reinjection -o smtpd_milters= -o smtpd_authorized_xclient_hosts=
+    -o smtpd_proxy_filter= -o content_filter=
     -o smtpd_client_restrictions=permit_mynetworks,reject
 pickup unix n - n 1 1 pickup
 cleanup unix n - n - 0 cleanup

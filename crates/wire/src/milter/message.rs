@@ -106,6 +106,7 @@ impl Mail {
                 ip: self.ip,
                 port: self.port,
                 ptr_name: self.ptr_name.clone(),
+                untold: false,
             },
             helo_name: self.helo_name.clone(),
             tls: self.tls.clone(),
