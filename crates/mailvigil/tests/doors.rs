@@ -387,6 +387,7 @@ fn mail_goes_through_before_postfix_queues_it() {
     let arrived = sink.wait_for(2, PATIENCE).unwrap();
     assert_eq!(text(&arrived[1].without_headers(&ADDED)), tale("A tale"));
     vigil.apply(&refusing());
+    std::thread::sleep(std::time::Duration::from_millis(300));
     let told = send(
         postfix.port(),
         &stranger(),
@@ -559,6 +560,8 @@ fn by_lmtp_each_recipient_has_its_own_outcome() {
     let (vigil, port) = proxy(sink.port(), 1, "protocol = \"lmtp\"\n");
     let policy = include_str!("../../judge/src/default-policy.toml");
     vigil.apply(&format!("{policy}\n{PER_RECIPIENT}"));
+    // A service that has just started has not said yet that it is there, so nobody waits for it.
+    std::thread::sleep(std::time::Duration::from_millis(300));
     let mut client = Client::connect(port).unwrap();
     assert!(
         client.command("EHLO relay.example").unwrap().is_permanent(),
