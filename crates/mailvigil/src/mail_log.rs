@@ -40,24 +40,17 @@ pub struct MailLog {
     pub ignore: Vec<IpNet>,
 }
 
-/// Follows one log until the task is dropped.
-pub async fn follow(log: MailLog, engine: Arc<Engine>) {
+/// Finds the place in the log from which on mail is looked for. Done before mail is judged: what passes from now on counts, however soon
+/// the service is stopped again.
+pub async fn open(log: MailLog, engine: &Engine) -> Reader {
     let mut reader = Reader::new(log);
-    let name = format!("mail-log:{}", reader.log.path.display());
-    let mut kept = String::new();
-    match engine.store().state(&name).await {
-        Ok(Some(place)) => {
-            reader.place = Place::parse(&place).unwrap_or_default();
-            kept = place;
-        }
+    match engine.store().state(&reader.name()).await {
+        Ok(Some(place)) => reader.place = Place::parse(&place).unwrap_or_default(),
         // The first time: start at the end. What passed before we were installed is not ours to count.
         Ok(None) => {
             reader.place = Place::end_of(&reader.log.path);
-            if let Err(error) = engine
-                .store()
-                .set_state(&name, &reader.place.to_string())
-                .await
-            {
+            let place = reader.place.to_string();
+            if let Err(error) = engine.store().set_state(&reader.name(), &place).await {
                 tracing::warn!(
                     "the place in {} was not kept: {error}",
                     reader.log.path.display()
@@ -69,6 +62,13 @@ pub async fn follow(log: MailLog, engine: Arc<Engine>) {
             reader.log.path.display()
         ),
     }
+    reader
+}
+
+/// Follows one log until the task is dropped.
+pub async fn follow(mut reader: Reader, engine: Arc<Engine>) {
+    let name = reader.name();
+    let mut kept = reader.place.to_string();
     let mut complained = false;
     loop {
         tokio::time::sleep(EVERY).await;
@@ -160,7 +160,8 @@ impl std::fmt::Display for Place {
     }
 }
 
-struct Reader {
+/// One log, read so far.
+pub struct Reader {
     log: MailLog,
     place: Place,
     /// Messages begun by a client, by queue id.
@@ -183,6 +184,11 @@ impl Reader {
             begun: HashMap::new(),
             taken: VecDeque::new(),
         }
+    }
+
+    /// Its name in the store.
+    fn name(&self) -> String {
+        format!("mail-log:{}", self.log.path.display())
     }
 
     fn read(&mut self) -> std::io::Result<()> {

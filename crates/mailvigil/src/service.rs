@@ -74,6 +74,10 @@ impl Service {
 
     /// Serves: every listener and every background task runs when this returns. Says where the HTTP door is.
     pub async fn start(&mut self) -> anyhow::Result<Option<SocketAddr>> {
+        for log in &self.config.mail_logs {
+            let reader = mail_log::open(log.clone(), &self.engine).await;
+            self.until_stop(mail_log::follow(reader, self.engine.clone()));
+        }
         self.open_doors()?;
         let http = match self.config.http_listen {
             Some(address) => Some(self.start_http(address).await?),
@@ -81,9 +85,6 @@ impl Service {
         };
         if let Some(address) = self.config.console.listen {
             self.start_console(address).await?;
-        }
-        for log in &self.config.mail_logs {
-            self.until_stop(mail_log::follow(log.clone(), self.engine.clone()));
         }
         self.until_stop(keep_policy_fresh(self.engine.clone()));
         self.until_stop(keep_store_tidy(self.engine.clone()));

@@ -250,7 +250,7 @@ fn only_named_machines_may_ask() {
     assert!(rest.is_empty(), "a stranger was answered");
     vigil
         .service
-        .wait_for_line("is not in milter.allow", PATIENCE)
+        .wait_for_line("it is not among those that may connect (allow)", PATIENCE)
         .unwrap();
 }
 
