@@ -200,7 +200,7 @@ fn pdf(dice: &mut Dice) -> Vec<u8> {
     let start = bytes.len();
     let mut tail = format!("xref\n0 {}\n0000000000 65535 f \n", places.len() + 1);
     for place in &places {
-        let _ = write!(tail, "{place:010} 00000 n \n");
+        let _ = writeln!(tail, "{place:010} 00000 n ");
     }
     let _ = write!(
         tail,
