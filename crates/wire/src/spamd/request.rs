@@ -195,6 +195,11 @@ impl RequestReader {
         let Some(head) = &self.head else {
             return Ok(None);
         };
+        if matches!(head.verb, Verb::Ping | Verb::Skip) {
+            // They carry no message; what comes behind them is dropped, however it was cut.
+            self.buffer.clear();
+            return self.take().map(Some);
+        }
         let held = self.buffer.len();
         if held > self.message_bytes_max
             || head
@@ -206,7 +211,6 @@ impl RequestReader {
             });
         }
         match head.length {
-            _ if matches!(head.verb, Verb::Ping | Verb::Skip) => self.take().map(Some),
             Some(promised) if held > promised => Err(Misfit::Overlong { promised }),
             Some(promised) if held == promised => self.take().map(Some),
             _ => Ok(None),
@@ -434,6 +438,10 @@ mod tests {
         assert_eq!(request.expect("whole").message, b"no length\n\nat all");
         let ping = read(b"PING SPAMC/1.2\r\n").expect("good").expect("whole");
         assert_eq!(ping.verb, Verb::Ping);
+        let more = read(b"PING SPAMC/1.2\r\nUser: bob\r\n\r\n").expect("good");
+        assert_eq!(more.expect("whole").message, b"", "a ping has no message");
+        let skip = read(b"SKIP SPAMC/1.2\r\n\r\nwhatever").expect("good");
+        assert_eq!(skip.expect("whole").message, b"");
         let told =
             read(b"TELL SPAMC/1.4\r\nMessage-class: ham\r\nSet: local\r\n\r\nx").expect("good");
         assert_eq!(told.expect("whole").class(), Some(Class::Ham));
