@@ -184,7 +184,7 @@ fn clients_of_rspamd_are_answered() {
 
     let (status, answer) = http(port, "GET", "/symbols", "", b"");
     assert_eq!(status, 200);
-    assert!(answer[0]["rules"].as_array().unwrap().len() >= 45);
+    assert!(answer[0]["rules"].as_array().unwrap().len() >= 57);
     assert_eq!(
         http(port, "GET", "/ping", "", b"").1,
         Value::from("pong\r\n")

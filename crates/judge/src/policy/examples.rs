@@ -32,12 +32,13 @@ pub struct Failed {
 impl Example {
     /// Judges it; `Some` says what came out otherwise.
     pub(crate) fn failure(&self, policy: &Policy, limits: &Limits) -> Option<Failed> {
-        // A fixed day: an example must come out the same whenever it is tried.
-        let mut envelope = Envelope::new(Timestamp::from_secs(1_795_000_000), "example");
+        let message = Message::read(self.message.as_bytes(), limits);
+        // Its own day, or a fixed one: an example must come out the same whenever it is tried.
+        let day = message.date.unwrap_or(Timestamp::from_secs(1_795_000_000));
+        let mut envelope = Envelope::new(day, "example");
         envelope.peer.ip = self.ip;
         envelope.envelope_from = self.envelope_from.clone();
         envelope.recipients = vec![self.recipient.clone()];
-        let message = Message::read(self.message.as_bytes(), limits);
         let hits = policy.scan(&message);
         let facts = Facts {
             envelope,
@@ -77,9 +78,19 @@ impl Example {
                 .filter(|name| fired(name))
                 .map(|name| format!("{name} fired")),
         );
+        let reasons: Vec<String> = verdict
+            .reasons
+            .iter()
+            .map(|reason| format!("{} {:+.1}", reason.name, reason.score))
+            .collect();
         (!wrong.is_empty()).then(|| Failed {
             name: self.name.clone(),
-            what: format!("{} (score {:.1})", wrong.join(", "), verdict.score),
+            what: format!(
+                "{} (score {:.1}: {})",
+                wrong.join(", "),
+                verdict.score,
+                reasons.join(", ")
+            ),
         })
     }
 }

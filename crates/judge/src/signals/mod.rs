@@ -7,8 +7,10 @@
 use mail::{Facts, Site};
 
 mod attachment;
+mod brand;
 mod content;
 mod header;
+mod look;
 mod path;
 mod sender;
 #[cfg(test)]
@@ -27,7 +29,7 @@ pub struct Signal {
 }
 
 /// Every signal, by topic.
-pub const SIGNALS: [Signal; 45] = [
+pub const SIGNALS: [Signal; 57] = [
     // Who says who sends.
     Signal {
         id: "reply-to-other-domain",
@@ -256,7 +258,7 @@ pub const SIGNALS: [Signal; 45] = [
     },
     Signal {
         id: "form-in-mail",
-        weight: 1.0,
+        weight: 0.6,
         text: "The message carries a form to be filled in",
         sees: content::form_in_mail,
     },
@@ -296,6 +298,78 @@ pub const SIGNALS: [Signal; 45] = [
         weight: 0.6,
         text: "The machine has no verified name",
         sees: path::no_ptr_name,
+    },
+    Signal {
+        id: "brand-from-elsewhere",
+        weight: 3.0,
+        text: "The sender calls itself by a well-known name and writes from another domain",
+        sees: brand::brand_from_elsewhere,
+    },
+    Signal {
+        id: "html-only",
+        weight: 1.2,
+        text: "Only a web page, without the plain text that mail programs write along",
+        sees: look::html_only,
+    },
+    Signal {
+        id: "few-words-and-a-link",
+        weight: 1.8,
+        text: "Few words and a link",
+        sees: look::few_words_and_a_link,
+    },
+    Signal {
+        id: "picture-for-text",
+        weight: 2.0,
+        text: "A picture from elsewhere stands for the text",
+        sees: look::picture_for_text,
+    },
+    Signal {
+        id: "answer-to-nothing",
+        weight: 0.4,
+        text: "Looks like an answer and answers no message",
+        sees: look::answer_to_nothing,
+    },
+    Signal {
+        id: "sent-to-itself",
+        weight: 1.2,
+        text: "The stranger names itself as recipient",
+        sees: look::sent_to_itself,
+    },
+    Signal {
+        id: "needless-encoding",
+        weight: 0.5,
+        text: "Subject or sender are encoded without need, as those do who hide words",
+        sees: look::needless_encoding,
+    },
+    Signal {
+        id: "subject-names-recipient",
+        weight: 1.5,
+        text: "The recipient's address stands in the subject",
+        sees: look::subject_names_recipient,
+    },
+    Signal {
+        id: "link-names-recipient",
+        weight: 0.3,
+        text: "A link carries the recipient's address",
+        sees: look::link_names_recipient,
+    },
+    Signal {
+        id: "link-open-hosting",
+        weight: 0.7,
+        text: "A link leads to a place where anybody may publish",
+        sees: look::link_open_hosting,
+    },
+    Signal {
+        id: "subject-with-pictures",
+        weight: 0.6,
+        text: "Pictures in the subject",
+        sees: look::subject_with_pictures,
+    },
+    Signal {
+        id: "sender-with-number",
+        weight: 0.3,
+        text: "A long number in the sender's address",
+        sees: look::sender_with_number,
     },
     Signal {
         id: "forged-release-mark",

@@ -49,7 +49,7 @@ fn organisation(domain: &Domain) -> String {
 }
 
 /// Mailing lists send for others and set Reply-To; nothing is odd about that.
-fn is_list(facts: &Facts) -> bool {
+pub(super) fn is_list(facts: &Facts) -> bool {
     ["list-id", "list-post", "list-unsubscribe"]
         .iter()
         .any(|name| facts.message.header(name).is_some())

@@ -107,6 +107,63 @@ fn each_change_shows_its_signal() {
     check(("Hi", "H\0i"), "broken-structure");
 }
 
+/// A web page instead of a letter, in place of the body of the good message.
+fn page(body: &str) -> String {
+    GOOD.split_once("\n\n").unwrap_or((GOOD, "")).0.to_owned()
+        + &format!("\nMIME-Version: 1.0\nContent-Type: text/html\n\n{body}\n")
+}
+
+#[test]
+fn the_look_of_mail_made_by_the_thousand() {
+    let many = "word ".repeat(60);
+    let shown = |raw: &str| seen(&facts(raw));
+    assert_eq!(shown(&page(&format!("<p>{many}</p>"))), ["html-only"]);
+    let link = "<a href='https://b.example/x'>here you are</a>";
+    assert_eq!(shown(&page(link)), ["html-only", "few-words-and-a-link"]);
+    let picture = format!("{link}<img src='https://c.example/x.png'>");
+    assert_eq!(
+        shown(&page(&picture)),
+        ["html-only", "few-words-and-a-link", "picture-for-text"]
+    );
+    let named = format!("<p>{many}</p><a href='https://b.example/?to=bob%40ours.example'>here</a>");
+    assert!(shown(&page(&named)).contains(&"link-names-recipient"));
+    let coded =
+        format!("<p>{many}</p><a href='https://b.example/#Ym9iQG91cnMuZXhhbXBsZQ'>here</a>");
+    assert!(shown(&page(&coded)).contains(&"link-names-recipient"));
+    let hosted = format!("<p>{many}</p><a href='https://bank-login.web.app/x'>here</a>");
+    assert!(shown(&page(&hosted)).contains(&"link-open-hosting"));
+    check(
+        ("Lunch on Friday", "Re: Lunch on Friday"),
+        "answer-to-nothing",
+    );
+    check(("Lunch on Friday", "Lunch \u{1f381}"), "eight-bit-header");
+    let pictured = GOOD.replace("Lunch on Friday", "=?utf-8?B?8J+OgQ==?= Lunch");
+    assert_eq!(shown(&pictured), ["subject-with-pictures"]);
+    check(
+        ("Lunch on Friday", "=?utf-8?Q?Lunch_now?="),
+        "needless-encoding",
+    );
+    check(
+        ("Lunch on Friday", "Notice for bob@ours.example"),
+        "subject-names-recipient",
+    );
+}
+
+#[test]
+fn a_name_everybody_knows_from_somewhere_else() {
+    let with = |name: &str, address: &str| {
+        let from = format!("\"{name}\" <{address}>");
+        let raw = GOOD.replace("Ann <ann@a.example>", &from) + "https://b.example/login\n";
+        seen(&facts(&raw)).contains(&"brand-from-elsewhere")
+    };
+    assert!(with("PayPal Service", "service@a.example"));
+    assert!(with("Your PayP\u{430}l team", "service@a.example"));
+    assert!(!with("PayPal Service", "service@intl.paypal.com"));
+    assert!(!with("News about Apple", "news@a.example"));
+    assert!(with("Apple Support", "news@a.example"));
+    assert!(!with("Apple Support", "news@email.apple.com"));
+}
+
 #[test]
 fn attachments_are_told_by_their_names() {
     for (name, expected) in [

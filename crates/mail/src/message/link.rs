@@ -66,6 +66,8 @@ pub enum LinkOddity {
     ManyLabels,
     /// The link holds a recipient-like address, as tracking and prefilled phishing pages do.
     HoldsAddress,
+    /// Its host stands below a domain where anybody may publish (the private part of the public suffix list).
+    OpenHosting,
     /// It holds its whole page (`data:`) or is a script (`javascript:`).
     HoldsPage,
 }
@@ -206,6 +208,7 @@ impl Link {
                         > 4,
             ),
             (LinkOddity::HoldsAddress, holds_address(url)),
+            (LinkOddity::OpenHosting, is_name && open_hosting(&self.host)),
         ];
         self.oddities = found
             .into_iter()
@@ -218,6 +221,10 @@ impl Link {
 /// The registered domain of a host name: one label more than its public suffix.
 pub(crate) fn registered(host: &str) -> &str {
     psl::domain_str(host).unwrap_or(host)
+}
+
+fn open_hosting(host: &str) -> bool {
+    psl::suffix(host.as_bytes()).is_some_and(|suffix| suffix.typ() == Some(psl::Type::Private))
 }
 
 /// The registered domain that a link's text names, when it is written like a place on the web.

@@ -55,6 +55,9 @@ pub struct Message {
     pub header_to: Vec<Mailbox>,
     /// Mailboxes of `Cc`.
     pub cc: Vec<Mailbox>,
+    /// Words of its body that are seen.
+    #[serde(default)]
+    pub visible_words: u32,
     /// The decoded subject; empty when there is none.
     pub subject: String,
     /// `Date`, when it can be read.
@@ -179,6 +182,8 @@ pub enum Oddity {
     NoDate,
     /// No `Message-ID`.
     NoMessageId,
+    /// Subject or sender encoded though they are plain ASCII.
+    NeedlessEncoding,
     /// A field that may stand once stands more often (subject, to, message-id, …).
     RepeatedField,
     /// A declared charset that does not exist.

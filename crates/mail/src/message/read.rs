@@ -68,6 +68,10 @@ impl Message {
                 .saturating_add(hidden.split_whitespace().count() as u32);
             let Some(text) = &part.text else { continue };
             self.disguises = self.disguises.saturating_add(text.normal().disguises());
+            if part.role == Role::Body {
+                let words = text.original().split_whitespace().count() as u32;
+                self.visible_words = self.visible_words.saturating_add(words);
+            }
             let from = match part.role {
                 Role::Body => LinkFrom::Text,
                 Role::Attachment => LinkFrom::Attachment,
@@ -189,6 +193,11 @@ impl Message {
             }
             froms += u32::from(lower == "from");
             let value_text = text(value, &hint);
+            if matches!(lower.as_str(), "subject" | "from")
+                && encoded_needlessly(value, &value_text)
+            {
+                self.note(Oddity::NeedlessEncoding);
+            }
             self.take_field(&lower, &hint.text(value), &value_text, limits);
             self.headers.push(Header {
                 name,
@@ -241,6 +250,13 @@ impl Message {
             self.oddities.push(oddity);
         }
     }
+}
+
+/// Encoded words (RFC 2047) that say nothing ASCII could not. A `?` or `_` inside must be encoded when the rest is.
+fn encoded_needlessly(value: &[u8], decoded: &str) -> bool {
+    let encoded =
+        value.windows(2).any(|two| two == b"=?") && value.windows(2).any(|two| two == b"?=");
+    encoded && decoded.is_ascii() && !decoded.contains("=?") && decoded.trim().len() > 3
 }
 
 fn add_link(links: &mut Vec<Link>, link: Option<Link>, limits: &Limits) {

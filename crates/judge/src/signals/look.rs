@@ -1,0 +1,150 @@
+//! Signals about the look of mail that is made by the thousand: how it is built, addressed and dressed up. Each alone is common in wanted mail too.
+
+use mail::message::{Link, LinkFrom, LinkOddity, Oddity, Role};
+use mail::{Address, Facts, Site};
+
+/// A letter of fewer words than this has little to say by itself.
+const FEW_WORDS: u32 = 40;
+/// Bytes of plain text below which it stands in for nothing.
+const PLAIN_BYTES: u64 = 20;
+/// What answers begin with.
+const ANSWERS: [&str; 8] = [
+    "re:",
+    "aw:",
+    "sv:",
+    "rif:",
+    "res:",
+    "回复:",
+    "回复：",
+    "答复:",
+];
+
+fn body_of(facts: &Facts, kind: &str) -> bool {
+    facts.message.parts.iter().any(|part| {
+        part.role == Role::Body && part.content_type == kind && part.size_bytes > PLAIN_BYTES
+    })
+}
+
+pub(super) fn html_only(facts: &Facts, _: &Site) -> Option<String> {
+    (body_of(facts, "text/html") && !body_of(facts, "text/plain"))
+        .then(|| "text/html without text/plain".to_owned())
+}
+
+/// Links a reader may follow.
+fn followed(facts: &Facts) -> impl Iterator<Item = &Link> {
+    let links = facts.message.links.iter();
+    links.filter(|link| {
+        matches!(
+            link.from,
+            LinkFrom::Anchor | LinkFrom::Text | LinkFrom::Form
+        )
+    })
+}
+
+pub(super) fn few_words_and_a_link(facts: &Facts, _: &Site) -> Option<String> {
+    let words = facts.message.visible_words;
+    let bare = words < FEW_WORDS && body_of(facts, "text/html") && followed(facts).next().is_some();
+    bare.then(|| format!("{words} words"))
+}
+
+pub(super) fn picture_for_text(facts: &Facts, site: &Site) -> Option<String> {
+    let pictured = facts
+        .message
+        .links
+        .iter()
+        .any(|link| link.from == LinkFrom::Image);
+    few_words_and_a_link(facts, site).filter(|_| pictured)
+}
+
+pub(super) fn answer_to_nothing(facts: &Facts, _: &Site) -> Option<String> {
+    let message = &facts.message;
+    let subject = message.subject.trim_start().to_lowercase();
+    let is_answer = ANSWERS.iter().any(|start| subject.starts_with(start));
+    let answers = ["in-reply-to", "references", "thread-index"];
+    let knows = answers.iter().any(|name| message.header(name).is_some());
+    (is_answer && !knows).then(|| subject.chars().take(40).collect())
+}
+
+pub(super) fn sent_to_itself(facts: &Facts, site: &Site) -> Option<String> {
+    if site.is_ours(&facts.envelope) || super::sender::is_list(facts) {
+        return None;
+    }
+    let from = facts.message.header_from.first()?.address.as_ref()?.key();
+    let to = facts.message.header_to.first()?.address.as_ref()?.key();
+    (from == to).then_some(from)
+}
+
+pub(super) fn needless_encoding(facts: &Facts, _: &Site) -> Option<String> {
+    let oddities = &facts.message.oddities;
+    oddities
+        .contains(&Oddity::NeedlessEncoding)
+        .then(|| "ASCII, encoded all the same".to_owned())
+}
+
+/// The recipients, as envelope and header name them.
+fn recipients(facts: &Facts) -> Vec<String> {
+    let named = facts
+        .message
+        .header_to
+        .iter()
+        .filter_map(|to| to.address.as_ref());
+    let all = facts.envelope.recipients.iter().chain(named);
+    all.take(20)
+        .map(Address::key)
+        .filter(|key| key.len() > 6 && key.contains('@'))
+        .collect()
+}
+
+pub(super) fn subject_names_recipient(facts: &Facts, _: &Site) -> Option<String> {
+    let subject = facts.message.subject.to_lowercase();
+    recipients(facts)
+        .into_iter()
+        .find(|to| subject.contains(to))
+}
+
+pub(super) fn link_names_recipient(facts: &Facts, _: &Site) -> Option<String> {
+    let recipients = recipients(facts);
+    let named = followed(facts).find(|link| {
+        let url = link.url.to_lowercase().replace("%40", "@");
+        let base64 = |to: &String| {
+            let coded = data_encoding::BASE64_NOPAD.encode(to.as_bytes());
+            link.url.contains(&coded[..coded.len() - 1])
+        };
+        recipients.iter().any(|to| url.contains(to) || base64(to))
+    });
+    named.map(|link| {
+        format!(
+            "leads to {}",
+            link.host.chars().take(100).collect::<String>()
+        )
+    })
+}
+
+pub(super) fn link_open_hosting(facts: &Facts, _: &Site) -> Option<String> {
+    let open = followed(facts).find(|link| link.oddities.contains(&LinkOddity::OpenHosting));
+    open.map(|link| link.host.chars().take(100).collect())
+}
+
+pub(super) fn subject_with_pictures(facts: &Facts, _: &Site) -> Option<String> {
+    let is_picture = |c: &char| matches!(u32::from(*c), 0x1f300..=0x1faff | 0x2600..=0x27bf | 0x2b00..=0x2bff | 0x1f1e6..=0x1f1ff);
+    let pictures: String = facts
+        .message
+        .subject
+        .chars()
+        .filter(is_picture)
+        .take(10)
+        .collect();
+    (!pictures.is_empty()).then_some(pictures)
+}
+
+pub(super) fn sender_with_number(facts: &Facts, _: &Site) -> Option<String> {
+    let address = facts.message.header_from.first()?.address.as_ref()?;
+    let key = address.key();
+    let (name, _) = key.rsplit_once('@')?;
+    let mut run = 0;
+    let most = name.chars().map(|c| {
+        run = if c.is_ascii_digit() { run + 1 } else { 0 };
+        run
+    });
+    (most.max()? >= 4).then(|| key.clone())
+}
