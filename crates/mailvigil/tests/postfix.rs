@@ -273,7 +273,7 @@ fn a_changed_boundary_holds_for_the_next_message_and_can_be_taken_back() {
     assert!(
         bed.vigil
             .say(&["policy", "test"])
-            .contains("4 of its 4 examples")
+            .contains("7 of its 7 examples")
     );
 }
 
