@@ -13,6 +13,7 @@ mod walk;
 // Containers.
 mod archive;
 mod ole;
+mod rar;
 mod zipped;
 
 // Documents.
@@ -25,10 +26,12 @@ mod xml;
 
 // Where the reading happens.
 mod frame;
+mod ocr;
 mod pool;
 mod sandbox;
 pub mod worker;
 
+pub use ocr::Ocr;
 pub use pool::Pool;
 pub use walk::read;
 

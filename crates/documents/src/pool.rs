@@ -13,6 +13,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::Semaphore;
 
 use crate::frame::{Question, lengths, read_lengths};
+use crate::ocr::Ocr;
 use crate::worker::COMMAND;
 
 /// Parts one reader reads before another takes its place: short lives keep faults from adding up.
@@ -22,6 +23,7 @@ const PARTS_PER_READER: u32 = 64;
 pub struct Pool {
     program: PathBuf,
     limits: Limits,
+    ocr: Option<Ocr>,
     places: Semaphore,
     idle: Mutex<Vec<Reader>>,
     deaths: AtomicU64,
@@ -62,9 +64,17 @@ impl Pool {
             program,
             places: Semaphore::new(limits.document_readers_max.max(1)),
             limits: limits.clone(),
+            ocr: None,
             idle: Mutex::default(),
             deaths: AtomicU64::new(0),
         }
+    }
+
+    /// Has the largest pictures of a message read by a program of the site's.
+    #[must_use]
+    pub fn with_ocr(mut self, ocr: Option<Ocr>) -> Self {
+        self.ocr = ocr;
+        self
     }
 
     /// Readers that died or were ended since the start.
@@ -85,9 +95,54 @@ impl Pool {
             };
             readings.push((file.part, self.read(question, &file.bytes, until).await));
         }
+        if let Some(ocr) = &self.ocr {
+            self.read_pictures(ocr, message, &files, &mut readings, until)
+                .await;
+        }
         drop(files);
         for (part, reading) in readings {
             message.attach(part, reading, &self.limits);
+        }
+    }
+
+    /// Adds the text of pictures, the largest first: they are the likeliest to hold a letter, and time is short.
+    async fn read_pictures(
+        &self,
+        ocr: &Ocr,
+        message: &Message,
+        files: &[mail::File],
+        readings: &mut [(usize, Reading)],
+        until: Instant,
+    ) {
+        let is_picture = |file: &mail::File| {
+            let kind = message.parts[file.part].real_type.as_deref();
+            kind.is_some_and(|kind| kind.starts_with("image/") && kind != "image/svg+xml")
+        };
+        let mut pictures: Vec<usize> = (0..files.len())
+            .filter(|number| is_picture(&files[*number]))
+            .collect();
+        pictures.sort_by_key(|number| std::cmp::Reverse(files[*number].bytes.len()));
+        for number in pictures.into_iter().take(self.limits.ocr_pictures_max) {
+            let reading = &mut readings[number].1;
+            let place = tokio::time::timeout_at(until.into(), self.places.acquire()).await;
+            let left = until.saturating_duration_since(Instant::now());
+            if !matches!(place, Ok(Ok(_))) || left.is_zero() {
+                reading.found(Finding::NotInspected);
+                continue;
+            }
+            let time = left.min(Duration::from_millis(self.limits.ocr_ms));
+            let most = self.limits.part_text_bytes_max;
+            match ocr.text(&files[number].bytes, time, most).await {
+                Ok(text) => {
+                    let known = reading.text.get_or_insert_default();
+                    known.push_str(&text);
+                }
+                Err(unread) => {
+                    self.deaths.fetch_add(1, Ordering::Relaxed);
+                    tracing::warn!("the text of a picture was not read: {unread}");
+                    reading.found(Finding::NotInspected);
+                }
+            }
         }
     }
 

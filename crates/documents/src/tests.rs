@@ -158,8 +158,119 @@ fn other_packers_are_unpacked() {
             "{name}"
         );
     }
-    let rar = looked_at(b"Rar!\x1a\x07\x01\0rest", "x.rar");
-    assert_eq!(rar.findings, [Finding::NotInspected]);
+}
+
+/// A RAR archive of the given age.
+fn rarred(builder: rars::Builder, files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut builder = builder;
+    for (name, content) in files {
+        builder
+            .add_bytes(name.as_bytes().to_vec(), content.to_vec(), None, None)
+            .unwrap();
+    }
+    let mut bytes = Vec::new();
+    builder
+        .write_to(&mut bytes, &rars::WriterResources::default(), None)
+        .unwrap();
+    bytes
+}
+
+#[test]
+fn rar_of_every_age_is_unpacked() {
+    use rars::{ArchiveVersion, Builder};
+    let text = b"packed text ".repeat(100);
+    let files = [("a/note.txt", text.as_slice()), ("photo.jpg", b"MZ\x90\0")];
+    for version in [
+        ArchiveVersion::Rar20,
+        ArchiveVersion::Rar29,
+        ArchiveVersion::Rar50,
+        ArchiveVersion::Rar70,
+    ] {
+        for solid in [false, true] {
+            let bytes = rarred(Builder::new(version).solid(solid), &files);
+            let reading = looked_at(&bytes, "x.rar");
+            let seen: Vec<_> = reading
+                .inner
+                .iter()
+                .map(|inside| {
+                    (
+                        inside.file_name.as_deref().unwrap_or_default(),
+                        inside.size_bytes,
+                        inside.findings.as_slice(),
+                    )
+                })
+                .collect();
+            let disguised = [Finding::Program, Finding::Disguised];
+            assert_eq!(
+                seen,
+                [
+                    ("a/note.txt", 1200, [].as_slice()),
+                    ("photo.jpg", 4, disguised.as_slice())
+                ],
+                "{version:?}, solid {solid}"
+            );
+            assert!(
+                reading.inner[0]
+                    .text
+                    .as_deref()
+                    .is_some_and(|text| text.starts_with("packed text"))
+            );
+        }
+    }
+    let rubbish = looked_at(b"Rar!\x1a\x07\x01\0rest", "x.rar");
+    assert_eq!(rubbish.findings, [Finding::Unreadable]);
+}
+
+#[test]
+fn locked_rar_archives_name_their_files_unless_the_names_are_locked_too() {
+    use rars::{ArchiveVersion, Builder};
+    let builder = || Builder::new(ArchiveVersion::Rar50).password(Some(b"1234".to_vec()));
+    let files = [("invoice.exe", b"secret".as_slice()), ("b.txt", b"more")];
+    let reading = looked_at(&rarred(builder(), &files), "x.rar");
+    assert_eq!(reading.findings, [Finding::Encrypted]);
+    let locked = vec![Finding::Encrypted];
+    assert_eq!(
+        inside(&reading),
+        [
+            (
+                "1",
+                "invoice.exe",
+                vec![Finding::Encrypted, Finding::Program],
+                ""
+            ),
+            ("2", "b.txt", locked, "")
+        ]
+    );
+    let reading = looked_at(&rarred(builder().header_encryption(true), &files), "x.rar");
+    assert_eq!(
+        (reading.findings, reading.inner.len()),
+        (vec![Finding::Encrypted], 0)
+    );
+}
+
+#[test]
+fn rar_bombs_stay_within_their_limits() {
+    use rars::{ArchiveVersion, Builder};
+    let limits = Limits {
+        document_unpacked_bytes_max: 16 << 20,
+        ..Limits::default()
+    };
+    let zeros = vec![0_u8; 12 << 20];
+    let files = [
+        ("a.bin", zeros.as_slice()),
+        ("b.bin", &zeros),
+        ("c.exe", b"MZ\x90\0"),
+    ];
+    let bytes = rarred(Builder::new(ArchiveVersion::Rar50), &files);
+    let reading = read(&bytes, Some("x.rar"), "application/octet-stream", &limits);
+    assert_eq!(reading.findings, [Finding::Bomb, Finding::TooLarge]);
+    // What is not unpacked is named all the same.
+    let names: Vec<&str> = reading
+        .inner
+        .iter()
+        .filter_map(|inside| inside.file_name.as_deref())
+        .collect();
+    assert_eq!(names, ["a.bin", "b.bin", "c.exe"]);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use mail::message::{
     runs_by_name,
 };
 
-use crate::{archive, ole, pdf, picture, rtf, zipped};
+use crate::{archive, ole, pdf, picture, rar, rtf, zipped};
 
 /// Unpacked bytes for each packed one, beyond which it is a bomb.
 const BOMB_RATIO: u64 = 200;
@@ -109,10 +109,10 @@ impl Walk<'_> {
             }
             Some("application/x-tar") => archive::tar(self, bytes, at, &mut seen),
             Some("application/x-7z-compressed") => archive::seven_zip(self, bytes, at, &mut seen),
-            // No well-kept reader with a free licence: what is inside stays unknown, and that is said.
+            Some("application/vnd.rar") => rar::open(self, bytes, at, &mut seen),
+            // No reader yet: what is inside stays unknown, and that is said.
             Some(
-                "application/vnd.rar"
-                | "application/vnd.ms-cab-compressed"
+                "application/vnd.ms-cab-compressed"
                 | "application/x-iso9660-image"
                 | "application/onenote"
                 | "application/ms-tnef"
@@ -259,6 +259,11 @@ impl Walk<'_> {
             return (!bytes.is_empty()).then_some(bytes);
         }
         Some(bytes)
+    }
+
+    /// Bytes that may still be unpacked.
+    pub(crate) const fn unpacked_room(&self) -> u64 {
+        self.unpacked_left
     }
 
     /// A link that stands in no text.

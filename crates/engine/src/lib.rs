@@ -38,7 +38,7 @@ pub use desk::{
     Overview, Passed, Replay, Right, Role, read_scope,
 };
 pub use digest::{DigestSettings, Round};
-pub use documents::Pool as Readers;
+pub use documents::{Ocr, Pool as Readers};
 pub use engine::{Answer, Engine, NotRead, OnFailure, Question, Refusal, Settings};
 pub use keeper::Presence;
 pub use reading::read;

@@ -232,6 +232,24 @@ fn keyword_sets_weigh_each_term_with_its_bounds() {
 }
 
 #[test]
+fn a_set_may_ask_for_whole_chinese_words() {
+    let found = |subject: &str, more: &str| {
+        let policy = policy(&format!(
+            "[[keyword_sets]]\nname = \"s\"\nin = [\"subject\"]\nscores = true\nterms = [\"大学\"]\n{more}\n"
+        ));
+        let message = Message {
+            subject: subject.to_owned(),
+            ..Message::default()
+        };
+        !policy.scan(&message).is_empty()
+    };
+    assert!(found("北京清华大学", ""));
+    assert!(!found("北京清华大学", "whole_words = true"));
+    assert!(found("我在大学读书", "whole_words = true"));
+    assert!(found("我在大學讀書", "whole_words = true"), "traditional");
+}
+
+#[test]
 fn lists_know_their_kind_and_forget_on_time() {
     let listed = |kind: &str, entries: &str, field: &str| {
         let policy = policy(&format!(

@@ -72,6 +72,10 @@ pub struct Limits {
     pub document_readers_max: usize,
     /// Pixels of a picture in which codes are looked for.
     pub picture_pixels_max: u64,
+    /// Pictures of one message that are given to the site's program for text in pictures, the largest first.
+    pub ocr_pictures_max: usize,
+    /// Time that program has for one picture, milliseconds; all of them share `documents_ms` with the other parts.
+    pub ocr_ms: u64,
 
     // Judging.
     /// Positions kept per matched term (for `near` and for evidence).
@@ -133,6 +137,8 @@ impl Default for Limits {
             document_memory_bytes: 512 << 20,
             document_readers_max: 4,
             picture_pixels_max: 12_000_000,
+            ocr_pictures_max: 3,
+            ocr_ms: 4000,
             positions_per_hit_max: 32,
             hits_max: 1000,
             evidence_chars_max: 200,

@@ -57,7 +57,7 @@ impl Service {
             on_failure: config.on_failure,
             node: config.node.clone(),
         };
-        let readers = Arc::new(Readers::new(&config.limits));
+        let readers = Arc::new(Readers::new(&config.limits).with_ocr(config.ocr.clone()));
         let engine = Engine::start(settings, store, Arc::new(Metrics::default()), readers).await?;
         let listeners = Listeners::open(&config.doors)?;
         Ok(Self {
@@ -329,7 +329,7 @@ pub fn desk(config: &Config, store: Store, author: Author) -> Desk {
         config.site.clone(),
         config.console.care.clone(),
         Some(Arc::new(SmtpCourier::new(config))),
-        Arc::new(Readers::new(&config.limits)),
+        Arc::new(Readers::new(&config.limits).with_ocr(config.ocr.clone())),
         author,
     )
 }

@@ -5,9 +5,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use documents::Pool;
+use documents::{Ocr, Pool};
 use mail::message::Finding;
 use mail::{Limits, Message};
+use testkit::browser::Browser;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_mailvigil");
 
@@ -195,4 +196,77 @@ fn what_is_inside_is_judged() {
         reason["evidence"][0]["text"],
         "run.exe, application/vnd.microsoft.portable-executable, inside part 2"
     );
+}
+
+/// A picture of words, as a sender of such mail would make it.
+fn picture_of(words: &str, folder: &Path) -> Vec<u8> {
+    let page = format!("data:text/html,<body style='font: 40px sans-serif'>{words}");
+    let picture = folder.join("words.png");
+    let browser = Browser::start().unwrap();
+    browser.go(&page).unwrap();
+    browser.screenshot(&picture).unwrap();
+    std::fs::read(picture).unwrap()
+}
+
+fn attachment_text(message: &Message) -> String {
+    let text = message.parts.last().and_then(|part| part.text.as_deref());
+    text.unwrap_or_default().trim().to_owned()
+}
+
+#[tokio::test]
+async fn words_in_a_picture_are_read_when_the_site_names_a_program() {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = Limits::default();
+    let raw = letter(
+        &picture_of("Wire transfer to 4711", folder.path()),
+        "offer.png",
+    );
+    let off = Pool::of(PROGRAM.into(), &limits);
+    assert_eq!(attachment_text(&read(&raw, &limits, &off).await), "");
+    let ocr = Ocr {
+        program: "/usr/bin/tesseract".into(),
+        arguments: vec!["-".into(), "-".into()],
+    };
+    let on = Pool::of(PROGRAM.into(), &limits).with_ocr(Some(ocr));
+    let message = read(&raw, &limits, &on).await;
+    assert_eq!(attachment_text(&message), "Wire transfer to 4711");
+    // What is no picture is not given to it.
+    let message = read(&letter(&archive(), "x.zip"), &limits, &on).await;
+    assert_eq!(
+        (on.deaths(), findings(&message)),
+        (0, vec![Finding::Program])
+    );
+}
+
+#[tokio::test]
+async fn a_failing_reader_of_pictures_is_a_finding_and_stays_within_its_limits() {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = Limits {
+        ocr_ms: 500,
+        part_text_bytes_max: 1024,
+        ..Limits::default()
+    };
+    let gif = letter(b"GIF89a\x01\0\x01\0\0\0\0;", "x.gif");
+    for (script, text, found) in [
+        ("exit 1", "", vec![Finding::NotInspected]),
+        ("exec sleep 60", "", vec![Finding::NotInspected]),
+        ("cat >/dev/null; echo words", "words", vec![]),
+        ("echo unasked", "unasked", vec![]),
+    ] {
+        let ocr = Ocr {
+            program: program(folder.path(), script),
+            arguments: Vec::new(),
+        };
+        let pool = Pool::of(PROGRAM.into(), &limits).with_ocr(Some(ocr));
+        let message = read(&gif, &limits, &pool).await;
+        assert_eq!(attachment_text(&message), text, "{script}");
+        assert_eq!(findings(&message), found, "{script}");
+    }
+    let endless = Ocr {
+        program: program(folder.path(), "exec yes"),
+        arguments: Vec::new(),
+    };
+    let pool = Pool::of(PROGRAM.into(), &limits).with_ocr(Some(endless));
+    let message = read(&gif, &limits, &pool).await;
+    assert_eq!(attachment_text(&message).len(), 1023, "cut at the limit");
 }

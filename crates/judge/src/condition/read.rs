@@ -122,6 +122,7 @@ fn at_depth(
                 set: INLINE.to_owned(),
                 term: term.clone(),
                 places: places.clone(),
+                whole_words: false,
             });
             Some(Condition::Found {
                 set: INLINE.to_owned(),
@@ -150,6 +151,7 @@ fn at_depth(
                     set: INLINE.to_owned(),
                     term: term.clone(),
                     places: places.clone(),
+                    whole_words: false,
                 },
                 regex,
             ));
@@ -176,6 +178,7 @@ fn at_depth(
                     set: INLINE.to_owned(),
                     term: term.clone(),
                     places: places.clone(),
+                    whole_words: false,
                 });
             }
             Some(Condition::Near {

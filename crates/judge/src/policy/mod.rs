@@ -176,6 +176,7 @@ impl Policy {
                     set: set.name.clone(),
                     term: term.clone(),
                     places: set.places.clone(),
+                    whole_words: set.whole_words,
                 };
                 match &set.patterns {
                     None => terms.push(wanted),

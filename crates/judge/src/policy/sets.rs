@@ -18,6 +18,8 @@ pub(crate) struct KeywordSet {
     /// Set for pattern sets: the compiled patterns.
     pub patterns: Option<Vec<Regex>>,
     pub places: Places,
+    /// Of Chinese text, only whole words count.
+    pub whole_words: bool,
     /// Each hit counts, up to so many per term; otherwise each term once.
     pub most_per_term: u32,
     /// The set adds at most this.
@@ -73,6 +75,8 @@ fn one(section: &Section<'_, '_>, is_pattern: bool) -> Option<KeywordSet> {
     let places = places(section);
     let most_per_term = section.number("most_per_term", 1..=1000).unwrap_or(1) as u32;
     let cap = section.decimal("cap", 0.1..=10_000.0).unwrap_or(10_000.0);
+    // A pattern says itself what may stand around it.
+    let whole_words = !is_pattern && section.flag("whole_words").unwrap_or(false);
     let scores = section.flag("scores").unwrap_or(false);
     let (key, item) = if is_pattern {
         ("patterns", "pattern")
@@ -106,6 +110,7 @@ fn one(section: &Section<'_, '_>, is_pattern: bool) -> Option<KeywordSet> {
             .collect(),
         patterns,
         places,
+        whole_words,
         most_per_term,
         cap,
         scores,

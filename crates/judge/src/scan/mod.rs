@@ -12,6 +12,7 @@ use mail::{Hit, Limits, Place};
 use regex::Regex;
 
 mod patterns;
+mod segment;
 
 use patterns::Patterns;
 
@@ -61,6 +62,8 @@ pub(crate) struct Wanted {
     pub term: String,
     /// Where.
     pub places: Places,
+    /// Of Chinese text, only whole words.
+    pub whole_words: bool,
 }
 
 /// All terms and patterns of a policy, compiled.
@@ -117,6 +120,9 @@ impl Scanner {
         };
         for wanted in terms {
             note_headers(&wanted.places);
+            if wanted.whole_words {
+                segment::load();
+            }
             let (bare, open_start, open_end) = bare(&wanted.term);
             let normal = normalise(bare);
             if normal.is_empty() {
@@ -340,7 +346,9 @@ impl Term {
         let letter = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() && !is_cjk(c));
         let runs_on_before = self.starts_word && letter(text[..start].chars().next_back());
         let runs_on_after = self.ends_word && letter(text[end..].chars().next());
-        !runs_on_before && !runs_on_after
+        !runs_on_before
+            && !runs_on_after
+            && (!self.wanted.whole_words || segment::stands_alone(text, start, end))
     }
 }
 
@@ -375,6 +383,7 @@ mod tests {
             set: "s".into(),
             term: (*term).into(),
             places: Places::read_by_people(),
+            whole_words: false,
         };
         let patterns = patterns
             .iter()

@@ -25,7 +25,7 @@ pub async fn run(config: &Config, args: &ScanArgs) -> anyhow::Result<ExitCode> {
         version,
         config,
         args,
-        readers: engine::Readers::new(&config.limits),
+        readers: engine::Readers::new(&config.limits).with_ocr(config.ocr.clone()),
     };
     let mut totals = Totals::default();
     let bar = progress(args);

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use engine::OnFailure;
+use engine::{Ocr, OnFailure};
 use ipnet::IpNet;
 use mail::{Domain, Limits, Secret, Site};
 
@@ -57,6 +57,8 @@ pub struct Config {
     pub submit_servers: Vec<(String, String)>,
     /// Mail server logs that tell what passed unjudged.
     pub mail_logs: Vec<MailLog>,
+    /// The program that reads text in pictures; `None` is off.
+    pub ocr: Option<Ocr>,
     /// Log lines as JSON objects.
     pub log_json: bool,
     /// Least important log line shown: `error`, `warn`, `info`, `debug`, `trace`, or a filter.
@@ -169,6 +171,10 @@ impl Config {
             section.finish();
         }
 
+        let readers = root.section("readers");
+        let ocr = read_ocr(&readers);
+        readers.finish();
+
         let log = root.section("log");
         let log_json = log
             .text("format", "\"text\" or \"json\"", log_format)
@@ -205,6 +211,7 @@ impl Config {
             submit_to,
             submit_servers,
             mail_logs,
+            ocr,
             log_json,
             log_level,
             limits,
@@ -235,6 +242,7 @@ impl Config {
             ),
             ("store.quarantine", self.quarantine != new.quarantine),
             ("mail_logs", self.mail_logs != new.mail_logs),
+            ("readers.ocr", self.ocr != new.ocr),
             (
                 "log",
                 (self.log_json, &self.log_level) != (new.log_json, &new.log_level),
@@ -287,6 +295,8 @@ fn read_limits(section: Section<'_, '_>) -> Limits {
         document_memory_bytes: 64 << 20..=1 << 36;
         document_readers_max: 1..=1_000;
         picture_pixels_max: 1..=1_000_000_000;
+        ocr_pictures_max: 0..=1_000;
+        ocr_ms: 10..=300_000;
         positions_per_hit_max: 1..=10_000;
         hits_max: 1..=100_000;
         evidence_chars_max: 20..=10_000;
@@ -299,6 +309,24 @@ fn read_limits(section: Section<'_, '_>) -> Limits {
     }
     section.finish();
     limits
+}
+
+/// `readers.ocr`: a program by its whole path, and its arguments.
+fn read_ocr(readers: &Section<'_, '_>) -> Option<Ocr> {
+    let mut words = readers
+        .texts("ocr", "texts", |word| Ok::<_, &str>(word.to_owned()))?
+        .into_iter();
+    match words.next().map(PathBuf::from) {
+        Some(program) if program.is_absolute() => Some(Ocr {
+            program,
+            arguments: words.collect(),
+        }),
+        _ => {
+            let right = "a program by its whole path, and its arguments: [\"/usr/bin/tesseract\", \"-\", \"-\"]";
+            readers.complain("ocr", "names no program", right);
+            None
+        }
+    }
 }
 
 fn host_name() -> String {

@@ -55,6 +55,8 @@ fn every_key_is_read() {
         [[mail_logs]]
         path = "/var/log/mail.log"
         ignore = ["127.0.0.0/8"]
+        [readers]
+        ocr = ["/usr/bin/tesseract", "-", "-"]
         [log]
         format = "json"
         level = "debug"
@@ -79,6 +81,9 @@ fn every_key_is_read() {
         (5, 1_000_000)
     );
     assert_eq!(config.site.relay_domains.len(), 1);
+    let ocr = config.ocr.as_ref().expect("a program");
+    assert_eq!(ocr.program, Path::new("/usr/bin/tesseract"));
+    assert_eq!(ocr.arguments, ["-", "-"]);
     assert!(
         !format!("{config:?}").contains("hunter2"),
         "a password is not for the log"
