@@ -141,6 +141,7 @@ impl Domain {
     }
 
     /// The domain somebody registered, by the public suffix list: one label more than its public suffix.
+    #[must_use]
     pub fn registered(&self) -> Self {
         Self(psl::domain_str(&self.0).unwrap_or(&self.0).to_owned())
     }

@@ -104,6 +104,9 @@ pub struct Limits {
     pub signed_fields_max: usize,
     /// Sets of an ARC chain. RFC 8617 §4.2.1 says 50; more are a chain that does not hold.
     pub arc_sets_max: u32,
+    /// Longest field of an ARC chain, bytes; a longer one is a chain that does not hold. Every seal is over all fields
+    /// before it, so their length counts twice over.
+    pub arc_field_bytes_max: usize,
     /// Longest RSA key verified, bits.
     pub rsa_bits_max: u32,
     /// Longest text kept of a record or a result, bytes.
@@ -186,6 +189,7 @@ impl Default for Limits {
             signatures_max: 10,
             signed_fields_max: 200,
             arc_sets_max: 50,
+            arc_field_bytes_max: 16 << 10,
             rsa_bits_max: 4096,
             authentication_text_bytes_max: 1024,
             authentication_items_max: 20,

@@ -302,6 +302,7 @@ fn read_limits(section: Section<'_, '_>) -> Limits {
         signatures_max: 1..=1_000;
         signed_fields_max: 1..=10_000;
         arc_sets_max: 1..=50;
+        arc_field_bytes_max: 1_024..=1 << 20;
         rsa_bits_max: 2_048..=8_192;
         authentication_text_bytes_max: 64..=65_536;
         authentication_items_max: 1..=1_000;
