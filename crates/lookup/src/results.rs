@@ -41,7 +41,7 @@ pub fn write(found: &Authentication, envelope: &Envelope, authserv_id: &str) -> 
 fn lines(found: &Authentication, envelope: &Envelope) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(spf) = &found.spf {
-        let sender = envelope.envelope_from.as_ref().map(|from| from.as_str());
+        let sender = envelope.envelope_from.as_ref().map(mail::Address::as_str);
         let property = match sender {
             Some(sender) => format!("smtp.mailfrom={}", token(sender)),
             None => format!(

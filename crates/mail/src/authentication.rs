@@ -312,6 +312,8 @@ pub enum SignatureProblem {
     WeakHash,
     /// It holds for the part of the body it covers, and there is more (RFC 6376 §8.2).
     PartialBody,
+    /// The message's signatures want its body hashed in too many ways.
+    TooCostly,
     /// DNS did not answer in time or not usably.
     Dns,
 }
@@ -616,7 +618,7 @@ words! {
         QueryMethod = "query-method", BodyHash = "body-hash", BodyShort = "body-short",
         Signature = "signature", NoKey = "no-key", KeyRevoked = "key-revoked", KeySyntax = "key-syntax",
         KeyUse = "key-use", KeySize = "key-size", WeakHash = "weak-hash", PartialBody = "partial-body",
-        Dns = "dns",
+        TooCostly = "too-costly", Dns = "dns",
     }
 }
 

@@ -102,6 +102,9 @@ pub struct Limits {
     pub signatures_max: usize,
     /// Header fields one signature may name; more make it unreadable.
     pub signed_fields_max: usize,
+    /// Ways (hash, form, length) in which the signatures of one message may want its body hashed; signatures that want more
+    /// are not accepted.
+    pub body_hashes_max: usize,
     /// Sets of an ARC chain. RFC 8617 §4.2.1 says 50; more are a chain that does not hold.
     pub arc_sets_max: u32,
     /// Longest field of an ARC chain, bytes; a longer one is a chain that does not hold. Every seal is over all fields
@@ -188,6 +191,7 @@ impl Default for Limits {
             spf_void_lookups_max: 2,
             signatures_max: 10,
             signed_fields_max: 200,
+            body_hashes_max: 8,
             arc_sets_max: 50,
             arc_field_bytes_max: 16 << 10,
             rsa_bits_max: 4096,

@@ -109,13 +109,17 @@ impl Walk {
 
     /// The policy for the domain the walk started at (RFC 9989 §4.10.1): its own, else its organisation's, else that of the
     /// public suffix above.
-    fn policy(&self) -> Result<Option<(&Domain, &Published, Result<&Record, &Fault>)>, Unanswered> {
+    fn policy(&self) -> Result<Option<Governing<'_>>, Unanswered> {
         let Some(start) = self.0.first() else {
             return Ok(None);
         };
         let own = start.published.as_ref().map_err(Clone::clone)?;
         if let Some(record) = &own.record {
-            return Ok(Some((&start.domain, own, record.as_ref())));
+            return Ok(Some(Governing {
+                domain: &start.domain,
+                published: own,
+                record: record.as_ref(),
+            }));
         }
         let organisation = self.organisation()?;
         let records = self.records()?;
@@ -125,8 +129,19 @@ impl Walk {
         let of_suffix = || records.iter().find(|(_, _, record)| record.psd == Psd::Yes);
         Ok(of_organisation
             .or_else(of_suffix)
-            .map(|(step, published, record)| (&step.domain, *published, Ok(*record))))
+            .map(|(step, published, record)| Governing {
+                domain: &step.domain,
+                published,
+                record: Ok(record),
+            }))
     }
+}
+
+/// The record a message is governed by.
+struct Governing<'w> {
+    domain: &'w Domain,
+    published: &'w Published,
+    record: Result<&'w Record, &'w Fault>,
 }
 
 /// Whose domain a message says it comes from, and how other domains stand to it.
@@ -181,18 +196,21 @@ pub(crate) async fn evaluate(
     spf: Option<(&Spf, Alignment)>,
     signatures: &[Signature],
 ) -> Dmarc {
-    let policy = match organisation.walk.policy() {
+    let governing = match organisation.walk.policy() {
         Err(Unanswered(why)) => return failed(DmarcResult::TempError, why),
         Ok(None) => return Dmarc::default(),
-        Ok(Some((domain, _, Err(fault)))) => {
+        Ok(Some(governing)) => governing,
+    };
+    let (domain, published) = (governing.domain, governing.published);
+    let record = match governing.record {
+        Ok(record) => record,
+        Err(fault) => {
             return failed(
                 DmarcResult::PermError,
                 format!("the policy of {domain} {fault}"),
             );
         }
-        Ok(Some((domain, published, Ok(record)))) => (domain, published, record),
     };
-    let (domain, published, record) = policy;
     let applies = match applies(questions, &organisation.alleged, domain, record).await {
         Ok(applies) => applies,
         Err(Unanswered(why)) => return failed(DmarcResult::TempError, why),

@@ -59,18 +59,17 @@ impl Record {
             let list = tags.get(name).into_iter().flat_map(|list| list.split(','));
             list.filter_map(address).collect()
         };
-        let asked: Option<[Option<Disposition>; 3]> = (|| {
-            Some([
+        let asked = || -> Result<[Option<Disposition>; 3], Fault> {
+            Ok([
                 disposition(&tags, "p")?,
                 disposition(&tags, "sp")?,
                 disposition(&tags, "np")?,
             ])
-        })();
+        };
         let aggregate_to = addresses("rua");
-        let [for_domain, for_subdomains, for_nonexistent] = match asked {
-            Some(asked) => asked,
-            None if !aggregate_to.is_empty() => [Some(Disposition::None), None, None],
-            None => return Err(Fault::Disposition),
+        let [for_domain, for_subdomains, for_nonexistent] = match asked() {
+            Err(_) if !aggregate_to.is_empty() => [Some(Disposition::None), None, None],
+            asked => asked?,
         };
         Ok(Self {
             for_domain: for_domain.unwrap_or_default(),
@@ -96,16 +95,16 @@ impl Record {
     }
 }
 
-/// `Some(None)` when the tag is not there, `None` when its value makes no sense.
-fn disposition(tags: &Tags<'_>, name: &str) -> Option<Option<Disposition>> {
+/// What a tag asks, when it is there.
+fn disposition(tags: &Tags<'_>, name: &str) -> Result<Option<Disposition>, Fault> {
     let Some(value) = tags.get(name) else {
-        return Some(None);
+        return Ok(None);
     };
     match value.to_ascii_lowercase().as_str() {
-        "none" => Some(Some(Disposition::None)),
-        "quarantine" => Some(Some(Disposition::Quarantine)),
-        "reject" => Some(Some(Disposition::Reject)),
-        _ => None,
+        "none" => Ok(Some(Disposition::None)),
+        "quarantine" => Ok(Some(Disposition::Quarantine)),
+        "reject" => Ok(Some(Disposition::Reject)),
+        _ => Err(Fault::Disposition),
     }
 }
 

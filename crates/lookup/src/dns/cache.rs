@@ -198,12 +198,12 @@ mod tests {
         }
     }
 
-    fn answer(found: Found, ttl_secs: u64) -> Outcome {
-        Ok(Arc::new(Answer {
+    fn answer(found: Found, ttl_secs: u64) -> Arc<Answer> {
+        Arc::new(Answer {
             found,
             dnssec: false,
             ttl: Duration::from_secs(ttl_secs),
-        }))
+        })
     }
 
     fn text(length: usize) -> Found {
@@ -224,15 +224,15 @@ mod tests {
             let at = |secs| cache.get(&question(name), now + Duration::from_secs(secs));
             at(secs - 1) == Some(outcome.clone()) && at(secs).is_none()
         };
-        assert!(lives("short.example", &answer(text(1), 5), 5));
-        assert!(lives("capped.example", &answer(text(1), 5000), 100));
-        assert!(lives("none.example", &answer(Found::NoName, 5000), 10));
+        assert!(lives("short.example", &Ok(answer(text(1), 5)), 5));
+        assert!(lives("capped.example", &Ok(answer(text(1), 5000)), 100));
+        assert!(lives("none.example", &Ok(answer(Found::NoName, 5000)), 10));
         assert!(lives(
             "failed.example",
             &Err(Unanswered("late".to_owned())),
             5
         ));
-        cache.put(&question("zero.example"), &answer(text(1), 0), now);
+        cache.put(&question("zero.example"), &Ok(answer(text(1), 0)), now);
         assert_eq!(cache.get(&question("zero.example"), now), None);
     }
 
@@ -245,11 +245,11 @@ mod tests {
         let cache = Cache::new(&limits);
         let now = Instant::now();
         let real = question("real.example");
-        cache.put(&real, &answer(text(100), 3600), now);
+        cache.put(&real, &Ok(answer(text(100), 3600)), now);
         for number in 0..50_000 {
             cache.put(
                 &question(&format!("{number}.invalid")),
-                &answer(Found::NoName, 3600),
+                &Ok(answer(Found::NoName, 3600)),
                 now,
             );
         }
@@ -266,11 +266,11 @@ mod tests {
         let cache = Cache::new(&limits);
         let now = Instant::now();
         let wanted = question("wanted.example");
-        cache.put(&wanted, &answer(text(100), 3600), now);
+        cache.put(&wanted, &Ok(answer(text(100), 3600)), now);
         for number in 0..20_000 {
             cache.put(
                 &question(&format!("{number}.example")),
-                &answer(text(200), 3600),
+                &Ok(answer(text(200), 3600)),
                 now,
             );
             assert!(cache.get(&wanted, now).is_some(), "gone after {number}");

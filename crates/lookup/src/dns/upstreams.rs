@@ -30,7 +30,7 @@ const UDP_PAYLOAD_BYTES: u16 = 1232;
 const PATIENCE: Duration = Duration::from_millis(400);
 
 /// When a negative answer does not say how long it lasts (no SOA), it is used again for so long.
-const NEGATIVE_TTL_UNSAID: Duration = Duration::from_secs(60);
+const NEGATIVE_TTL_UNSAID: Duration = Duration::from_mins(1);
 
 /// Recursive resolvers.
 pub struct Upstreams {
@@ -134,11 +134,9 @@ impl Upstreams {
                 return Err(Unanswered(problem));
             }
             let mut patience = pin!(sleep_until(Instant::now() + PATIENCE));
-            let answered = loop {
-                tokio::select! {
-                    answered = waiting.next() => break answered,
-                    () = &mut patience, if next.len() > 0 => break None,
-                }
+            let answered = tokio::select! {
+                answered = waiting.next() => answered,
+                () = &mut patience, if next.len() > 0 => None,
             };
             match answered {
                 Some((server, Ok(reply))) => {

@@ -65,7 +65,7 @@ impl Zone {
         Ok(Answer {
             found,
             dnssec: false,
-            ttl: Duration::from_secs(300),
+            ttl: Duration::from_mins(5),
         })
     }
 }

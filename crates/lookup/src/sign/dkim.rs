@@ -3,9 +3,9 @@
 use mail::{Domain, Limits, Timestamp};
 
 use super::{SigningKey, folded_base64, folded_names};
+use crate::signature::Signed;
 use crate::signature::canon::{self, Form};
 use crate::signature::key::Algorithm;
-use crate::signature::{Signed, body_hash};
 
 /// Fields that are signed when they are there (RFC 6376 §5.4.1).
 pub(super) const SIGNED: [&str; 23] = [
@@ -109,7 +109,12 @@ pub(super) fn signed_field(
     names: &[String],
     key: &SigningKey,
 ) -> Result<String, String> {
-    let (hash, _) = body_hash(Algorithm::RsaSha256, Form::Relaxed, message.body, None);
+    // Whatever the signatures of others want, our own is worth one hash more.
+    let hashing = (Algorithm::RsaSha256, Form::Relaxed, None);
+    let hash = message
+        .body_hash(hashing, usize::MAX)
+        .map_err(|problem| problem.to_string())?
+        .hash;
     let field = format!(
         "{start}\r\n\th={};\r\n\tbh={};\r\n\tb=",
         folded_names(names),

@@ -150,7 +150,7 @@ pub(crate) fn without_signature(whole: &[u8]) -> Vec<u8> {
         let equals = memchr(b'=', spec);
         match equals {
             Some(equals) if spec[..equals].trim_ascii() == b"b" => {
-                out.extend_from_slice(&spec[..=equals])
+                out.extend_from_slice(&spec[..=equals]);
             }
             _ => out.extend_from_slice(spec),
         }
@@ -171,7 +171,7 @@ mod tests {
     fn whole_body(form: Form, raw: &str) -> String {
         let mut out = Vec::new();
         body(form, raw.as_bytes(), &mut |piece| {
-            out.extend_from_slice(piece)
+            out.extend_from_slice(piece);
         });
         String::from_utf8(out).expect("text")
     }

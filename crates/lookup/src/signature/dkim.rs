@@ -9,7 +9,7 @@ use mail::{Domain, Limits, Timestamp};
 use super::canon::{self, Form};
 use super::key::{Algorithm, KeyRecord};
 use super::tags::{NoTags, Tags, is_space};
-use super::{KeyFailure, Signed, body_hash, described, lower, result_of};
+use super::{BodyHash, KeyFailure, Signed, described, lower, result_of};
 use crate::Acceptance;
 
 /// A signature whose field can be read and whose body is the signed one: what is left is the key.
@@ -110,7 +110,11 @@ pub(crate) fn method(
         return Err(Problem::QueryMethod);
     }
     let upto = tags.number("l").map_err(|NoTags| Problem::Syntax)?;
-    let (found, length) = body_hash(algorithm, body_form, message.body, upto);
+    let hashing = (algorithm, body_form, upto);
+    let BodyHash {
+        hash: found,
+        length,
+    } = message.body_hash(hashing, limits.body_hashes_max)?;
     if upto.is_some_and(|upto| upto > length) {
         return Err(Problem::BodyShort);
     }
@@ -226,7 +230,7 @@ impl Claimed<'_> {
         let partly = signature
             .partial_body
             .is_some_and(|body| body.uncovered > 0);
-        let accepted = verified.and_then(|()| match self.algorithm {
+        let accepted = verified.and(match self.algorithm {
             Algorithm::RsaSha1 if !acceptance.dkim_sha1 => Err(Problem::WeakHash),
             _ if partly && !acceptance.partial_body => Err(Problem::PartialBody),
             _ => Ok(()),

@@ -200,7 +200,7 @@ impl Claimed {
         }
         let mut body = Vec::with_capacity(message.body.len() + 2);
         canon::body(self.form, message.body, &mut |piece| {
-            body.extend_from_slice(piece)
+            body.extend_from_slice(piece);
         });
         // In DKIM's simple form an empty body is an empty line; here it is nothing, and neither is the line before it.
         if body != b"\r\n" && !body.is_empty() {

@@ -8,6 +8,7 @@
 //! past our cache and budget, and does not tell the facts we record (key length, what is covered and oversigned).
 
 use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
 use mail::authentication::{
     Alignment, Covered, Scheme, Signature, SignatureProblem as Problem, SignatureResult,
@@ -37,6 +38,18 @@ pub(crate) struct Signed<'m> {
     /// Its body, as it is.
     pub body: &'m [u8],
     by_name: HashMap<String, Vec<usize>>,
+    hashes: Mutex<Vec<(Hashing, BodyHash)>>,
+}
+
+/// A way in which a body is hashed: how, in which form, how much of it.
+type Hashing = (Algorithm, Form, Option<u64>);
+
+/// What it gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BodyHash {
+    pub hash: Vec<u8>,
+    /// Length of the whole body in that form.
+    pub length: u64,
 }
 
 impl<'m> Signed<'m> {
@@ -51,6 +64,7 @@ impl<'m> Signed<'m> {
             fields,
             body: &raw[body_start(raw)..],
             by_name,
+            hashes: Mutex::default(),
         }
     }
 
@@ -74,6 +88,20 @@ impl<'m> Signed<'m> {
             let place = places.len().checked_sub(*count)?;
             Some(self.fields[places[place]])
         })
+    }
+
+    /// Hashes the body, each way once. Every signature may want another length (`l=`) of a large body, so ways are counted.
+    pub(crate) fn body_hash(&self, hashing: Hashing, ways_max: usize) -> Result<BodyHash, Problem> {
+        let mut hashes = self.hashes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, known)) = hashes.iter().find(|(known, _)| *known == hashing) {
+            return Ok(known.clone());
+        }
+        if hashes.len() >= ways_max {
+            return Err(Problem::TooCostly);
+        }
+        let hash = body_hash(self.body, hashing);
+        hashes.push((hashing, hash.clone()));
+        Ok(hash)
     }
 
     /// For each field worth knowing of, whether a list covers it.
@@ -165,7 +193,9 @@ pub(crate) const fn result_of(problem: Problem) -> SignatureResult {
     match problem {
         Problem::Syntax => SignatureResult::Neutral,
         Problem::BodyHash | Problem::Signature => SignatureResult::Fail,
-        Problem::KeySize | Problem::WeakHash | Problem::PartialBody => SignatureResult::Policy,
+        Problem::KeySize | Problem::WeakHash | Problem::PartialBody | Problem::TooCostly => {
+            SignatureResult::Policy
+        }
         Problem::Dns => SignatureResult::TempError,
         Problem::MissingTag
         | Problem::Version
@@ -213,13 +243,7 @@ fn described(scheme: Scheme, tags: Option<&Tags<'_>>, limits: &Limits) -> Signat
     }
 }
 
-/// Hash of the body in a form, and the length of the body in that form. `upto` bytes of it are hashed.
-pub(crate) fn body_hash(
-    algorithm: Algorithm,
-    form: Form,
-    body: &[u8],
-    upto: Option<u64>,
-) -> (Vec<u8>, u64) {
+fn body_hash(body: &[u8], (algorithm, form, upto): Hashing) -> BodyHash {
     let mut hash = ring::digest::Context::new(algorithm.digest());
     let mut length = 0_u64;
     canon::body(form, body, &mut |piece| {
@@ -228,5 +252,8 @@ pub(crate) fn body_hash(
         hash.update(&piece[..take]);
         length += piece.len() as u64;
     });
-    (hash.finish().as_ref().to_vec(), length)
+    BodyHash {
+        hash: hash.finish().as_ref().to_vec(),
+        length,
+    }
 }

@@ -62,7 +62,7 @@ async fn verify(
             &envelope,
             raw,
             &message,
-            Instant::now() + Duration::from_secs(60),
+            Instant::now() + Duration::from_mins(1),
         )
         .await
 }

@@ -301,6 +301,7 @@ fn read_limits(section: Section<'_, '_>) -> Limits {
         spf_void_lookups_max: 0..=100;
         signatures_max: 1..=1_000;
         signed_fields_max: 1..=10_000;
+        body_hashes_max: 1..=1_000;
         arc_sets_max: 1..=50;
         arc_field_bytes_max: 1_024..=1 << 20;
         rsa_bits_max: 2_048..=8_192;
