@@ -44,6 +44,7 @@ mod guard;
 pub mod process;
 
 // Servers.
+pub mod dns;
 pub mod exim;
 pub mod postfix;
 pub mod postgres;

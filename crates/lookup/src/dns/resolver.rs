@@ -1,0 +1,91 @@
+//! Asks the source what the cache does not know, never more at once than the limits allow.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mail::Limits;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout_at};
+
+use super::cache::{Cache, Outcome};
+use super::{Answer, Found, Question, Record, Source, Unanswered};
+
+/// Answers questions for all messages of the service.
+pub struct Resolver {
+    source: Box<dyn Source>,
+    cache: Cache,
+    in_flight: Semaphore,
+    limits: Limits,
+}
+
+/// An answer, or why there is none, and whether the source was asked for it.
+pub(super) struct Asked {
+    pub outcome: Outcome,
+    pub sent: bool,
+}
+
+impl Resolver {
+    /// Over a source, within limits.
+    pub fn new(source: impl Source + 'static, limits: &Limits) -> Self {
+        Self {
+            source: Box::new(source),
+            cache: Cache::new(limits),
+            in_flight: Semaphore::new(limits.dns_in_flight_max.min(Semaphore::MAX_PERMITS)),
+            limits: limits.clone(),
+        }
+    }
+
+    /// What bounds outside input.
+    pub const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Answers before `deadline`, from the cache when it can.
+    pub(super) async fn ask(&self, question: &Question, deadline: Instant) -> Asked {
+        let now = Instant::now();
+        if let Some(outcome) = self.cache.get(question, now) {
+            return Asked {
+                outcome,
+                sent: false,
+            };
+        }
+        let until = deadline.min(now + Duration::from_millis(self.limits.dns_question_ms));
+        let Ok(_place) = self.in_flight.try_acquire() else {
+            let outcome = Err(Unanswered(
+                "too many questions wait for DNS servers".to_owned(),
+            ));
+            return Asked {
+                outcome,
+                sent: false,
+            };
+        };
+        let outcome = match timeout_at(until, self.source.ask(question, until)).await {
+            Ok(answered) => answered
+                .and_then(|answer| self.bounded(answer))
+                .map(Arc::new),
+            Err(_) => Err(Unanswered("no DNS server answered in time".to_owned())),
+        };
+        // A message that came with little time left says nothing about the servers.
+        if outcome.is_ok() || until < deadline {
+            self.cache.put(question, &outcome, Instant::now());
+        }
+        Asked {
+            outcome,
+            sent: true,
+        }
+    }
+
+    fn bounded(&self, mut answer: Answer) -> Result<Answer, Unanswered> {
+        if let Found::Records(records) = &mut answer.found {
+            records.truncate(self.limits.dns_records_max);
+            let bytes: usize = records.iter().map(Record::size_bytes).sum();
+            if bytes > self.limits.dns_answer_bytes_max {
+                return Err(Unanswered(format!(
+                    "the answer is larger than {} bytes",
+                    self.limits.dns_answer_bytes_max
+                )));
+            }
+        }
+        Ok(answer)
+    }
+}

@@ -1,0 +1,43 @@
+//! Who really sent it: DNS, SPF, DKIM, DomainKeys, ARC and DMARC, within one message's deadline.
+//!
+//! [`Verifier::verify`] is the way in for messages that come; it never fails: what DNS could not tell is a word of
+//! [`mail::Authentication`]. [`sign`] is for messages that go: keys, DKIM signatures and ARC seals. [`results`] writes
+//! what was found into the header, and finds those who pretend we wrote it.
+//!
+//! Nothing here decides about a message, and nothing but [`dns::Upstreams`] opens a socket.
+
+// Asking.
+pub mod dns;
+
+// Each method, alone.
+mod arc;
+pub mod dmarc;
+mod signature;
+pub mod spf;
+
+// What is known of the sending machine and the sender's domain.
+mod host;
+mod outbound;
+
+// All of it for one message, and writing it down.
+pub mod results;
+mod verifier;
+
+// For our own mail.
+pub mod sign;
+
+pub use verifier::{Acceptance, Settings, Verifier};
+
+/// Reads one signature field's value, key record or both kinds of tag lists, for fuzzing: nothing comes of it but that it ends.
+pub fn read_tags(text: &[u8]) -> bool {
+    let key = signature::key::KeyRecord::read(text).is_some();
+    let list =
+        std::str::from_utf8(text).is_ok_and(|text| signature::tags::Tags::read(text).is_ok());
+    key || list
+}
+
+/// At most `bytes_max` bytes of a text, without control characters: texts of strangers that are kept.
+fn cut(text: &str, bytes_max: usize) -> String {
+    let end = mail::address::floor_char_boundary(text, bytes_max);
+    text[..end].chars().filter(|c| !c.is_control()).collect()
+}

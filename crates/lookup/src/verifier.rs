@@ -1,0 +1,433 @@
+//! Everything about one message, side by side under its deadline.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use ipnet::IpNet;
+use mail::authentication::{
+    Alignment, Alleged, Authentication, HeloFlaw, Outbound, OwnName, Scheme, Signature,
+    SignatureProblem as Problem, SignatureResult, Signed as Summary, Spf,
+};
+use mail::message::Mailbox;
+use mail::{Address, Direction, Domain, Envelope, Known, Limits, Message, Timestamp};
+use tokio::time::Instant;
+
+use crate::dmarc::{self, Organisation};
+use crate::dns::{Questions, Resolver};
+use crate::outbound::{LastHop, last_hop};
+use crate::signature::{KeyFailure, Signed, dkim, domainkeys, fetch_key, result_of};
+use crate::{arc, host, spf};
+
+/// What a site says about itself and whom it believes.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// What we call ourselves: in `Authentication-Results`, and where SPF asks for the receiver.
+    pub authserv_id: String,
+    /// Domains whose mailboxes live here.
+    pub ours: Vec<Domain>,
+    /// Machines that hand us mail of others: their `Received` fields are believed.
+    pub trusted_relays: Vec<IpNet>,
+    /// Forwarders whose ARC claims are worth recording; their subdomains too.
+    pub trusted_sealers: Vec<Domain>,
+    /// Which signatures count that not everybody counts.
+    pub acceptance: Acceptance,
+}
+
+/// Signatures that hold but are weaker than signatures should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Acceptance {
+    /// DKIM with rsa-sha1, which RFC 8301 §3.1 says not to accept.
+    pub dkim_sha1: bool,
+    /// DomainKeys, which knows nothing else; it never counts for DMARC.
+    pub domain_keys: bool,
+    /// A body longer than what is signed (`l=`): anybody may have added the rest (RFC 6376 §8.2).
+    pub partial_body: bool,
+}
+
+impl Default for Acceptance {
+    fn default() -> Self {
+        Self {
+            dkim_sha1: false,
+            domain_keys: true,
+            partial_body: false,
+        }
+    }
+}
+
+/// Finds out who sent messages.
+pub struct Verifier {
+    resolver: std::sync::Arc<Resolver>,
+    settings: Settings,
+}
+
+impl Verifier {
+    /// Over a resolver, which the whole service shares for its cache.
+    pub const fn new(resolver: std::sync::Arc<Resolver>, settings: Settings) -> Self {
+        Self { resolver, settings }
+    }
+
+    /// What a site says about itself.
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Finds out who sent a message, by `deadline` or within `Limits::lookup_ms`, whichever is sooner. `raw` are its
+    /// bytes as they came, `message` the same bytes read.
+    pub async fn verify(
+        &self,
+        envelope: &Envelope,
+        raw: &[u8],
+        message: &Message,
+        deadline: Instant,
+    ) -> Authentication {
+        let limits = self.resolver.limits();
+        let deadline = deadline.min(Instant::now() + Duration::from_millis(limits.lookup_ms));
+        let questions = Questions::new(&self.resolver, deadline);
+        let case = Case {
+            settings: &self.settings,
+            questions: &questions,
+            last_hop: last_hop(envelope, message, &self.settings.trusted_relays),
+            alleged: alleged(message),
+            envelope,
+            message,
+            signed: Signed::read(raw, limits),
+        };
+        case.verify().await
+    }
+}
+
+/// Who the message says it comes from; its organisation is for DNS to tell.
+fn alleged(message: &Message) -> Alleged {
+    let mut domains: Vec<Domain> = message.header_from.iter().filter_map(domain).collect();
+    domains.sort_unstable();
+    domains.dedup();
+    let count = domains.len() as u32;
+    Alleged {
+        domain: if count == 1 { domains.pop() } else { None },
+        organisation: None,
+        domains: count,
+    }
+}
+
+fn domain(mailbox: &Mailbox) -> Option<Domain> {
+    mailbox.address.as_ref()?.domain()
+}
+
+/// One message under verification.
+struct Case<'c> {
+    settings: &'c Settings,
+    questions: &'c Questions<'c>,
+    envelope: &'c Envelope,
+    message: &'c Message,
+    last_hop: LastHop<'c>,
+    alleged: Alleged,
+    signed: Signed<'c>,
+}
+
+impl Case<'_> {
+    async fn verify(self) -> Authentication {
+        let (organisation, spf, spf_helo, signatures, outbound, envelope_domain, alleged_domain) = tokio::join!(
+            self.organisation(),
+            self.spf_mail_from(),
+            self.spf_helo(),
+            self.signatures(),
+            self.outbound(),
+            self.reachable(self.envelope_domain()),
+            self.reachable(self.alleged.domain.clone()),
+        );
+        let mut signatures = signatures;
+        let spf_alignment = self
+            .align(organisation.as_ref(), spf.as_ref(), &mut signatures)
+            .await;
+        let (dmarc, arc) = tokio::join!(
+            self.dmarc(
+                organisation.as_ref(),
+                spf.as_ref(),
+                spf_alignment,
+                &signatures
+            ),
+            arc::verify(self.questions, &self.signed, |sealer| self.believes(sealer)),
+        );
+        let alleged = Alleged {
+            organisation: organisation.map(|one| one.domain),
+            ..self.alleged.clone()
+        };
+        let verified = signatures.len();
+        Authentication {
+            signed: Summary::by(&signatures, &alleged),
+            claims_to_be_ours: self.claims_to_be_ours(&outbound),
+            alleged,
+            outbound,
+            spf,
+            spf_helo,
+            signatures,
+            signatures_passed_over: (self.signature_places().len() - verified) as u32,
+            arc,
+            dmarc,
+            envelope_domain,
+            alleged_domain,
+            dns: self.questions.used(),
+        }
+    }
+
+    fn limits(&self) -> &Limits {
+        self.questions.limits()
+    }
+
+    const fn now(&self) -> Timestamp {
+        self.envelope.received_at
+    }
+
+    fn is_ours(&self, domain: &Domain) -> bool {
+        self.settings.ours.contains(domain)
+    }
+
+    fn believes(&self, sealer: &Domain) -> bool {
+        self.settings
+            .trusted_sealers
+            .iter()
+            .any(|trusted| sealer.is_within(trusted))
+    }
+
+    async fn organisation(&self) -> Option<Organisation> {
+        Some(Organisation::of(self.questions, self.alleged.domain.clone()?).await)
+    }
+
+    /// The domain a bounce would go to.
+    fn envelope_domain(&self) -> Option<Domain> {
+        self.envelope.envelope_from.as_ref()?.domain()
+    }
+
+    async fn reachable(&self, domain: Option<Domain>) -> Known<mail::authentication::Reachable> {
+        match domain {
+            Some(domain) => host::reachable(self.questions, &domain).await,
+            None => Known::NotAsked,
+        }
+    }
+
+    /// RFC 7208 §2.4: the null sender is `postmaster` at the HELO name.
+    async fn spf_mail_from(&self) -> Option<Spf> {
+        let helo_name = self.last_hop.helo_name.unwrap_or_default();
+        match &self.envelope.envelope_from {
+            None => self.spf("postmaster", helo_name).await,
+            Some(from) => {
+                let domain = from
+                    .as_str()
+                    .rsplit_once('@')
+                    .map_or("", |(_, domain)| domain);
+                let ascii = if domain.is_ascii() {
+                    domain.to_owned()
+                } else {
+                    from.domain()?.into()
+                };
+                let local = Some(from.local())
+                    .filter(|local| !local.is_empty())
+                    .unwrap_or("postmaster");
+                self.spf(local, &ascii).await
+            }
+        }
+    }
+
+    async fn spf_helo(&self) -> Option<Spf> {
+        let helo_name = self.last_hop.helo_name?;
+        Domain::parse(helo_name).ok()?;
+        self.spf("postmaster", helo_name).await
+    }
+
+    async fn spf(&self, local: &str, domain: &str) -> Option<Spf> {
+        let sending = spf::Sending {
+            ip: self.last_hop.ip?,
+            helo_name: self.last_hop.helo_name.unwrap_or_default(),
+            local,
+            domain,
+            receiver: &self.settings.authserv_id,
+            now: self.now(),
+        };
+        Some(spf::check(self.questions, &sending).await)
+    }
+
+    /// Places of all signatures, top first.
+    fn signature_places(&self) -> Vec<(usize, Scheme)> {
+        let of = |name, scheme| {
+            self.signed
+                .places(name)
+                .iter()
+                .map(move |place| (*place, scheme))
+        };
+        let mut places: Vec<_> = of("dkim-signature", Scheme::Dkim)
+            .chain(of("domainkey-signature", Scheme::DomainKeys))
+            .collect();
+        places.sort_unstable_by_key(|(place, _)| *place);
+        places
+    }
+
+    async fn signatures(&self) -> Vec<Signature> {
+        let places = self.signature_places();
+        let looked_at = places.into_iter().take(self.limits().signatures_max);
+        join_all(looked_at.map(|(place, scheme)| self.signature(place, scheme))).await
+    }
+
+    async fn signature(&self, place: usize, scheme: Scheme) -> Signature {
+        let (message, limits, acceptance) =
+            (&self.signed, self.limits(), &self.settings.acceptance);
+        match scheme {
+            Scheme::Dkim => {
+                let (mut signature, claimed) =
+                    dkim::claimed(message, message.fields[place], self.now(), limits);
+                match claimed {
+                    Ok(claimed) => {
+                        let key =
+                            fetch_key(self.questions, &claimed.selector, &claimed.domain).await;
+                        claimed.finish(message, &mut signature, key, acceptance, limits);
+                    }
+                    Err(problem) => self.break_off(&mut signature, problem).await,
+                }
+                signature
+            }
+            Scheme::DomainKeys => {
+                let sender = self.sender();
+                let (mut signature, claimed) = domainkeys::claimed(message, place, sender, limits);
+                match claimed {
+                    Ok(claimed) => {
+                        let key =
+                            fetch_key(self.questions, &claimed.selector, &claimed.domain).await;
+                        claimed.finish(message, &mut signature, key, acceptance, limits);
+                    }
+                    Err(problem) => self.break_off(&mut signature, problem).await,
+                }
+                signature
+            }
+        }
+    }
+
+    /// A signature that cannot hold still says whether its key is one in test, and so whether its failing means anything
+    /// (RFC 6376 §3.6.1). While DNS does not say, nothing is known (R4.44).
+    async fn break_off(&self, signature: &mut Signature, problem: Problem) {
+        signature.problem = Some(problem);
+        if let (Some(selector), Some(domain)) = (&signature.selector, &signature.domain) {
+            match fetch_key(self.questions, &selector.to_ascii_lowercase(), domain).await {
+                Ok((key, dnssec)) => {
+                    signature.testing = key.testing;
+                    signature.key_bits = Some(key.bits());
+                    signature.dnssec = dnssec;
+                }
+                Err(KeyFailure::Unanswered) => signature.problem = Some(Problem::Dns),
+                Err(KeyFailure::Problem(_)) => {}
+            }
+        }
+        signature.result = signature
+            .problem
+            .map_or(SignatureResult::Neutral, result_of);
+    }
+
+    /// Whom DomainKeys is about: `Sender`, else `From`.
+    fn sender(&self) -> Option<&Address> {
+        let first = |mailboxes: &'_ [Mailbox]| {
+            mailboxes
+                .iter()
+                .position(|mailbox| mailbox.address.is_some())
+        };
+        let (from, sender) = (&self.message.header_from, &self.message.header_sender);
+        let place = first(sender)
+            .map(|place| &sender[place])
+            .or_else(|| first(from).map(|place| &from[place]))?;
+        place.address.as_ref()
+    }
+
+    async fn outbound(&self) -> Outbound {
+        let ip = self.last_hop.ip;
+        let ptr = async {
+            match ip {
+                Some(ip) => host::ptr(self.questions, ip).await,
+                None => Known::NotAsked,
+            }
+        };
+        let outside = self.envelope.direction == Direction::Inbound;
+        let flaws = async {
+            if !outside || ip.is_none() {
+                return Vec::new();
+            }
+            let is_ours = |domain: &Domain| {
+                self.is_ours(domain) || domain.as_str() == self.settings.authserv_id
+            };
+            host::helo_flaws(self.questions, self.last_hop.helo_name, ip, is_ours).await
+        };
+        let (ptr, helo_flaws) = tokio::join!(ptr, flaws);
+        Outbound {
+            ip,
+            helo_name: self.last_hop.helo_name.map(str::to_owned),
+            relays_skipped: self.last_hop.relays_skipped,
+            ptr,
+            helo_flaws,
+        }
+    }
+
+    /// Finds each authenticated domain's relation to the alleged one; yields that of SPF's.
+    async fn align(
+        &self,
+        organisation: Option<&Organisation>,
+        spf: Option<&Spf>,
+        signatures: &mut [Signature],
+    ) -> Alignment {
+        let Some(organisation) = organisation else {
+            return Alignment::None;
+        };
+        let align = async |domain: Option<Domain>| match domain {
+            Some(domain) => organisation.alignment(self.questions, &domain).await,
+            None => Alignment::None,
+        };
+        let of_signatures = join_all(
+            signatures
+                .iter()
+                .map(|signature| align(signature.domain.clone())),
+        );
+        let of_spf = align(spf.and_then(|spf| spf.domain.clone()));
+        let (of_signatures, of_spf) = tokio::join!(of_signatures, of_spf);
+        for (signature, alignment) in signatures.iter_mut().zip(of_signatures) {
+            signature.alignment = alignment;
+        }
+        of_spf
+    }
+
+    async fn dmarc(
+        &self,
+        organisation: Option<&Organisation>,
+        spf: Option<&Spf>,
+        spf_alignment: Alignment,
+        signatures: &[Signature],
+    ) -> mail::authentication::Dmarc {
+        match organisation {
+            Some(organisation) => {
+                dmarc::evaluate(
+                    self.questions,
+                    organisation,
+                    spf.map(|spf| (spf, spf_alignment)),
+                    signatures,
+                )
+                .await
+            }
+            None => mail::authentication::Dmarc::default(),
+        }
+    }
+
+    /// Names of ours in a message from outside.
+    fn claims_to_be_ours(&self, outbound: &Outbound) -> Vec<OwnName> {
+        if self.envelope.direction != Direction::Inbound {
+            return Vec::new();
+        }
+        let ours = |domain: Option<Domain>| domain.is_some_and(|domain| self.is_ours(&domain));
+        let any_ours =
+            |mailboxes: &[Mailbox]| mailboxes.iter().any(|mailbox| ours(domain(mailbox)));
+        let claims = [
+            (OwnName::Helo, outbound.helo_flaws.contains(&HeloFlaw::Ours)),
+            (OwnName::EnvelopeFrom, ours(self.envelope_domain())),
+            (OwnName::HeaderFrom, any_ours(&self.message.header_from)),
+            (OwnName::HeaderSender, any_ours(&self.message.header_sender)),
+        ];
+        claims
+            .into_iter()
+            .filter(|(_, is)| *is)
+            .map(|(name, _)| name)
+            .collect()
+    }
+}
