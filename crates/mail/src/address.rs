@@ -128,6 +128,22 @@ impl Domain {
             .strip_suffix(&parent.0)
             .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
     }
+
+    /// Its labels, leftmost first.
+    pub fn labels(&self) -> impl DoubleEndedIterator<Item = &str> {
+        self.0.split('.')
+    }
+
+    /// The domain without its leftmost label; `None` for a top-level domain.
+    pub fn parent(&self) -> Option<Self> {
+        let (_, rest) = self.0.split_once('.')?;
+        Some(Self(rest.to_owned()))
+    }
+
+    /// The domain somebody registered, by the public suffix list: one label more than its public suffix.
+    pub fn registered(&self) -> Self {
+        Self(psl::domain_str(&self.0).unwrap_or(&self.0).to_owned())
+    }
 }
 
 impl fmt::Display for Domain {
@@ -202,6 +218,15 @@ mod tests {
         assert!(Domain::parse("a..b").is_err());
         assert!(Domain::parse("[192.0.2.1]").is_err());
         assert!(Domain::parse("").is_err());
+        let parents: Vec<_> = std::iter::successors(Some(domain("a.b.org")), Domain::parent)
+            .map(String::from)
+            .collect();
+        assert_eq!(parents, ["a.b.org", "b.org", "org"]);
+        assert_eq!(
+            domain("mail.example.co.uk").registered().as_str(),
+            "example.co.uk"
+        );
+        assert_eq!(domain("co.uk").registered().as_str(), "co.uk");
     }
 
     #[test]

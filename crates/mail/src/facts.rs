@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Address, Envelope, Known, Message};
+use crate::{Address, Authentication, Envelope, Known, Message};
 
 /// All that is known about one message when it is judged.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,22 +23,10 @@ pub struct Facts {
     pub windows: Vec<WindowFact>,
     /// What the policy's terms and patterns matched, each with its place and evidence.
     pub hits: Vec<Hit>,
-    /// Whether the sender is authentic, as DNS can tell.
+    /// Whether the sender is who it says, as DNS and signatures can tell.
     pub authentication: Known<Authentication>,
     /// A release mark that we did not make, or that was used before: why it was refused.
     pub refused_release_mark: Option<String>,
-}
-
-/// Sender authenticity. Nothing looks it up yet; the place is kept so that policies and records
-/// keep their shape when it comes.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Authentication {
-    /// SPF result for the envelope sender, in RFC 8601's words.
-    pub spf: Option<String>,
-    /// Domains with a passing DKIM signature.
-    pub dkim: Vec<String>,
-    /// DMARC result for the visible sender's domain.
-    pub dmarc: Option<String>,
 }
 
 /// Whose counts a window keeps.

@@ -22,6 +22,7 @@ pub mod text;
 
 mod html;
 
+pub mod authentication;
 pub mod facts;
 pub mod verdict;
 
@@ -30,6 +31,7 @@ pub mod record;
 pub mod standing;
 
 pub use address::{Address, Domain};
+pub use authentication::Authentication;
 pub use envelope::{Direction, Envelope, Peer, Site, Tls};
 pub use facts::{Facts, Hit, Place, WindowFact, WindowKey};
 pub use id::RecordId;

@@ -73,6 +73,44 @@ pub struct Limits {
     /// Pixels of a picture in which codes are looked for.
     pub picture_pixels_max: u64,
 
+    // Looking up who sent it.
+    /// Time for all look-ups of one message, milliseconds; what is not known by then is unavailable.
+    pub lookup_ms: u64,
+    /// Questions asked of DNS for one message; further ones are unavailable.
+    pub lookups_max: u32,
+    /// Time for one question of DNS over all servers and retries, milliseconds.
+    pub dns_question_ms: u64,
+    /// Questions waiting for DNS servers at once, over all messages; further ones are unavailable.
+    pub dns_in_flight_max: usize,
+    /// Largest answer used, bytes of its records; a larger one is unavailable.
+    pub dns_answer_bytes_max: usize,
+    /// Records of one answer used; the rest is passed over.
+    pub dns_records_max: usize,
+    /// Aliases (CNAME) followed for one question; more make it unavailable.
+    pub dns_aliases_max: usize,
+    /// Memory for answers of DNS, bytes; the least used leave first.
+    pub dns_cache_bytes_max: usize,
+    /// Longest that an answer is used again, seconds, whatever it says.
+    pub dns_ttl_secs_max: u32,
+    /// Longest that "there is none" is used again, seconds.
+    pub dns_negative_ttl_secs_max: u32,
+    /// SPF terms that need DNS; more are `permerror`. RFC 7208 §4.6.4 says 10.
+    pub spf_lookups_max: u32,
+    /// SPF terms answered by nothing; more are `permerror`. RFC 7208 §4.6.4 says 2.
+    pub spf_void_lookups_max: u32,
+    /// DKIM and DomainKeys signatures verified; further ones are counted.
+    pub signatures_max: usize,
+    /// Header fields one signature may name; more make it unreadable.
+    pub signed_fields_max: usize,
+    /// Sets of an ARC chain. RFC 8617 §4.2.1 says 50; more are a chain that does not hold.
+    pub arc_sets_max: u32,
+    /// Longest RSA key verified, bits.
+    pub rsa_bits_max: u32,
+    /// Longest text kept of a record or a result, bytes.
+    pub authentication_text_bytes_max: usize,
+    /// Addresses of one kind kept of a policy (`rua`, `ruf`), and results kept of one sealer.
+    pub authentication_items_max: usize,
+
     // Judging.
     /// Positions kept per matched term (for `near` and for evidence).
     pub positions_per_hit_max: usize,
@@ -145,6 +183,24 @@ impl Default for Limits {
             document_memory_bytes: 512 << 20,
             document_readers_max: 4,
             picture_pixels_max: 12_000_000,
+            lookup_ms: 5_000,
+            lookups_max: 150,
+            dns_question_ms: 2_500,
+            dns_in_flight_max: 2_000,
+            dns_answer_bytes_max: 16 << 10,
+            dns_records_max: 100,
+            dns_aliases_max: 8,
+            dns_cache_bytes_max: 32 << 20,
+            dns_ttl_secs_max: 86_400,
+            dns_negative_ttl_secs_max: 900,
+            spf_lookups_max: 10,
+            spf_void_lookups_max: 2,
+            signatures_max: 10,
+            signed_fields_max: 200,
+            arc_sets_max: 50,
+            rsa_bits_max: 4096,
+            authentication_text_bytes_max: 1024,
+            authentication_items_max: 20,
             positions_per_hit_max: 32,
             hits_max: 1000,
             evidence_chars_max: 200,

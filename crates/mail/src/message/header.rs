@@ -8,20 +8,25 @@ use memchr::{memchr, memmem};
 use super::charset::{self, Hint};
 
 /// One field as it stands in the message.
-pub(super) struct Field<'m> {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field<'m> {
+    /// Before the colon, without white space after it.
     pub name: &'m [u8],
     /// Folded, without the line break at its end.
     pub value: &'m [u8],
+    /// All of it, byte for byte, without the line break at its end.
+    pub whole: &'m [u8],
 }
 
 /// The header of a message, field by field.
-pub(super) struct Fields<'m> {
+#[derive(Clone, Debug)]
+pub struct Fields<'m> {
     rest: &'m [u8],
 }
 
 impl<'m> Fields<'m> {
     /// Over a message's bytes, from its first.
-    pub(super) const fn of(raw: &'m [u8]) -> Self {
+    pub const fn of(raw: &'m [u8]) -> Self {
         Self { rest: raw }
     }
 
@@ -59,11 +64,10 @@ impl<'m> Iterator for Fields<'m> {
             let name = field[..colon].trim_ascii_end();
             let is_name = !name.is_empty() && name.iter().all(u8::is_ascii_graphic);
             if is_name {
-                let value = field[colon + 1..]
-                    .strip_suffix(b"\n")
-                    .unwrap_or(&field[colon + 1..]);
-                let value = value.strip_suffix(b"\r").unwrap_or(value);
-                return Some(Field { name, value });
+                let whole = field.strip_suffix(b"\n").unwrap_or(field);
+                let whole = whole.strip_suffix(b"\r").unwrap_or(whole);
+                let value = whole.get(colon + 1..).unwrap_or_default();
+                return Some(Field { name, value, whole });
             }
         }
     }

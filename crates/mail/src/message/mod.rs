@@ -30,6 +30,7 @@ mod tests;
 
 pub use contact::{Contact, ContactKind};
 pub use guard::body_start;
+pub use header::{Field, Fields};
 pub use kind::{Finding, OLE, RTF, ZIP, ending, is_disguised, is_program, real_type, runs_by_name};
 pub use link::{Link, LinkFrom, LinkOddity};
 pub use open::{Opened, OpenedPart, PartBytes, part_bytes};
