@@ -40,6 +40,6 @@ pub use limits::Limits;
 pub use message::{File, Message, Opened, OpenedPart, PartBytes, Reading, part_bytes};
 pub use record::{Fate, Record};
 pub use secret::Secret;
-pub use standing::{Counts, Mark};
+pub use standing::{Counts, Mark, Ruling};
 pub use time::Timestamp;
 pub use verdict::{Action, Level, Outcome, Reason, Verdict};

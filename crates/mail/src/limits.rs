@@ -124,6 +124,8 @@ pub struct Limits {
     pub policy_bytes_max: usize,
     /// Memory for sliding windows, bytes; the least active keys leave first.
     pub windows_bytes_max: usize,
+    /// Memory for domains' standing, bytes; domains with the least history leave first.
+    pub standing_bytes_max: usize,
 
     // Reports about mail: DMARC, TLS, feedback.
     /// Largest report read, packed as it came, bytes.
@@ -207,6 +209,7 @@ impl Default for Limits {
             deadline_ms: 10_000,
             policy_bytes_max: 8 << 20,
             windows_bytes_max: 16 << 20,
+            standing_bytes_max: 64 << 20,
             report_bytes_max: 16 << 20,
             report_unpacked_bytes_max: 64 << 20,
             report_records_max: 100_000,

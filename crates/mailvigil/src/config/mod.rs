@@ -316,6 +316,7 @@ fn read_limits(section: Section<'_, '_>) -> Limits {
         report_text_bytes_max: 100..=1 << 20;
         report_destinations_max: 1..=100;
         windows_bytes_max: 65_536..=1 << 36;
+        standing_bytes_max: 65_536..=1 << 36;
         record_queue_max: 1..=10_000_000;
         facts_bytes_max: 1_024..=1 << 24;
         quarantine_bytes_max: 1_024..=1 << 50;

@@ -1,6 +1,6 @@
 //! The usage report as comma-separated values (RFC 4180).
 
-use super::{COLUMNS, ServerUsage, Usage, share};
+use super::{COLUMNS, ServerUsage, Usage, share, shown};
 
 impl Usage {
     /// One line for each server, one for all, under a line of names.
@@ -24,10 +24,9 @@ impl Usage {
     }
 
     fn line_of(&self, server: &ServerUsage) -> String {
-        let address = server.server.map_or(String::new(), |ip| ip.to_string());
         let mut cells = vec![
             self.domain.to_string(),
-            address,
+            shown(server),
             server.name.clone().unwrap_or_default(),
             server.mark.as_str().to_owned(),
         ];

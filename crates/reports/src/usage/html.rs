@@ -1,6 +1,6 @@
 //! The usage report as a page that stands alone: no script, no style from elsewhere, nothing fetched.
 
-use super::{COLUMNS, ServerUsage, Usage, share};
+use super::{COLUMNS, ServerUsage, Usage, share, shown};
 use crate::xml::escaped;
 
 const STYLE: &str = "body{font:14px sans-serif;margin:2em}table{border-collapse:collapse}\
@@ -51,9 +51,8 @@ impl Usage {
 }
 
 fn line_of(server: &ServerUsage) -> String {
-    let address = server.server.map_or(String::new(), |ip| ip.to_string());
     let mut cells = vec![
-        address,
+        shown(server),
         escaped(server.name.as_deref().unwrap_or_default()),
         server.mark.as_str().to_owned(),
     ];

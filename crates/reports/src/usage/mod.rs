@@ -2,8 +2,7 @@
 //!
 //! For the domain's owner and for an administrator. It holds numbers and machines, never a message, a sender or a recipient.
 
-use std::net::IpAddr;
-
+use ipnet::IpNet;
 use mail::{Counts, Domain, Mark, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -30,8 +29,8 @@ pub struct Usage {
 /// One outbound server: the last hop before ours.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ServerUsage {
-    /// Its address; `None` gathers those that are not told apart any more.
-    pub server: Option<IpAddr>,
+    /// Its address, or the network of machines that are not told apart any more; `None` for all that are left.
+    pub server: Option<IpNet>,
     /// Its name by reverse look-up.
     pub name: Option<String>,
     /// What the administrator or the owner says about it.
@@ -93,10 +92,20 @@ const COLUMNS: [&str; Counts::NUMBERS] = [
     "DMARC pass",
     "DMARC fail",
     "ARC pass",
+    "vouched for",
     "delivered",
     "blocked",
     "redirected",
 ];
+
+/// An address without its length when it is a single one.
+fn shown(server: &ServerUsage) -> String {
+    match server.server {
+        None => String::new(),
+        Some(net) if net.prefix_len() == net.max_prefix_len() => net.addr().to_string(),
+        Some(net) => net.to_string(),
+    }
+}
 
 /// `95.0`, or nothing of nothing.
 fn share(counts: &Counts) -> String {

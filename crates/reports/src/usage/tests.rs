@@ -4,7 +4,7 @@ use super::*;
 
 fn usage() -> Usage {
     let server = |last: u8, name: &str, counts: Counts| ServerUsage {
-        server: format!("192.0.2.{last}").parse().ok(),
+        server: format!("192.0.2.{last}/32").parse().ok(),
         name: Some(name.to_owned()),
         mark: Mark::Own,
         counts,

@@ -1,9 +1,18 @@
-//! What is counted about mail that says to come from a domain: the numbers of a report, of a page, of a decision.
+//! What is known about mail that says to come from a domain: counts by outbound server, and what is made of them.
+//!
+//! [`Counts`] are the numbers of a report, of a page and of a decision; [`Ruling`] is what a domain's standing says about one message, [`Switch`] how a
+//! domain came to be treated as it is. How it is counted and decided is `judge::standing`'s.
 
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+
+mod kept;
+mod ruling;
+
+pub use kept::{DayCounts, Delta, ForwarderSeen, KeySeen, Snapshot, StageSet};
+pub use ruling::{Handling, Ruling, Share, Source, Stage, Switch};
 
 /// Numbers of messages that say to come from one domain, by one outbound server or by all, over some time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,9 +36,9 @@ pub struct Counts {
     pub dkim_pass: u64,
     /// An old DomainKeys signature fitted.
     pub domainkeys_pass: u64,
-    /// SPF: the server may.
+    /// SPF: the domain says that the server may send for it.
     pub spf_pass: u64,
-    /// SPF: the server may not.
+    /// SPF: the domain says that the server may not, or probably may not.
     pub spf_fail: u64,
     /// DMARC: something authentic belongs to the visible sender.
     pub dmarc_pass: u64,
@@ -37,6 +46,8 @@ pub struct Counts {
     pub dmarc_fail: u64,
     /// A chain of forwarders vouches for it (ARC).
     pub arc_pass: u64,
+    /// The domain vouches for the server: by SPF, or by a name of its own that points back.
+    pub vouched: u64,
     /// Delivered as it was.
     pub delivered: u64,
     /// Refused, discarded or held.
@@ -59,7 +70,7 @@ impl Counts {
     }
 
     /// How many numbers there are.
-    pub const NUMBERS: usize = 17;
+    pub const NUMBERS: usize = 18;
 
     /// All of them, in the order of the fields.
     pub const fn numbers(&self) -> [u64; Self::NUMBERS] {
@@ -78,6 +89,7 @@ impl Counts {
             self.dmarc_pass,
             self.dmarc_fail,
             self.arc_pass,
+            self.vouched,
             self.delivered,
             self.blocked,
             self.redirected,
@@ -109,6 +121,7 @@ impl Counts {
             &mut self.dmarc_pass,
             &mut self.dmarc_fail,
             &mut self.arc_pass,
+            &mut self.vouched,
             &mut self.delivered,
             &mut self.blocked,
             &mut self.redirected,
@@ -150,6 +163,11 @@ impl Mark {
     }
 }
 
+/// The day a time belongs to: days since 1970-01-01 UTC.
+pub fn day_of(time: crate::Timestamp) -> u32 {
+    u32::try_from(time.secs().div_euclid(86_400)).unwrap_or(0)
+}
+
 /// The network an outbound server is counted with: a /24 of IPv4, a /48 of IPv6. Providers move a machine's mail about within these.
 pub fn network_of(server: IpAddr) -> IpNet {
     let server = server.to_canonical();
@@ -167,7 +185,7 @@ mod tests {
         let numbers: [u64; Counts::NUMBERS] = std::array::from_fn(|place| place as u64 + 1);
         let mut counts = Counts::from_numbers(numbers);
         assert_eq!(counts.numbers(), numbers);
-        assert_eq!((counts.total, counts.redirected), (1, 17));
+        assert_eq!((counts.total, counts.redirected), (1, 18));
         counts.add(&counts.clone());
         assert_eq!(counts.dmarc_pass, 24);
     }
