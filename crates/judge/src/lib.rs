@@ -18,6 +18,7 @@ mod signals;
 
 // What was counted before.
 pub mod ledger;
+pub mod standing;
 
 // Facts and policy together.
 mod verdict;

@@ -26,8 +26,9 @@ pub mod authentication;
 pub mod facts;
 pub mod verdict;
 
-// What is kept of it.
+// What is kept of it, and counted.
 pub mod record;
+pub mod standing;
 
 pub use address::{Address, Domain};
 pub use authentication::Authentication;
@@ -39,5 +40,6 @@ pub use limits::Limits;
 pub use message::{File, Message, Opened, OpenedPart, PartBytes, Reading, part_bytes};
 pub use record::{Fate, Record};
 pub use secret::Secret;
+pub use standing::{Counts, Mark, Ruling};
 pub use time::Timestamp;
 pub use verdict::{Action, Level, Outcome, Reason, Verdict};

@@ -134,6 +134,20 @@ pub struct Limits {
     pub policy_bytes_max: usize,
     /// Memory for sliding windows, bytes; the least active keys leave first.
     pub windows_bytes_max: usize,
+    /// Memory for domains' standing, bytes; domains with the least history leave first.
+    pub standing_bytes_max: usize,
+
+    // Reports about mail: DMARC, TLS, feedback.
+    /// Largest report read, packed as it came, bytes.
+    pub report_bytes_max: usize,
+    /// Bytes a report may unpack to.
+    pub report_unpacked_bytes_max: usize,
+    /// Rows of a report; one with more is refused whole, because half of its numbers would be wrong numbers.
+    pub report_records_max: usize,
+    /// Longest value kept of a report, bytes.
+    pub report_text_bytes_max: usize,
+    /// Mailboxes a domain's reports are sent to; further ones it names get none.
+    pub report_destinations_max: usize,
 
     // Giving released mail back to a server.
     /// Longest line of an SMTP reply, bytes; a longer one ends the delivery.
@@ -209,6 +223,12 @@ impl Default for Limits {
             deadline_ms: 10_000,
             policy_bytes_max: 8 << 20,
             windows_bytes_max: 16 << 20,
+            standing_bytes_max: 64 << 20,
+            report_bytes_max: 16 << 20,
+            report_unpacked_bytes_max: 64 << 20,
+            report_records_max: 100_000,
+            report_text_bytes_max: 2000,
+            report_destinations_max: 5,
             smtp_reply_line_bytes_max: 4096,
             smtp_reply_lines_max: 100,
             record_queue_max: 20_000,

@@ -13,12 +13,14 @@ use crate::condition::read::Mentioned;
 use crate::condition::{Condition, Value};
 use crate::scan::{Scanner, Wanted};
 use crate::signals::SIGNALS;
+use crate::standing::Settings;
 
 mod actions;
 mod examples;
 mod lists;
 mod rules;
 mod sets;
+mod standing;
 
 pub(crate) use actions::Actions;
 pub use actions::ReplyText;
@@ -47,6 +49,7 @@ pub struct Policy {
     spans: Vec<u32>,
     tag: Tag,
     retention: Retention,
+    standing: Settings,
     hold_at_server: bool,
     examples: Vec<examples::Example>,
 }
@@ -158,6 +161,7 @@ impl Policy {
         let actions = Actions::read(root, &groups);
         let (tag, hold_at_server, held_days) = read_handling(root);
         let retention = read_retention(root, held_days);
+        let standing = standing::read(root);
 
         let signal_weights = read_signals(root);
         let lists = lists::read(root);
@@ -216,6 +220,7 @@ impl Policy {
             spans,
             tag,
             retention,
+            standing,
             hold_at_server,
             examples,
         })
@@ -234,6 +239,11 @@ impl Policy {
     /// How long things are kept.
     pub const fn retention(&self) -> Retention {
         self.retention
+    }
+
+    /// What follows from how a domain's mail is signed.
+    pub const fn standing(&self) -> &Settings {
+        &self.standing
     }
 
     /// Are messages held in the mail server's queue instead of our quarantine?

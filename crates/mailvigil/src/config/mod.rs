@@ -322,7 +322,13 @@ fn read_limits(section: Section<'_, '_>) -> Limits {
         evidence_chars_max: 20..=10_000;
         deadline_ms: 10..=300_000;
         policy_bytes_max: 65_536..=1 << 28;
+        report_bytes_max: 4096..=1 << 30;
+        report_unpacked_bytes_max: 4096..=1 << 32;
+        report_records_max: 10..=10_000_000;
+        report_text_bytes_max: 100..=1 << 20;
+        report_destinations_max: 1..=100;
         windows_bytes_max: 65_536..=1 << 36;
+        standing_bytes_max: 65_536..=1 << 36;
         record_queue_max: 1..=10_000_000;
         facts_bytes_max: 1_024..=1 << 24;
         quarantine_bytes_max: 1_024..=1 << 50;
