@@ -84,6 +84,18 @@ impl Pool {
 
     /// Reads all files of a message, one after the other, and takes what they hold into it.
     pub async fn read_into(&self, message: &mut Message, files: Vec<mail::File>) {
+        let readings = self.readings(message, files).await;
+        for (part, reading) in readings {
+            message.attach(part, reading, &self.limits);
+        }
+    }
+
+    /// Reads all files of a message, one after the other: what each part's file holds.
+    pub async fn readings(
+        &self,
+        message: &Message,
+        files: Vec<mail::File>,
+    ) -> Vec<(usize, Reading)> {
         let until = Instant::now() + Duration::from_millis(self.limits.documents_ms);
         let mut readings = Vec::with_capacity(files.len());
         for file in &files {
@@ -99,10 +111,7 @@ impl Pool {
             self.read_pictures(ocr, message, &files, &mut readings, until)
                 .await;
         }
-        drop(files);
-        for (part, reading) in readings {
-            message.attach(part, reading, &self.limits);
-        }
+        readings
     }
 
     /// Adds the text of pictures, the largest first: they are the likeliest to hold a letter, and time is short.

@@ -35,6 +35,8 @@ pub struct Text {
 /// Changes to a message that is delivered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
+    /// Header fields to put on top, topmost first: name and value. They say where in the message's way they were written.
+    pub top_headers: Vec<(String, String)>,
     /// Header fields to add at the end of the header: name and value.
     pub add_headers: Vec<(String, String)>,
     /// Header fields to remove: name, and which occurrence from the top, counted from 1.

@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 
 use judge::Policy;
-use mail::{Address, Direction, Envelope, Facts, Known, Limits, Message, Site, Verdict};
+use mail::{
+    Address, Authentication, Direction, Envelope, Facts, Known, Limits, Message, Site, Verdict,
+};
 
 use crate::clock::now;
 
@@ -14,6 +16,7 @@ pub fn judge_by_hand(
     site: &Site,
     policy: &Policy,
     version: i64,
+    authentication: Known<Authentication>,
 ) -> (Facts, Verdict) {
     let envelope = envelope(&message, ip, site);
     // A file's recipients are what its header says, and headers name people elsewhere all the time.
@@ -34,11 +37,16 @@ pub fn judge_by_hand(
         relayed_recipients,
         windows: Vec::new(),
         hits,
-        authentication: Known::NotAsked,
+        authentication,
         refused_release_mark: None,
     };
     let verdict = judge::judge(&facts, site, policy, version);
     (facts, verdict)
+}
+
+/// The envelope of a message in a file, as far as its header tells. `ip` is the machine that handed it over, when it is known better.
+pub fn envelope_of_file(message: &Message, ip: Option<IpAddr>, site: &Site) -> Envelope {
+    envelope(message, ip, site)
 }
 
 /// The envelope of a message that just came, as far as its header tells: for clients that ask without saying it.

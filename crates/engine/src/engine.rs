@@ -12,14 +12,15 @@ use arc_swap::ArcSwap;
 use documents::Pool;
 use judge::{Arrival, Ledger};
 use mail::{
-    Action, Address, Direction, Envelope, Facts, Fate, File, Known, Limits, Message, Reason,
-    Record, RecordId, Site, Verdict, WindowFact,
+    Action, Address, Authentication, Direction, Envelope, Facts, Fate, File, Known, Limits,
+    Message, Reason, Record, RecordId, Site, Verdict, WindowFact,
 };
 use store::{Store, StoreError};
 use tokio::sync::broadcast;
 
 use crate::StartError;
 use crate::answer::{Abilities, Changes, Course, Plan, Reply, Text};
+use crate::authenticity::Authenticity;
 use crate::mark::{self, Marker};
 use crate::metrics::{FailureLabels, MessageLabels, Metrics};
 use crate::own::Pass;
@@ -52,6 +53,8 @@ pub struct Settings {
     pub on_failure: OnFailure,
     /// This process's name among several.
     pub node: String,
+    /// What is set up about senders: verification, signing, sealing.
+    pub authenticity: Arc<Authenticity>,
 }
 
 /// One message to judge.
@@ -204,6 +207,7 @@ impl Engine {
             on_failure,
             limits: old.limits.clone(),
             node: old.node.clone(),
+            authenticity: old.authenticity.clone(),
         }));
     }
 
@@ -318,9 +322,11 @@ impl Engine {
             Pass::Refused(why) => Some(why),
             Pass::NoMark => None,
         };
-        let message = self.look_into(message, files).await;
+        let (message, authentication) = self.look_into(way, message, files).await;
         let active = self.policy.now();
-        let judged = self.judge(way, &active, message, refused_mark).await?;
+        let judged = self
+            .judge(way, &active, message, authentication, refused_mark)
+            .await?;
         self.promise(way, &active, judged, &marks).await
     }
 
@@ -336,14 +342,27 @@ impl Engine {
         Ok((message, files, marks))
     }
 
-    /// Has documents, archives and pictures read. What a reader does not survive is a finding of the message.
-    async fn look_into(&self, mut message: Message, files: Vec<File>) -> Message {
-        if !files.is_empty() {
-            self.metrics.documents.inc_by(files.len() as u64);
-            self.readers.read_into(&mut message, files).await;
-            self.metrics.reader_deaths.set(self.readers.deaths() as i64);
+    /// Has documents, archives and pictures read, and finds out who sent the message, side by side. What a reader does not
+    /// survive is a finding of the message, what DNS does not tell is a fact.
+    async fn look_into(
+        &self,
+        way: &UnderWay,
+        mut message: Message,
+        files: Vec<File>,
+    ) -> (Message, Known<Authentication>) {
+        let settings = &way.settings;
+        let deadline = way.started + Duration::from_millis(settings.limits.deadline_ms);
+        self.metrics.documents.inc_by(files.len() as u64);
+        let verified = settings
+            .authenticity
+            .verify(&way.envelope, &way.raw, &message, deadline);
+        let read = self.readers.readings(&message, files);
+        let (authentication, readings) = tokio::join!(verified, read);
+        self.metrics.reader_deaths.set(self.readers.deaths() as i64);
+        for (part, reading) in readings {
+            message.attach(part, reading, &settings.limits);
         }
-        message
+        (message, authentication)
     }
 
     async fn judge(
@@ -351,6 +370,7 @@ impl Engine {
         way: &UnderWay,
         active: &Arc<Active>,
         message: Message,
+        authentication: Known<Authentication>,
         refused_release_mark: Option<String>,
     ) -> Result<Judged, Failure> {
         let envelope = way.envelope.clone();
@@ -377,7 +397,7 @@ impl Engine {
                 relayed_recipients,
                 windows,
                 hits,
-                authentication: Known::NotAsked,
+                authentication,
                 refused_release_mark,
             };
             let verdict = judge::judge(&facts, &settings.site, &active.policy, active.version);
@@ -589,7 +609,7 @@ async fn guarded<T: Send + 'static>(
 }
 
 /// Headers and recipients as the verdict and the policy want them. What only we may write comes off when a stranger wrote
-/// it: release marks always, trace headers of inbound mail (a neighbour's of ours may be true).
+/// it: release marks always, trace headers and results in our name of inbound mail (a neighbour's of ours may be true).
 fn changes(
     active: &Active,
     facts: &Facts,
@@ -598,6 +618,7 @@ fn changes(
     marks: &[String],
 ) -> Changes {
     let abilities = way.abilities;
+    let (authenticity, limits) = (&way.settings.authenticity, &way.settings.limits);
     let mut changes =
         Changes::recipients(verdict, |action| reply_text(active, action, Some(way.id)));
     if abilities.change_headers {
@@ -606,12 +627,17 @@ fn changes(
             let trace = active.policy.trace_header();
             let forged = facts.message.headers_named(trace).count();
             changes.remove_headers.extend(occurrences(trace, forged));
+            let forged = authenticity.forged_results(&way.raw, limits);
+            changes.remove_headers.extend(forged);
         }
     }
     if abilities.add_headers {
         // Whoever only takes advice does no more with what is to be held than file it by this.
         let marked = !abilities.obeys && verdict.action != Action::Accept;
         changes.add_headers = active.policy.trace_headers(verdict, marked);
+        let (envelope, found) = (&facts.envelope, &facts.authentication);
+        changes.top_headers =
+            authenticity.fields_for(&way.raw, envelope, &facts.message, found, limits);
     }
     changes
 }

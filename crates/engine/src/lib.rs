@@ -5,6 +5,7 @@
 
 // The life of a message.
 mod answer;
+mod authenticity;
 mod engine;
 mod policy;
 mod reading;
@@ -31,7 +32,8 @@ pub mod clock;
 pub mod metrics;
 
 pub use answer::{Abilities, Changes, Reply, Text};
-pub use by_hand::{envelope_by_header, judge_by_hand};
+pub use authenticity::Authenticity;
+pub use by_hand::{envelope_by_header, envelope_of_file, judge_by_hand};
 pub use canary::Canary;
 pub use desk::{
     Author, Care, Changed, Decided, Desk, DeskError, HeldView, Hint, Hour, MessageView, NewPerson,
@@ -44,6 +46,9 @@ pub use keeper::Presence;
 pub use reading::read;
 pub use release::{Courier, Released, Submitted};
 pub use unscanned::Arrived;
+
+/// Senders, in the words of the crate that finds out about them, for those above who do not see it.
+pub use lookup;
 
 /// What is kept, in the store's words, for those above who do not see the store.
 pub use store::{

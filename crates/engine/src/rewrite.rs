@@ -5,24 +5,23 @@ use mail::message::body_start;
 use crate::answer::Changes;
 
 impl Changes {
-    /// The message with its header changed: fields off by name and occurrence, new ones at the end of the header. Every other byte stays.
+    /// The message with its header changed: fields off by name and occurrence, new ones on top and at the end of the header. Every other
+    /// byte stays.
     pub fn apply(&self, raw: &[u8]) -> Vec<u8> {
-        if self.add_headers.is_empty() && self.remove_headers.is_empty() {
+        let adds = !self.add_headers.is_empty() || !self.top_headers.is_empty();
+        if !adds && self.remove_headers.is_empty() {
             return raw.to_vec();
         }
         let (header, body) = raw.split_at(body_start(raw));
         let (fields, blank) = header.split_at(header.len() - blank_line(header));
         let line_end = line_end(fields);
         let mut changed = Vec::with_capacity(raw.len() + 1024);
+        add(&self.top_headers, line_end, &mut changed);
         self.keep(fields, &mut changed);
         if !changed.is_empty() && !changed.ends_with(b"\n") {
             changed.extend_from_slice(line_end);
         }
-        for (name, value) in &self.add_headers {
-            for piece in [name.as_bytes(), b": ", value.as_bytes(), line_end] {
-                changed.extend_from_slice(piece);
-            }
-        }
+        add(&self.add_headers, line_end, &mut changed);
         changed.extend_from_slice(blank);
         changed.extend_from_slice(body);
         changed
@@ -43,6 +42,21 @@ impl Changes {
                 kept.extend_from_slice(field);
             }
         }
+    }
+}
+
+/// Fields with their lines ended as those of the message are.
+fn add(fields: &[(String, String)], line_end: &[u8], changed: &mut Vec<u8>) {
+    for (name, value) in fields {
+        changed.extend_from_slice(name.as_bytes());
+        changed.extend_from_slice(b": ");
+        for (number, line) in value.split("\r\n").enumerate() {
+            if number > 0 {
+                changed.extend_from_slice(line_end);
+            }
+            changed.extend_from_slice(line.as_bytes());
+        }
+        changed.extend_from_slice(line_end);
     }
 }
 
@@ -125,5 +139,24 @@ mod tests {
         ] {
             assert_eq!(Changes::default().apply(raw), raw);
         }
+    }
+
+    #[test]
+    fn fields_on_top_are_folded_as_the_message_ends_its_lines() {
+        let changes = Changes {
+            top_headers: vec![
+                ("First".to_owned(), "one;\r\n\ttwo".to_owned()),
+                ("Second".to_owned(), "x".to_owned()),
+            ],
+            ..Changes::default()
+        };
+        assert_eq!(
+            changes.apply(b"A: b\r\n\r\nbody"),
+            b"First: one;\r\n\ttwo\r\nSecond: x\r\nA: b\r\n\r\nbody"
+        );
+        assert_eq!(
+            changes.apply(b"A: b\n\nbody"),
+            b"First: one;\n\ttwo\nSecond: x\nA: b\n\nbody"
+        );
     }
 }

@@ -129,7 +129,7 @@ fn alone(messages: &[Vec<u8>]) {
 fn through_the_door(messages: &[Vec<u8>]) {
     let (milter, http) = (testkit::free_port(), testkit::free_port());
     let text = format!(
-        "[service]\ndata = \"data\"\n[milter]\nlisten = \"127.0.0.1:{milter}\"\n[http]\nlisten = \"127.0.0.1:{http}\"\n[console]\nlisten = \"off\"\n[log]\nlevel = \"error\"\n"
+        "[service]\ndata = \"data\"\n[milter]\nlisten = \"127.0.0.1:{milter}\"\n[http]\nlisten = \"127.0.0.1:{http}\"\n[console]\nlisten = \"off\"\n[authentication]\nverify = false\n[log]\nlevel = \"error\"\n"
     );
     let program = Program::new(env!("CARGO_BIN_EXE_mailvigil"))
         .unwrap()

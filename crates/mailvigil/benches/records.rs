@@ -221,6 +221,7 @@ async fn pages(store: Store, middle: &Record) {
         limits: Limits::default(),
         on_failure: OnFailure::Tempfail,
         node: "bench".into(),
+        authenticity: Arc::default(),
     };
     let started = Instant::now();
     let engine = Engine::start(

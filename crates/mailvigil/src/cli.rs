@@ -63,6 +63,15 @@ pub enum Command {
     /// The log of acts as evidence: verified, taken away.
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Who really sent a message: SPF, DKIM, ARC, DMARC, as it would be found out at the door.
+    #[command(subcommand)]
+    Auth(AuthCommand),
+    /// Keys that mail of our own domains is signed with.
+    #[command(subcommand)]
+    Dkim(DkimCommand),
+    /// Reports of others about our domains: DMARC, TLS, feedback.
+    #[command(subcommand)]
+    Report(ReportCommand),
     /// The web console: a link to log in by, and who may.
     #[command(subcommand)]
     Console(ConsoleCommand),
@@ -71,6 +80,63 @@ pub enum Command {
         /// Which shell.
         shell: clap_complete::Shell,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum AuthCommand {
+    /// Verify message files now, against DNS as it is now.
+    Check(CheckArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Message files, folders, mbox files, or `-` for standard input.
+    #[arg(required = true, value_name = "FILE|DIR|mbox|-")]
+    pub paths: Vec<PathBuf>,
+    /// One JSON object per message.
+    #[arg(long)]
+    pub json: bool,
+    /// The machine that handed it over, when the newest Received field does not say it.
+    #[arg(long, value_name = "IP")]
+    pub ip: Option<std::net::IpAddr>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DkimCommand {
+    /// Make a key, and say what to publish and configure.
+    Keygen(KeygenArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct KeygenArgs {
+    /// The domain that signs.
+    #[arg(value_parser = |text: &str| mail::Domain::parse(text))]
+    pub domain: mail::Domain,
+    /// The name the key is published under; take a new one for each key, such as `s2027a`.
+    #[arg(value_parser = |text: &str| mail::Domain::parse(text))]
+    pub selector: mail::Domain,
+    /// Where the private key goes; an existing file is left alone.
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Ed25519 instead of RSA; not yet verified by everybody, so use it beside an RSA key.
+    #[arg(long)]
+    pub ed25519: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ReportCommand {
+    /// Show reports: mail that carries them, or bare files, packed or not.
+    Show(ReportArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// The reports.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// One JSON object per report.
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -100,6 +166,9 @@ pub struct ScanArgs {
     /// The address mail is handed over from, when the file does not say it.
     #[arg(long, value_name = "IP")]
     pub ip: Option<std::net::IpAddr>,
+    /// Find out who sent it too, by DNS as it is now.
+    #[arg(long)]
+    pub verify: bool,
 }
 
 #[derive(Debug, Args)]

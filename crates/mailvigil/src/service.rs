@@ -56,6 +56,7 @@ impl Service {
             limits: config.limits.clone(),
             on_failure: config.on_failure,
             node: config.node.clone(),
+            authenticity: config.authenticity.set_up(&config.site, &config.limits)?,
         };
         let readers = Arc::new(Readers::new(&config.limits).with_ocr(config.ocr.clone()));
         let engine = Engine::start(settings, store, Arc::new(Metrics::default()), readers).await?;

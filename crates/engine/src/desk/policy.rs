@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use judge::edit::{Edit, ListEntry};
 use judge::policy::Policy;
-use mail::{Facts, Verdict};
+use mail::{Facts, Known, Verdict};
 use store::{NewPolicy, PolicyVersion};
 
 use super::{Desk, DeskError, Right};
@@ -175,7 +175,7 @@ impl Desk {
         let message = crate::read(&raw, self.limits(), self.readers()).await;
         let site = self.site();
         let judged = tokio::task::spawn_blocking(move || {
-            crate::by_hand::judge_by_hand(message, ip, &site, &policy, version)
+            crate::by_hand::judge_by_hand(message, ip, &site, &policy, version, Known::NotAsked)
         });
         judged
             .await

@@ -6,6 +6,7 @@ use mail::message::Mailbox;
 use mail::{Address, Facts};
 
 use super::Value;
+use super::authenticity::AuthField;
 
 /// One field of envelope or message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,11 +42,12 @@ pub(crate) enum Field {
     LinkOddity,
     Contact,
     Oddity,
+    Authenticity(AuthField),
     Header(String),
 }
 
 /// Name and meaning of every field; the manual's table is made from it.
-pub(crate) const FIELDS: [(&str, Field, &str); 31] = [
+pub(crate) const FIELDS: [(&str, Field, &str); 45] = [
     (
         "envelope-from",
         Field::EnvelopeFrom,
@@ -125,6 +127,76 @@ pub(crate) const FIELDS: [(&str, Field, &str); 31] = [
         Field::Oddity,
         "what is malformed, e.g. no-date, bad-encoding",
     ),
+    (
+        "spf",
+        Field::Authenticity(AuthField::Spf),
+        "result of SPF for MAIL FROM: pass, fail, softfail, neutral, none, temperror, permerror",
+    ),
+    (
+        "spf-helo",
+        Field::Authenticity(AuthField::SpfHelo),
+        "the same for the HELO name",
+    ),
+    (
+        "dkim",
+        Field::Authenticity(AuthField::Dkim),
+        "results of its signatures: pass, fail, policy, neutral, temperror, permerror; none without any",
+    ),
+    (
+        "dkim-domain",
+        Field::Authenticity(AuthField::DkimDomain),
+        "domains whose signature holds",
+    ),
+    (
+        "dmarc",
+        Field::Authenticity(AuthField::Dmarc),
+        "result of DMARC: pass, fail, none, temperror, permerror",
+    ),
+    (
+        "dmarc-asks",
+        Field::Authenticity(AuthField::DmarcAsks),
+        "what the visible sender's domain asks for this message: none, quarantine, reject",
+    ),
+    (
+        "arc",
+        Field::Authenticity(AuthField::Arc),
+        "the chain of forwarders: pass, fail, none, temperror",
+    ),
+    (
+        "signed",
+        Field::Authenticity(AuthField::Signed),
+        "by the visible sender's domain: authentic, unsigned, unauthentic, unknown",
+    ),
+    (
+        "alleged-domain",
+        Field::Authenticity(AuthField::AllegedDomain),
+        "the domain of the one visible sender",
+    ),
+    (
+        "organisation",
+        Field::Authenticity(AuthField::Organisation),
+        "the organisation it belongs to",
+    ),
+    (
+        "sender-domain",
+        Field::Authenticity(AuthField::SenderDomain),
+        "who could be answered there: mx, address, null-mx, no, no-domain",
+    ),
+    (
+        "helo-flaw",
+        Field::Authenticity(AuthField::HeloFlaw),
+        "missing, no-name, bare-address, other-address, ours, unresolved, elsewhere",
+    ),
+    (
+        "ptr",
+        Field::Authenticity(AuthField::Ptr),
+        "the machine's name: confirmed, unconfirmed, generic, none",
+    ),
+    (
+        "claims-to-be-ours",
+        Field::Authenticity(AuthField::ClaimsToBeOurs),
+        "where mail from outside names us: helo, envelope-from, header-from, header-sender",
+    ),
 ];
 
 impl Field {
@@ -176,6 +248,7 @@ impl Field {
             | Self::LinkOddity
             | Self::Contact
             | Self::Oddity
+            | Self::Authenticity(_)
             | Self::Header(_) => true,
         }
     }
@@ -285,6 +358,7 @@ impl Field {
                 .iter()
                 .map(|contact| Value::Text(Cow::Owned(contact.kind.name())))
                 .any(each),
+            Self::Authenticity(field) => field.any(facts, each),
             Self::Header(name) => message
                 .headers
                 .iter()

@@ -8,6 +8,7 @@ use regex::Regex;
 use crate::scan::Places;
 use crate::wildcard::Wildcard;
 
+mod authenticity;
 pub(crate) mod eval;
 pub(crate) mod field;
 pub(crate) mod read;

@@ -7,6 +7,7 @@
 use mail::{Facts, Site};
 
 mod attachment;
+mod authenticity;
 mod brand;
 mod content;
 mod header;
@@ -29,7 +30,7 @@ pub struct Signal {
 }
 
 /// Every signal, by topic.
-pub const SIGNALS: [Signal; 57] = [
+pub const SIGNALS: [Signal; 68] = [
     // Who says who sends.
     Signal {
         id: "reply-to-other-domain",
@@ -370,6 +371,73 @@ pub const SIGNALS: [Signal; 57] = [
         weight: 0.3,
         text: "A long number in the sender's address",
         sees: look::sender_with_number,
+    },
+    // Who really sent it.
+    Signal {
+        id: "spf-fail",
+        weight: 1.5,
+        text: "The envelope sender's domain says that this machine may not send for it",
+        sees: authenticity::spf_fail,
+    },
+    Signal {
+        id: "spf-softfail",
+        weight: 0.5,
+        text: "The envelope sender's domain says that this machine probably may not send for it",
+        sees: authenticity::spf_soft_fail,
+    },
+    Signal {
+        id: "dmarc-asks-reject",
+        weight: 4.5,
+        text: "Not authentic, and the visible sender's domain asks to refuse such mail",
+        sees: authenticity::dmarc_asks_reject,
+    },
+    Signal {
+        id: "dmarc-asks-quarantine",
+        weight: 3.0,
+        text: "Not authentic, and the visible sender's domain asks to suspect such mail",
+        sees: authenticity::dmarc_asks_quarantine,
+    },
+    Signal {
+        id: "dmarc-fail",
+        weight: 0.5,
+        text: "Not authentic, though the visible sender's domain publishes who may send",
+        sees: authenticity::dmarc_asks_nothing,
+    },
+    Signal {
+        id: "signature-broken",
+        weight: 1.0,
+        text: "Signed in the visible sender's name, and the signature does not hold",
+        sees: authenticity::signature_broken,
+    },
+    Signal {
+        id: "sender-domain-missing",
+        weight: 3.5,
+        text: "The sender's domain does not exist",
+        sees: authenticity::sender_domain_missing,
+    },
+    Signal {
+        id: "sender-takes-no-mail",
+        weight: 1.5,
+        text: "Nobody can be answered at the sender's domain",
+        sees: authenticity::sender_takes_no_mail,
+    },
+    Signal {
+        id: "ptr-generic",
+        weight: 1.0,
+        text: "The machine has a name as access networks give their customers",
+        sees: authenticity::ptr_generic,
+    },
+    Signal {
+        id: "ptr-unconfirmed",
+        weight: 0.4,
+        text: "The machine's name does not point back to it",
+        sees: authenticity::ptr_unconfirmed,
+    },
+    Signal {
+        id: "helo-unresolved",
+        weight: 0.5,
+        text: "The name the machine calls itself has no address, or it is not its own",
+        sees: authenticity::helo_unresolved,
     },
     Signal {
         id: "forged-release-mark",

@@ -3,6 +3,8 @@
 use mail::message::Mailbox;
 use mail::{Address, Direction, Domain, Facts, Site};
 
+use super::authenticity::is_authentic;
+
 /// Providers where anybody gets a mailbox within minutes. Not a verdict on them: most of their users are people.
 const FREE_MAILBOXES: [&str; 26] = [
     "gmail.com",
@@ -94,7 +96,7 @@ pub(super) fn name_shows_other_address(facts: &Facts, _: &Site) -> Option<String
 }
 
 pub(super) fn own_domain_from_outside(facts: &Facts, site: &Site) -> Option<String> {
-    if facts.envelope.direction != Direction::Inbound || is_list(facts) {
+    if facts.envelope.direction != Direction::Inbound || is_list(facts) || is_authentic(facts) {
         return None;
     }
     let address = facts.message.header_from.iter().find_map(|from| {

@@ -11,12 +11,14 @@ use crate::cli::{Cli, Command, ConnectCommand};
 use crate::config::{Config, Listen};
 use crate::service;
 
+mod auth;
 mod connect;
 mod connect_exim;
 mod console;
 mod messages;
 mod policy;
 mod quarantine;
+mod report;
 mod scan;
 
 /// Nothing was found.
@@ -77,6 +79,9 @@ async fn dispatch(config: Config, command: Command) -> anyhow::Result<ExitCode> 
         }
         Command::Acts(args) => return messages::acts(&desk(&config).await?, &args).await,
         Command::Audit(command) => return console::audit(&desk(&config).await?, command).await,
+        Command::Auth(command) => return auth::auth(&config, command),
+        Command::Dkim(command) => return auth::dkim(command),
+        Command::Report(command) => return report::run(&config, command),
         Command::Console(command) => {
             return console::run(&config, &desk(&config).await?, command).await;
         }

@@ -13,11 +13,13 @@ use engine::{Ocr, OnFailure};
 use ipnet::IpNet;
 use mail::{Domain, Limits, Secret, Site};
 
+use self::authenticity::AuthenticityConfig;
 use self::console::ConsoleConfig;
 pub use self::doors::{Doors, Listen, Protocol, ProxyConfig, TlsConfig};
 
 use crate::mail_log::MailLog;
 
+mod authenticity;
 mod console;
 mod doors;
 #[cfg(test)]
@@ -57,6 +59,8 @@ pub struct Config {
     pub submit_servers: Vec<(String, String)>,
     /// Mail server logs that tell what passed unjudged.
     pub mail_logs: Vec<MailLog>,
+    /// Whom we ask about senders, and what we sign with.
+    pub authenticity: AuthenticityConfig,
     /// The program that reads text in pictures; `None` is off.
     pub ocr: Option<Ocr>,
     /// Log lines as JSON objects.
@@ -150,6 +154,8 @@ impl Config {
         };
         section.finish();
 
+        let authenticity = AuthenticityConfig::read(&root, &node);
+
         let release = root.section("release");
         let submit_to = release
             .text("submit_to", "HOST:PORT of the mail server", host_port)
@@ -211,6 +217,7 @@ impl Config {
             submit_to,
             submit_servers,
             mail_logs,
+            authenticity,
             ocr,
             log_json,
             log_level,
@@ -242,6 +249,10 @@ impl Config {
             ),
             ("store.quarantine", self.quarantine != new.quarantine),
             ("mail_logs", self.mail_logs != new.mail_logs),
+            (
+                "dns, authentication, dkim, arc",
+                self.authenticity != new.authenticity,
+            ),
             ("readers.ocr", self.ocr != new.ocr),
             (
                 "log",

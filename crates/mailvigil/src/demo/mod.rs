@@ -105,7 +105,7 @@ fn fresh_folder(data: Option<PathBuf>) -> anyhow::Result<PathBuf> {
 /// The demonstration's configuration, kept beside its data so that the other commands can look at it.
 fn write_config(file: &Path, folder: &Path) -> anyhow::Result<Config> {
     let text = format!(
-        "# Written by `mailvigil demo`.\n[service]\ndata = {}\n\n[milter]\nlisten = \"127.0.0.1:0\"\n\n[http]\nlisten = \"127.0.0.1:0\"\n\n[console]\nlisten = \"127.0.0.1:0\"\nsite_name = \"Lindenhof Instruments\"\n\n[site]\nlocal_domains = [\"{}\"]\n\n[log]\nlevel = \"warn\"\n",
+        "# Written by `mailvigil demo`.\n[service]\ndata = {}\n\n[milter]\nlisten = \"127.0.0.1:0\"\n\n[http]\nlisten = \"127.0.0.1:0\"\n\n[console]\nlisten = \"127.0.0.1:0\"\nsite_name = \"Lindenhof Instruments\"\n\n[site]\nlocal_domains = [\"{}\"]\n\n# The demonstration's senders are invented, and DNS knows nothing of them.\n[authentication]\nverify = false\n\n[log]\nlevel = \"warn\"\n",
         // A JSON string is a TOML string too.
         serde_json::Value::from(folder.display().to_string()),
         day::DOMAIN

@@ -202,6 +202,14 @@ fn in_milter_words(answer: &Answer) -> (milter::Answer, Vec<Modification>) {
                     value: String::new(),
                 });
             }
+            // Each goes to the top, so the topmost comes last.
+            for (name, value) in changes.top_headers.iter().rev() {
+                modifications.push(Modification::InsertHeader {
+                    index: 0,
+                    name: name.clone(),
+                    value: value.clone(),
+                });
+            }
             for (name, value) in &changes.add_headers {
                 modifications.push(Modification::AddHeader {
                     name: name.clone(),

@@ -218,7 +218,8 @@ fn answer(scanned: &Scanned, secs: f64) -> Value {
 fn milter(scanned: &Scanned) -> Value {
     let changes = &scanned.changes;
     let mut add = Map::new();
-    for (order, (name, value)) in changes.add_headers.iter().enumerate() {
+    let fields = changes.top_headers.iter().chain(&changes.add_headers);
+    for (order, (name, value)) in fields.enumerate() {
         add.insert(name.clone(), json!({ "value": value, "order": order }));
     }
     // Rspamd's 0 takes every field of the name off.

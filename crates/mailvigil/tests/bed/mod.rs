@@ -35,6 +35,8 @@ pub struct Wish<'w> {
     pub service: &'w str,
     /// Keys of `[console]`.
     pub console: &'w str,
+    /// `[dns]`, `[authentication]` and their kin. Tests ask no DNS server but their own.
+    pub senders: &'w str,
     pub submit_port: u16,
     /// Where the data folder is, when not beside the configuration.
     pub data: Option<PathBuf>,
@@ -46,6 +48,7 @@ impl Default for Wish<'_> {
             more: "",
             service: "",
             console: "",
+            senders: "[authentication]\nverify = false\n",
             submit_port: 1,
             data: None,
         }
@@ -61,12 +64,13 @@ impl Vigil {
             .clone()
             .unwrap_or_else(|| program.folder().join("data"));
         let text = format!(
-            "[service]\ndata = \"{}\"\nnode = \"test\"\n{}\n[milter]\nlisten = [\"127.0.0.1:{milter_port}\", \"unix:{}\"]\n[http]\nlisten = \"127.0.0.1:{http_port}\"\n[console]\nlisten = \"127.0.0.1:{console_port}\"\n{}\n[release]\nsubmit_to = \"127.0.0.1:{}\"\n{}\n",
+            "[service]\ndata = \"{}\"\nnode = \"test\"\n{}\n[milter]\nlisten = [\"127.0.0.1:{milter_port}\", \"unix:{}\"]\n[http]\nlisten = \"127.0.0.1:{http_port}\"\n[console]\nlisten = \"127.0.0.1:{console_port}\"\n{}\n[release]\nsubmit_to = \"127.0.0.1:{}\"\n{}{}\n",
             data.display(),
             wish.service,
             program.folder().join("milter.sock").display(),
             wish.console,
             wish.submit_port,
+            wish.senders,
             wish.more,
         );
         let program = program.file("mailvigil.toml", &text).unwrap().args([
@@ -211,6 +215,7 @@ impl Bed {
             more: wish.more,
             service: wish.service,
             console: wish.console,
+            senders: wish.senders,
             data: wish.data.clone(),
         };
         let vigil = Vigil::start(&wish);
