@@ -29,8 +29,13 @@ fn named(facts: &Facts, wanted: impl Fn(&Part, &str) -> bool) -> Option<String> 
 
 /// The first part of which this was found, by its name, else its place.
 fn with(facts: &Facts, wanted: &[Finding]) -> Option<String> {
-    let mut parts = facts.message.parts.iter();
-    let part = parts.find(|part| part.findings.iter().any(|found| wanted.contains(found)))?;
+    first(facts, |part| {
+        part.findings.iter().any(|found| wanted.contains(found))
+    })
+}
+
+fn first(facts: &Facts, wanted: impl Fn(&Part) -> bool) -> Option<String> {
+    let part = facts.message.parts.iter().find(|part| wanted(part))?;
     let name = part.file_name.as_deref().unwrap_or_default();
     let kind = part.real_type.as_deref().unwrap_or(&part.content_type);
     let shown: String = name.chars().take(120).collect();
@@ -44,8 +49,13 @@ fn with(facts: &Facts, wanted: &[Finding]) -> Option<String> {
     })
 }
 
+/// Shell scripts are sent around by people who mean them to be read; nothing starts them when they are opened.
 pub(super) fn executable(facts: &Facts, _: &Site) -> Option<String> {
-    with(facts, &[Finding::Program])
+    first(facts, |part| {
+        let name = part.file_name.as_deref().unwrap_or_default();
+        let is_text = part.real_type.as_deref() == Some("text/x-shellscript");
+        part.findings.contains(&Finding::Program) && (!is_text || runs_by_name(name))
+    })
 }
 
 pub(super) fn disguised(facts: &Facts, _: &Site) -> Option<String> {

@@ -1,203 +1,184 @@
 //! A sender who calls itself by a name everybody knows, and writes from somewhere else.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use mail::message::LinkFrom;
 use mail::text::normalise;
-use mail::{Facts, Site};
+use mail::{Domain, Facts, Site};
 
-/// A name as people know it (in normal form, with the spaces of words around it), and the registered domains its owner sends from.
-/// Kept to names that are used to deceive, with the domains they publish; add yours by rules.
-const BRANDS: &[(&str, &[&str])] = &[
-    (
-        "microsoft",
-        &[
-            "microsoft.com",
-            "microsoftonline.com",
-            "office.com",
-            "office365.com",
-            "outlook.com",
-            "live.com",
-            "azure.com",
-            "linkedin.com",
-            "skype.com",
-            "xbox.com",
-        ],
-    ),
-    (
-        "office 365",
-        &[
-            "microsoft.com",
-            "office.com",
-            "office365.com",
-            "microsoftonline.com",
-        ],
-    ),
-    ("outlook support", &["microsoft.com", "outlook.com"]),
-    ("apple", &["apple.com", "icloud.com", "me.com"]),
-    ("icloud", &["apple.com", "icloud.com"]),
-    (
-        "google",
-        &[
-            "google.com",
-            "youtube.com",
-            "gmail.com",
-            "googlemail.com",
-            "googlegroups.com",
-        ],
-    ),
-    (
-        "paypal",
-        &[
-            "paypal.com",
-            "paypal.de",
-            "paypal.co.uk",
-            "paypal.fr",
-            "paypal.it",
-            "paypal.es",
-        ],
-    ),
-    (
-        "amazon",
-        &[
-            "amazon.com",
-            "amazon.de",
-            "amazon.co.uk",
-            "amazon.fr",
-            "amazon.it",
-            "amazon.es",
-            "amazon.co.jp",
-            "amazon.com.br",
-            "amazon.cn",
-            "amazonaws.com",
-            "amazonses.com",
-            "amazon.nl",
-            "amazon.ca",
-            "amazon.in",
-        ],
-    ),
-    ("netflix", &["netflix.com"]),
-    (
-        "facebook",
-        &["facebook.com", "facebookmail.com", "meta.com", "fb.com"],
-    ),
-    (
-        "instagram",
-        &["instagram.com", "facebookmail.com", "meta.com"],
-    ),
-    (
-        "whatsapp",
-        &["whatsapp.com", "meta.com", "facebookmail.com"],
-    ),
-    ("linkedin", &["linkedin.com"]),
-    ("spotify", &["spotify.com"]),
-    ("dropbox", &["dropbox.com", "dropboxmail.com"]),
-    ("docusign", &["docusign.com", "docusign.net"]),
-    ("adobe", &["adobe.com", "adobesign.com"]),
-    ("wetransfer", &["wetransfer.com"]),
-    (
-        "norton",
-        &["norton.com", "nortonlifelock.com", "gendigital.com"],
-    ),
-    ("mcafee", &["mcafee.com"]),
-    ("geek squad", &["bestbuy.com", "geeksquad.com"]),
-    (
-        "dhl",
-        &[
-            "dhl.com",
-            "dhl.de",
-            "dhl.fr",
-            "dhl.co.uk",
-            "deutschepost.de",
-            "dpdhl.com",
-        ],
-    ),
-    ("fedex", &["fedex.com"]),
-    ("usps", &["usps.com", "usps.gov"]),
-    ("ups", &["ups.com"]),
-    ("correios", &["correios.com.br"]),
-    ("royal mail", &["royalmail.com"]),
-    ("deutsche post", &["deutschepost.de", "dhl.de"]),
-    ("chase bank", &["chase.com", "jpmorgan.com"]),
-    ("wells fargo", &["wellsfargo.com"]),
-    ("bank of america", &["bankofamerica.com", "bofa.com"]),
-    ("citibank", &["citi.com", "citibank.com"]),
-    ("hsbc", &["hsbc.com", "hsbc.co.uk", "hsbc.com.hk"]),
-    ("barclays", &["barclays.com", "barclays.co.uk"]),
-    ("american express", &["americanexpress.com", "aexp.com"]),
-    (
-        "santander",
-        &[
-            "santander.com",
-            "santander.com.br",
-            "santander.co.uk",
-            "santander.de",
-            "gruposantander.com",
-        ],
-    ),
-    ("bradesco", &["bradesco.com.br", "bradesco"]),
-    ("itau", &["itau.com.br", "itau-unibanco.com.br"]),
-    ("banco do brasil", &["bb.com.br"]),
-    ("caixa economica", &["caixa.gov.br"]),
-    ("nubank", &["nubank.com.br"]),
-    ("sparkasse", &["sparkasse.de", "s-communication.de"]),
-    ("volksbank", &["volksbank.de", "vr.de", "vr-networld.de"]),
-    ("commerzbank", &["commerzbank.com", "commerzbank.de"]),
-    ("coinbase", &["coinbase.com"]),
-    ("binance", &["binance.com"]),
-    ("metamask", &["metamask.io", "consensys.net"]),
-    ("trust wallet", &["trustwallet.com"]),
-    ("exodus support", &["exodus.com", "exodus.io"]),
-    ("blockchain com", &["blockchain.com"]),
-    ("walmart", &["walmart.com"]),
-    ("costco", &["costco.com"]),
-    ("cvs pharmacy", &["cvs.com"]),
-    ("home depot", &["homedepot.com"]),
-    ("makita", &["makita.com", "makitatools.com"]),
-    ("dewalt", &["dewalt.com"]),
-    ("kaufland", &["kaufland.de", "kaufland.com"]),
-    ("lidl", &["lidl.de", "lidl.com"]),
-    ("verde casino", &["verdecasino.com"]),
-    ("ebay", &["ebay.com", "ebay.de", "ebay.co.uk"]),
-    ("booking com", &["booking.com"]),
-    ("federal bureau of investigation", &["fbi.gov"]),
-    ("internal revenue service", &["irs.gov"]),
-    ("支付宝", &["alipay.com", "taobao.com"]),
-    ("工商银行", &["icbc.com.cn"]),
-    ("建设银行", &["ccb.com"]),
-    ("招商银行", &["cmbchina.com"]),
+/// The names, as `brands.txt` beside this file explains them.
+static BRANDS: LazyLock<Brands> = LazyLock::new(|| Brands::read(include_str!("brands.txt")));
+
+/// Words that are disguised beside the names: what phishing lives by.
+const LURES: [&str; 13] = [
+    "account", "alert", "billing", "cialis", "email", "limited", "login", "mail", "online",
+    "password", "security", "viagra", "wallet",
 ];
+/// Words of a subject or name that are looked at.
+const WORDS_MAX: usize = 40;
 
-/// Names that are words too: only at the start they say who writes.
-const WORDS: [&str; 5] = ["apple", "google", "ups", "norton", "adobe"];
+/// One name and whose it is.
+struct Brand {
+    /// Its words.
+    words: Vec<&'static str>,
+    /// It is a word of the language too: only at the beginning it says who writes.
+    first_only: bool,
+    domains: Vec<&'static str>,
+}
+
+struct Brands {
+    /// By the first word.
+    by_word: HashMap<&'static str, Vec<Brand>>,
+    /// Names in scripts without spaces.
+    drawn: Vec<(&'static str, Vec<&'static str>)>,
+}
+
+impl Brands {
+    fn read(table: &'static str) -> Self {
+        let mut brands = Self {
+            by_word: HashMap::new(),
+            drawn: Vec::new(),
+        };
+        let lines = table.lines().filter(|line| !line.starts_with('#'));
+        for (name, domains) in lines.filter_map(|line| line.split_once(" = ")) {
+            let domains = domains.split(' ').collect();
+            if !name.is_ascii() {
+                brands.drawn.push((name, domains));
+                continue;
+            }
+            let words: Vec<&str> = name.trim_end_matches('^').split(' ').collect();
+            let first = words.first().copied().unwrap_or_default();
+            brands.by_word.entry(first).or_default().push(Brand {
+                first_only: name.ends_with('^'),
+                words,
+                domains,
+            });
+        }
+        brands
+    }
+
+    /// The first name in this text (in normal form) that is not the sender's own.
+    fn foreign(&self, text: &str, sender: &Domain) -> Option<String> {
+        let text = &without_accents(text);
+        let words: Vec<&str> = text
+            .split(|c: char| !c.is_alphanumeric())
+            .filter(|word| !word.is_empty())
+            .take(WORDS_MAX)
+            .collect();
+        for (at, word) in words.iter().enumerate() {
+            let known = self.by_word.get(word).into_iter().flatten();
+            let mut named = known.filter(|brand| {
+                words[at..].starts_with(&brand.words) && (at == 0 || !brand.first_only)
+            });
+            if let Some(brand) = named.find(|brand| !is_below(sender, &brand.domains)) {
+                return Some(brand.words.join(" "));
+            }
+        }
+        let drawn = self.drawn.iter();
+        let mut drawn = drawn.filter(|(name, _)| text.contains(name));
+        drawn
+            .find(|(_, domains)| !is_below(sender, domains))
+            .map(|(name, _)| (*name).to_owned())
+    }
+}
+
+/// `itaú` is written `itau` as often.
+fn without_accents(text: &str) -> String {
+    let plain = |c| match c {
+        'à'..='å' => 'a',
+        'ç' => 'c',
+        'è'..='ë' => 'e',
+        'ì'..='ï' => 'i',
+        'ñ' => 'n',
+        'ò'..='ö' => 'o',
+        'ù'..='ü' => 'u',
+        _ => c,
+    };
+    text.chars().map(plain).collect()
+}
+
+fn is_below(sender: &Domain, domains: &[&str]) -> bool {
+    domains.iter().any(|own| {
+        let rest = sender.as_str().strip_suffix(own);
+        rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    })
+}
+
+/// A person of that name who asks nothing of anybody, or a list that writes its members' names, leads nowhere.
+fn leads(facts: &Facts) -> bool {
+    let mut links = facts.message.links.iter();
+    links.any(|link| link.from != LinkFrom::Header)
+        || !facts.message.contacts.is_empty()
+        || facts.message.parts.len() > 1
+}
+
+fn sender(facts: &Facts) -> Option<Domain> {
+    let from = facts.message.header_from.first()?;
+    from.address.as_ref()?.domain()
+}
 
 pub(super) fn brand_from_elsewhere(facts: &Facts, _: &Site) -> Option<String> {
-    let from = facts.message.header_from.first()?;
-    let domain = from.address.as_ref()?.domain()?;
-    let name = format!(" {} ", normalise(from.name.as_deref()?));
-    let calls_itself = |brand: &str| {
-        if WORDS.contains(&brand) {
-            name.starts_with(&format!(" {brand} "))
-        } else if brand.is_ascii() {
-            name.contains(&format!(" {brand} "))
-        } else {
-            name.contains(brand)
-        }
+    let sender = sender(facts)?;
+    let name = facts.message.header_from.first()?.name.as_deref()?;
+    let brand = BRANDS.foreign(&normalise(name), &sender)?;
+    leads(facts).then(|| format!("calls itself {brand}, writes from {sender}"))
+}
+
+/// The subject speaks of the name, the page does not come from there and leads elsewhere.
+pub(super) fn brand_in_subject(facts: &Facts, site: &Site) -> Option<String> {
+    super::look::html_only(facts, site)?;
+    let sender = sender(facts)?;
+    let brand = BRANDS.foreign(&normalise(&facts.message.subject), &sender)?;
+    leads(facts).then(|| format!("about {brand}, from {sender}"))
+}
+
+/// `PayPaI`, `Arnazon`, `waIIet`: no eye sees it, and no list of words finds it.
+pub(super) fn name_misspelt(facts: &Facts, _: &Site) -> Option<String> {
+    let from = facts.message.header_from.first();
+    let name = from
+        .and_then(|from| from.name.as_deref())
+        .unwrap_or_default();
+    let words = name
+        .split_whitespace()
+        .chain(facts.message.subject.split_whitespace());
+    let mut words = words
+        .take(WORDS_MAX)
+        .map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()));
+    words.find(|word| is_misspelt(word)).map(str::to_owned)
+}
+
+fn is_misspelt(word: &str) -> bool {
+    if !(4..=20).contains(&word.len()) || !word.is_ascii() {
+        return false;
+    }
+    let is_known = |word: &str| {
+        LURES.contains(&word)
+            || BRANDS
+                .by_word
+                .get(word)
+                .into_iter()
+                .flatten()
+                .any(|brand| brand.words.len() == 1 && word.len() > 4)
     };
-    let owns = |own: &str| {
-        let host = domain.as_str();
-        host == own
-            || host
-                .strip_suffix(own)
-                .is_some_and(|rest| rest.ends_with('.'))
-    };
-    let (brand, _) = BRANDS
-        .iter()
-        .find(|(brand, own)| calls_itself(brand) && !own.iter().any(|own| owns(own)))?;
-    // A person of that name who asks nothing of anybody, or a list that writes its members' names, leads nowhere.
-    let leads = facts
-        .message
-        .links
-        .iter()
-        .any(|link| link.from != LinkFrom::Header);
-    let sells = leads || !facts.message.contacts.is_empty() || facts.message.parts.len() > 1;
-    sells.then(|| format!("calls itself {brand}, writes from {domain}"))
+    // All in capitals an I is an I.
+    let meant: String = word
+        .chars()
+        .map(|c| match c {
+            'I' | '1' | '|' => 'l',
+            '0' => 'o',
+            '5' => 's',
+            '3' => 'e',
+            '4' => 'a',
+            _ => c.to_ascii_lowercase(),
+        })
+        .collect();
+    let meant = [
+        meant.clone(),
+        meant.replace("rn", "m"),
+        meant.replace("vv", "w"),
+    ];
+    let plain = word.to_ascii_lowercase();
+    let shouts = word.chars().all(|c| !c.is_ascii_lowercase());
+    !shouts && !is_known(&plain) && meant.iter().any(|meant| is_known(meant))
 }

@@ -8,6 +8,12 @@ use mail::{Facts, Site};
 const AHEAD_SECS: i64 = 86_400;
 const BEHIND_SECS: i64 = 4 * 86_400;
 
+/// From so many recipients on their order is looked at, up to so many.
+const RECIPIENTS_MANY: usize = 5;
+const RECIPIENTS_MAX: usize = 100;
+/// Letters by which names are alike.
+const NAME_START: usize = 3;
+
 fn has(facts: &Facts, oddity: Oddity) -> bool {
     facts.message.oddities.contains(&oddity)
 }
@@ -121,6 +127,58 @@ pub(super) fn recipient_not_named(facts: &Facts, _: &Site) -> Option<String> {
             recipients.len()
         )
     })
+}
+
+/// `To: undisclosed-recipients:;`: written to many who shall not know of each other.
+pub(super) fn recipients_undisclosed(facts: &Facts, _: &Site) -> Option<String> {
+    let message = &facts.message;
+    let to = message.header("to")?;
+    let named = message.header_to.iter().chain(&message.cc);
+    let is_named = named.into_iter().any(|to| {
+        let address = to.address.as_ref();
+        address.is_some_and(|address| address.as_str().contains('@'))
+    });
+    (!is_named).then(|| to.chars().take(60).collect())
+}
+
+/// `ann@`, `anna@`, `annb@`, …: a piece of a list in the order of the alphabet.
+pub(super) fn recipients_in_a_row(facts: &Facts, _: &Site) -> Option<String> {
+    let named = facts.message.header_to.iter().chain(&facts.message.cc);
+    let names: Vec<String> = named
+        .filter_map(|to| Some(to.address.as_ref()?.key()))
+        .take(RECIPIENTS_MAX)
+        .collect();
+    let alike = |two: &&[String]| {
+        let start = |name: &str| name.get(..NAME_START).map(str::to_owned);
+        let [first, second] = two else { return false };
+        start(first).is_some() && start(first) == start(second) && first != second
+    };
+    let pairs = names.windows(2).filter(alike).count();
+    (names.len() >= RECIPIENTS_MANY && pairs * 3 >= names.len() * 2).then(|| {
+        let shown: Vec<&str> = names.iter().take(3).map(String::as_str).collect();
+        format!("{}, …", shown.join(", "))
+    })
+}
+
+/// `… w1ypq`: a last word by chance makes each copy another message to simple digests.
+pub(super) fn subject_ends_by_chance(facts: &Facts, _: &Site) -> Option<String> {
+    let subject = facts.message.subject.trim_end();
+    let (before, last) = subject.rsplit_once(char::is_whitespace)?;
+    let bare = last.trim_matches(['[', ']', '(', ')', '.', '!']);
+    let fits = (4..=24).contains(&bare.len()) && bare.chars().all(|c| c.is_ascii_alphanumeric());
+    let lower = bare.chars().filter(char::is_ascii_lowercase).count();
+    let vowels = bare.chars().filter(|c| "aeiouyAEIOUY".contains(*c)).count();
+    let digit = |c: u8| c.is_ascii_digit();
+    let turns = bare.as_bytes().windows(2);
+    let turns = turns.filter(|two| digit(two[0]) != digit(two[1])).count();
+    let humps = bare.as_bytes().windows(2);
+    let humps = humps.filter(|two| two[0].is_ascii_lowercase() && two[1].is_ascii_uppercase());
+    let by_chance = turns >= 2 && lower > 0 || lower >= 4 && vowels == 0 || humps.count() >= 3;
+    (fits && by_chance && !before.trim().is_empty()).then(|| format!("“… {last}”"))
+}
+
+pub(super) fn alternatives_differ(facts: &Facts, _: &Site) -> Option<String> {
+    has(facts, Oddity::AlternativesDiffer).then(|| "text/plain and text/html".to_owned())
 }
 
 pub(super) fn broken_structure(facts: &Facts, _: &Site) -> Option<String> {

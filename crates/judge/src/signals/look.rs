@@ -1,10 +1,22 @@
 //! Signals about the look of mail that is made by the thousand: how it is built, addressed and dressed up. Each alone is common in wanted mail too.
 
-use mail::message::{Link, LinkFrom, LinkOddity, Oddity, Role};
+use mail::message::{Link, LinkFrom, LinkOddity, Oddity, Role, ending};
 use mail::{Address, Facts, Site};
 
 /// A letter of fewer words than this has little to say by itself.
 const FEW_WORDS: u32 = 40;
+/// Most letters have fewer words; from here on words of all kinds begin to be found by chance,
+const LETTER_WORDS: u32 = 350;
+/// are found by chance,
+const LONG_WORDS: u32 = 700;
+/// and all of them are.
+const BOOK_WORDS: u32 = 3000;
+/// Shorter names of mailboxes are words too.
+const MAILBOX_LETTERS: usize = 5;
+/// Fewer than this are a greeting.
+const FEWEST_WORDS: u32 = 15;
+/// Documents that bring a text, by their ending.
+const DOCUMENTS: [&str; 8] = ["doc", "docx", "htm", "html", "pdf", "rtf", "xls", "xlsx"];
 /// Bytes of plain text below which it stands in for nothing.
 const PLAIN_BYTES: u64 = 20;
 /// What answers begin with.
@@ -31,7 +43,7 @@ pub(super) fn html_only(facts: &Facts, _: &Site) -> Option<String> {
 }
 
 /// Links a reader may follow.
-fn followed(facts: &Facts) -> impl Iterator<Item = &Link> {
+pub(super) fn followed(facts: &Facts) -> impl Iterator<Item = &Link> {
     let links = facts.message.links.iter();
     links.filter(|link| {
         matches!(
@@ -56,6 +68,55 @@ pub(super) fn picture_for_text(facts: &Facts, site: &Site) -> Option<String> {
     few_words_and_a_link(facts, site).filter(|_| pictured)
 }
 
+/// Words add up where there are many: a long newsletter speaks of money, health and winners and sells none of it. Hidden words do not count.
+fn words_within(facts: &Facts, range: std::ops::Range<u32>) -> Option<String> {
+    let words = facts.message.visible_words;
+    range.contains(&words).then(|| format!("{words} words"))
+}
+
+pub(super) fn longer_letter(facts: &Facts, _: &Site) -> Option<String> {
+    words_within(facts, LETTER_WORDS..LONG_WORDS)
+}
+
+pub(super) fn long_read(facts: &Facts, _: &Site) -> Option<String> {
+    words_within(facts, LONG_WORDS..BOOK_WORDS)
+}
+
+pub(super) fn whole_book(facts: &Facts, _: &Site) -> Option<String> {
+    words_within(facts, BOOK_WORDS..u32::MAX)
+}
+
+/// Says next to nothing and brings a document that says it: words in a document are read later, if at all.
+pub(super) fn document_for_text(facts: &Facts, _: &Site) -> Option<String> {
+    let words = facts.message.visible_words;
+    let mut parts = facts.message.parts.iter();
+    let document = parts.find(|part| {
+        let name = part.file_name.as_deref().unwrap_or_default();
+        part.role == Role::Attachment && DOCUMENTS.contains(&ending(name).as_str())
+    })?;
+    (words < FEWEST_WORDS).then(|| {
+        let name: String = document
+            .file_name
+            .iter()
+            .flat_map(|name| name.chars())
+            .take(80)
+            .collect();
+        format!("{words} words and {name}")
+    })
+}
+
+/// A picture that came along stands for the text, so that no reader finds words.
+pub(super) fn picture_for_letter(facts: &Facts, _: &Site) -> Option<String> {
+    let words = facts.message.visible_words;
+    let pictured = facts
+        .message
+        .parts
+        .iter()
+        .any(|part| part.content_type.starts_with("image/"));
+    (words < FEWEST_WORDS && pictured && body_of(facts, "text/html"))
+        .then(|| format!("{words} words and a picture"))
+}
+
 pub(super) fn answer_to_nothing(facts: &Facts, _: &Site) -> Option<String> {
     let message = &facts.message;
     let subject = message.subject.trim_start().to_lowercase();
@@ -66,7 +127,7 @@ pub(super) fn answer_to_nothing(facts: &Facts, _: &Site) -> Option<String> {
 }
 
 pub(super) fn sent_to_itself(facts: &Facts, site: &Site) -> Option<String> {
-    if site.is_ours(&facts.envelope) || super::sender::is_list(facts) {
+    if site.is_ours(&facts.envelope) || super::sender::is_written_by_list(facts) {
         return None;
     }
     let from = facts.message.header_from.first()?.address.as_ref()?.key();
@@ -100,6 +161,20 @@ pub(super) fn subject_names_recipient(facts: &Facts, _: &Site) -> Option<String>
     recipients(facts)
         .into_iter()
         .find(|to| subject.contains(to))
+}
+
+/// Mail made by program greets by the name of the mailbox, because it knows no other.
+pub(super) fn subject_names_mailbox(facts: &Facts, _: &Site) -> Option<String> {
+    let subject = facts.message.subject.to_lowercase();
+    let mut words = subject.split(|c: char| c.is_whitespace() || ",:;!?#".contains(c));
+    let names: Vec<String> = recipients(facts)
+        .iter()
+        .filter_map(|to| to.split('@').next().map(str::to_owned))
+        .filter(|name| name.len() >= MAILBOX_LETTERS)
+        .collect();
+    words
+        .find(|word| names.iter().any(|name| name == word))
+        .map(str::to_owned)
 }
 
 pub(super) fn link_names_recipient(facts: &Facts, _: &Site) -> Option<String> {

@@ -2,7 +2,7 @@
 //!
 //! Each is one named finding with a weight (which the policy may change, 0 is off), a sentence for people, and a
 //! function that returns the evidence when it sees something. Weights are small: a signal alone never makes a
-//! message suspicious under the shipped policy, several together do.
+//! message suspicious under the shipped policy, several together do. Only length weighs against suspicion.
 
 use mail::{Facts, Site};
 
@@ -11,7 +11,9 @@ mod authenticity;
 mod brand;
 mod content;
 mod header;
+mod leads;
 mod look;
+mod mailer;
 mod path;
 mod sender;
 #[cfg(test)]
@@ -30,7 +32,7 @@ pub struct Signal {
 }
 
 /// Every signal, by topic.
-pub const SIGNALS: [Signal; 68] = [
+pub const SIGNALS: [Signal; 94] = [
     // Who says who sends.
     Signal {
         id: "reply-to-other-domain",
@@ -71,7 +73,7 @@ pub const SIGNALS: [Signal; 68] = [
     // The header.
     Signal {
         id: "no-date",
-        weight: 2.0,
+        weight: 2.3,
         text: "There is no readable Date",
         sees: header::no_date,
     },
@@ -217,7 +219,7 @@ pub const SIGNALS: [Signal; 68] = [
     // What is written.
     Signal {
         id: "link-shows-other-domain",
-        weight: 1.5,
+        weight: 1.0,
         text: "The text of a link names another domain than it leads to",
         sees: content::link_shows_other_domain,
     },
@@ -259,7 +261,7 @@ pub const SIGNALS: [Signal; 68] = [
     },
     Signal {
         id: "form-in-mail",
-        weight: 0.6,
+        weight: 0.3,
         text: "The message carries a form to be filled in",
         sees: content::form_in_mail,
     },
@@ -332,7 +334,7 @@ pub const SIGNALS: [Signal; 68] = [
     },
     Signal {
         id: "sent-to-itself",
-        weight: 1.2,
+        weight: 2.0,
         text: "The stranger names itself as recipient",
         sees: look::sent_to_itself,
     },
@@ -350,7 +352,7 @@ pub const SIGNALS: [Signal; 68] = [
     },
     Signal {
         id: "link-names-recipient",
-        weight: 0.3,
+        weight: 0.2,
         text: "A link carries the recipient's address",
         sees: look::link_names_recipient,
     },
@@ -438,6 +440,162 @@ pub const SIGNALS: [Signal; 68] = [
         weight: 0.5,
         text: "The name the machine calls itself has no address, or it is not its own",
         sees: authenticity::helo_unresolved,
+    },
+    Signal {
+        id: "reply-to-second-mailbox",
+        weight: 1.5,
+        text: "The sender has one free mailbox and wants answers at another",
+        sees: sender::reply_to_second_mailbox,
+    },
+    Signal {
+        id: "from-free-mailbox",
+        weight: 0.3,
+        text: "The sender writes from a mailbox anybody can have",
+        sees: sender::from_free_mailbox,
+    },
+    Signal {
+        id: "domain-by-chance",
+        weight: 1.2,
+        text: "The sender's domain is made of letters by chance",
+        sees: sender::domain_by_chance,
+    },
+    Signal {
+        id: "recipients-undisclosed",
+        weight: 1.5,
+        text: "To names nobody: written to many who shall not know of each other",
+        sees: header::recipients_undisclosed,
+    },
+    Signal {
+        id: "recipients-in-a-row",
+        weight: 2.0,
+        text: "The recipients stand in the order of the alphabet, a piece of a list",
+        sees: header::recipients_in_a_row,
+    },
+    Signal {
+        id: "subject-ends-by-chance",
+        weight: 1.2,
+        text: "The subject ends in letters by chance, which make each copy another message",
+        sees: header::subject_ends_by_chance,
+    },
+    Signal {
+        id: "half-a-mailer",
+        weight: 2.7,
+        text: "The header imitates a mail program, and only half of it",
+        sees: mailer::half_a_mailer,
+    },
+    Signal {
+        id: "priority-of-nobody",
+        weight: 1.6,
+        text: "A priority is set by a program that does not say what it is",
+        sees: mailer::priority_of_nobody,
+    },
+    Signal {
+        id: "odd-time-zone",
+        weight: 2.5,
+        text: "The Date has a time zone that does not exist",
+        sees: mailer::odd_zone,
+    },
+    Signal {
+        id: "brand-in-subject",
+        weight: 1.2,
+        text: "The subject is about a well-known name, the page comes from elsewhere",
+        sees: brand::brand_in_subject,
+    },
+    Signal {
+        id: "name-misspelt",
+        weight: 2.5,
+        text: "A well-known name or word is written with letters and digits that look like others",
+        sees: brand::name_misspelt,
+    },
+    Signal {
+        id: "document-for-text",
+        weight: 0.8,
+        text: "Next to no words, and a document that says it",
+        sees: look::document_for_text,
+    },
+    Signal {
+        id: "picture-for-letter",
+        weight: 1.0,
+        text: "Next to no words, and a picture that came along",
+        sees: look::picture_for_letter,
+    },
+    Signal {
+        id: "leads-elsewhere",
+        weight: 1.5,
+        text: "A web page that leads to one place, and not to where it says to come from",
+        sees: leads::leads_elsewhere,
+    },
+    Signal {
+        id: "hosts-by-the-dozen",
+        weight: 2.5,
+        text: "Each link has a host of its own below one domain",
+        sees: leads::hosts_by_the_dozen,
+    },
+    Signal {
+        id: "writes-to-free-mailbox",
+        weight: 2.0,
+        text: "A button writes a letter to a free mailbox that is not the sender's",
+        sees: leads::writes_to_free_mailbox,
+    },
+    Signal {
+        id: "way-out-is-offer",
+        weight: 2.0,
+        text: "The link that promises to unsubscribe leads to the offer",
+        sees: leads::way_out_is_offer,
+    },
+    Signal {
+        id: "hidden-goal-only",
+        weight: 1.5,
+        text: "Nothing to follow but a shortener or a bare address",
+        sees: leads::leads_through_shortener_only,
+    },
+    Signal {
+        id: "name-with-number",
+        weight: 2.0,
+        text: "A long number in the sender's name",
+        sees: sender::name_with_number,
+    },
+    Signal {
+        id: "mailbox-by-chance",
+        weight: 0.3,
+        text: "The sender's mailbox has a name by chance",
+        sees: sender::mailbox_by_chance,
+    },
+    Signal {
+        id: "alternatives-differ",
+        weight: 1.5,
+        text: "The plain text says something else than the page beside it",
+        sees: header::alternatives_differ,
+    },
+    Signal {
+        id: "longer-letter",
+        weight: -1.0,
+        text: "A letter of more words than most, some of which are found by chance",
+        sees: look::longer_letter,
+    },
+    Signal {
+        id: "subject-names-mailbox",
+        weight: 0.8,
+        text: "The subject greets the mailbox by its name",
+        sees: look::subject_names_mailbox,
+    },
+    Signal {
+        id: "cheap-ending",
+        weight: 0.8,
+        text: "Sender or link stand below an ending that is sold for next to nothing",
+        sees: leads::cheap_ending,
+    },
+    Signal {
+        id: "long-read",
+        weight: -3.2,
+        text: "A long text, in which words of all kinds are found by chance",
+        sees: look::long_read,
+    },
+    Signal {
+        id: "whole-book",
+        weight: -10.0,
+        text: "As long as a book, in which every word can be found",
+        sees: look::whole_book,
     },
     Signal {
         id: "forged-release-mark",

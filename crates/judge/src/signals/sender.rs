@@ -6,34 +6,66 @@ use mail::{Address, Direction, Domain, Facts, Site};
 use super::authenticity::is_authentic;
 
 /// Providers where anybody gets a mailbox within minutes. Not a verdict on them: most of their users are people.
-const FREE_MAILBOXES: [&str; 26] = [
-    "gmail.com",
-    "googlemail.com",
-    "yahoo.com",
-    "yahoo.co.uk",
-    "ymail.com",
-    "rocketmail.com",
-    "hotmail.com",
-    "outlook.com",
-    "live.com",
-    "msn.com",
+const FREE_MAILBOXES: [&str; 48] = [
+    "126.com",
+    "139.com",
+    "163.com",
+    "188.com",
+    "21cn.com",
     "aol.com",
+    "bk.ru",
+    "citromail.hu",
+    "excite.com",
+    "foxmail.com",
+    "gmail.com",
     "gmx.com",
-    "gmx.net",
     "gmx.de",
-    "web.de",
+    "gmx.net",
+    "googlemail.com",
+    "hotmail.com",
+    "icloud.com",
+    "inbox.ru",
+    "libero.it",
+    "list.ru",
+    "live.com",
+    "lycos.com",
+    "mail.com",
     "mail.ru",
-    "yandex.ru",
-    "yandex.com",
+    "msn.com",
+    "netscape.net",
+    "o2.pl",
+    "outlook.com",
     "proton.me",
     "protonmail.com",
     "qq.com",
-    "163.com",
-    "126.com",
+    "rediffmail.com",
+    "rocketmail.com",
+    "sina.cn",
     "sina.com",
+    "sohu.com",
+    "tom.com",
+    "tutanota.com",
+    "vip.qq.com",
+    "web.de",
+    "wp.pl",
+    "yahoo.com",
+    "yandex.com",
+    "yandex.ru",
+    "yeah.net",
+    "ymail.com",
     "zoho.com",
-    "mail.com",
+    "zohomail.com",
 ];
+
+/// Those that have a domain in every country: `hotmail.fr`, `yahoo.co.jp`.
+const FREE_EVERYWHERE: [&str; 5] = ["gmx", "hotmail", "live", "outlook", "yahoo"];
+
+/// Can anybody have a mailbox there?
+pub(super) fn is_free_mailbox(domain: &str) -> bool {
+    let (first, rest) = domain.split_once('.').unwrap_or((domain, ""));
+    FREE_MAILBOXES.binary_search(&domain).is_ok()
+        || FREE_EVERYWHERE.contains(&first) && (2..=6).contains(&rest.len())
+}
 
 fn first_domain(mailboxes: &[Mailbox]) -> Option<Domain> {
     mailboxes
@@ -41,9 +73,12 @@ fn first_domain(mailboxes: &[Mailbox]) -> Option<Domain> {
         .find_map(|mailbox| mailbox.address.as_ref()?.domain())
 }
 
+/// Digits in a row that are no year and no house number.
+const NAME_DIGITS: usize = 6;
+
 /// The last two labels, or three below two short ones (`example.co.uk`): near enough to an organisation until the
 /// public suffix list comes in with authentication.
-fn organisation(domain: &Domain) -> String {
+pub(super) fn organisation_of(domain: &Domain) -> String {
     let labels: Vec<&str> = domain.as_str().split('.').collect();
     let count = labels.len();
     let short_end = count >= 3 && labels[count - 1].len() == 2 && labels[count - 2].len() <= 3;
@@ -57,19 +92,106 @@ pub(super) fn is_list(facts: &Facts) -> bool {
         .any(|name| facts.message.header(name).is_some())
 }
 
+/// Does a list write its own address as the sender's, for the sake of DMARC? Then the real sender stands in Reply-To.
+pub(super) fn is_written_by_list(facts: &Facts) -> bool {
+    let from = facts.message.header_from.first();
+    let Some(from) = from.and_then(|from| from.address.as_ref()) else {
+        return false;
+    };
+    let names = ["list-post", "list-id", "x-beenthere"];
+    let mut own = names
+        .iter()
+        .flat_map(|name| facts.message.headers_named(name));
+    let local = from.local().to_lowercase();
+    let key = from.key();
+    own.any(|own| {
+        let own = own.to_lowercase();
+        own.contains(&key) || own.contains(&format!("<{local}."))
+    })
+}
+
 pub(super) fn reply_to_other_domain(facts: &Facts, _: &Site) -> Option<String> {
     let from = first_domain(&facts.message.header_from)?;
     let reply_to = first_domain(&facts.message.reply_to)?;
-    let other = organisation(&from) != organisation(&reply_to) && !is_list(facts);
+    let other = organisation_of(&from) != organisation_of(&reply_to) && !is_list(facts);
     other.then(|| format!("replies go to {reply_to}, not {from}"))
 }
 
 pub(super) fn reply_to_free_mailbox(facts: &Facts, _: &Site) -> Option<String> {
     let from = first_domain(&facts.message.header_from)?;
     let reply_to = first_domain(&facts.message.reply_to)?;
-    let free = |domain: &Domain| FREE_MAILBOXES.contains(&domain.as_str());
-    let odd = free(&reply_to) && reply_to != from && !is_list(facts);
+    let odd = is_free_mailbox(reply_to.as_str()) && reply_to != from && !is_written_by_list(facts);
     odd.then(|| format!("replies go to a mailbox at {reply_to}, the sender claims {from}"))
+}
+
+/// Both mailboxes are free, and another one takes the answers: the first is expected to be closed soon.
+pub(super) fn reply_to_second_mailbox(facts: &Facts, _: &Site) -> Option<String> {
+    let from = facts.message.header_from.first()?.address.as_ref()?;
+    let reply_to = facts.message.reply_to.first()?.address.as_ref()?;
+    let free = |address: &Address| {
+        address
+            .domain()
+            .is_some_and(|domain| is_free_mailbox(domain.as_str()))
+    };
+    let other = from.key() != reply_to.key() && free(from) && free(reply_to);
+    (other && !is_written_by_list(facts)).then(|| format!("{from} wants answers at {reply_to}"))
+}
+
+pub(super) fn from_free_mailbox(facts: &Facts, _: &Site) -> Option<String> {
+    let from = first_domain(&facts.message.header_from)?;
+    is_free_mailbox(from.as_str()).then(|| from.to_string())
+}
+
+/// `z9uppzk2wq.com`: letters and digits mixed, or more consonants in a row than any language has. Bought by the hundred, used for a day.
+pub(super) fn domain_by_chance(facts: &Facts, _: &Site) -> Option<String> {
+    let from = first_domain(&facts.message.header_from)?;
+    let organisation = organisation_of(&from);
+    let labels = from.as_str().split('.').take(2);
+    let mut labels = labels.filter(|label| organisation.starts_with(label) || label.len() >= 8);
+    labels
+        .find(|label| by_chance(label))
+        .map(|_| from.to_string())
+}
+
+/// `Invoice 813704788758188`: people and firms have no numbers of six digits and more in their names.
+pub(super) fn name_with_number(facts: &Facts, _: &Site) -> Option<String> {
+    let name = facts.message.header_from.first()?.name.as_deref()?;
+    let longest = name
+        .split(|c: char| !c.is_ascii_digit())
+        .map(str::len)
+        .max();
+    (longest? >= NAME_DIGITS && !name.contains('@')).then(|| name.chars().take(80).collect())
+}
+
+/// `x9r2kq7vbt@`: a name for this letter alone. What stands behind a `+` is a mark of lists and services.
+pub(super) fn mailbox_by_chance(facts: &Facts, _: &Site) -> Option<String> {
+    let from = facts.message.header_from.first()?.address.as_ref()?;
+    let local = from.local().to_lowercase();
+    let name = local.split('+').next().unwrap_or_default();
+    let mut pieces = name.split(['.', '-', '_']);
+    pieces.any(by_chance).then(|| from.to_string())
+}
+
+fn by_chance(label: &str) -> bool {
+    if label.len() < 7 || label.starts_with("xn--") {
+        return false;
+    }
+    let kinds: Vec<char> = label
+        .chars()
+        .map(|c| match c {
+            '0'..='9' => '0',
+            'a' | 'e' | 'i' | 'o' | 'u' | 'y' => 'a',
+            'a'..='z' => 'b',
+            _ => '-',
+        })
+        .collect();
+    let is_digit = |kind: char| kind == '0';
+    let turns = kinds
+        .windows(2)
+        .filter(|two| is_digit(two[0]) != is_digit(two[1]) && !two.contains(&'-'))
+        .count();
+    let consonants = kinds.split(|kind| *kind != 'b').map(<[char]>::len).max();
+    turns >= 3 || consonants.unwrap_or(0) >= 6
 }
 
 pub(super) fn name_shows_other_address(facts: &Facts, _: &Site) -> Option<String> {
@@ -87,7 +209,7 @@ pub(super) fn name_shows_other_address(facts: &Facts, _: &Site) -> Option<String
             continue;
         };
         if shown_domain.as_str().contains('.')
-            && organisation(&shown_domain) != organisation(&real_domain)
+            && organisation_of(&shown_domain) != organisation_of(&real_domain)
         {
             return Some(format!("shows {shown}, is {address}"));
         }
@@ -117,7 +239,7 @@ pub(super) fn own_domain_from_outside(facts: &Facts, site: &Site) -> Option<Stri
 pub(super) fn envelope_from_other_domain(facts: &Facts, _: &Site) -> Option<String> {
     let header = first_domain(&facts.message.header_from)?;
     let envelope = facts.envelope.envelope_from.as_ref()?.domain()?;
-    let other = organisation(&header) != organisation(&envelope) && !is_list(facts);
+    let other = organisation_of(&header) != organisation_of(&envelope) && !is_list(facts);
     other.then(|| format!("envelope {envelope}, header {header}"))
 }
 

@@ -53,9 +53,9 @@ fn attached(name: &str) -> String {
 }
 
 #[test]
-fn a_good_message_shows_nothing() {
+fn a_good_message_shows_nothing_and_a_lone_document_little() {
     assert_eq!(seen(&facts(GOOD)), [""; 0]);
-    assert_eq!(seen(&facts(&attached("report.pdf"))), [""; 0]);
+    assert_eq!(seen(&facts(&attached("report.pdf"))), ["document-for-text"]);
 }
 
 #[test]
@@ -119,11 +119,19 @@ fn the_look_of_mail_made_by_the_thousand() {
     let shown = |raw: &str| seen(&facts(raw));
     assert_eq!(shown(&page(&format!("<p>{many}</p>"))), ["html-only"]);
     let link = "<a href='https://b.example/x'>here you are</a>";
-    assert_eq!(shown(&page(link)), ["html-only", "few-words-and-a-link"]);
+    assert_eq!(
+        shown(&page(link)),
+        ["html-only", "few-words-and-a-link", "leads-elsewhere"]
+    );
     let picture = format!("{link}<img src='https://c.example/x.png'>");
     assert_eq!(
         shown(&page(&picture)),
-        ["html-only", "few-words-and-a-link", "picture-for-text"]
+        [
+            "html-only",
+            "few-words-and-a-link",
+            "picture-for-text",
+            "leads-elsewhere"
+        ]
     );
     let named = format!("<p>{many}</p><a href='https://b.example/?to=bob%40ours.example'>here</a>");
     assert!(shown(&page(&named)).contains(&"link-names-recipient"));
@@ -150,6 +158,112 @@ fn the_look_of_mail_made_by_the_thousand() {
 }
 
 #[test]
+fn headers_that_no_mail_program_writes() {
+    check(
+        ("Subject", "X-MSMail-Priority: Normal\nSubject"),
+        "half-a-mailer",
+    );
+    check(
+        (
+            "Subject",
+            "X-Mailer: Microsoft Outlook Express 6.00\nSubject",
+        ),
+        "half-a-mailer",
+    );
+    let whole = "X-Mailer: Microsoft Outlook Express 6.00\nX-MimeOLE: Produced By\nSubject";
+    let whole = GOOD.replace("Subject", whole);
+    assert_eq!(seen(&facts(&whole)), [""; 0]);
+    check(("Subject", "X-Priority: 1\nSubject"), "priority-of-nobody");
+    for zone in ["+9000", "-2387", "+0070", "+00"] {
+        check(("+0000", zone), "odd-time-zone");
+    }
+    for zone in ["GMT", "-0330 (NST)", "+0545", "Z"] {
+        let zoned = GOOD.replace("+0000", zone);
+        assert!(!seen(&facts(&zoned)).contains(&"odd-time-zone"), "{zone}");
+    }
+    for tail in ["w1yp2q", "xkcdqw", "maHSkhWLRUIpDf"] {
+        let subject = format!("Lunch on Friday {tail}");
+        check(("Lunch on Friday", &subject), "subject-ends-by-chance");
+    }
+    for tail in ["IPv6", "JavaScript", "NASA", "2026-11-21", "rhythm"] {
+        let subject = GOOD.replace("Friday", tail);
+        let shown = seen(&facts(&subject));
+        assert!(!shown.contains(&"subject-ends-by-chance"), "{tail}");
+    }
+}
+
+#[test]
+fn who_writes_and_to_whom() {
+    let undisclosed = ("To: bob@ours.example", "To: undisclosed-recipients:;");
+    check(undisclosed, "recipients-undisclosed");
+    let row =
+        "To: bob@ours.example, boba@x.example, bobby@x.example, bobo@y.example, bobster@z.example";
+    check(("To: bob@ours.example", row), "recipients-in-a-row");
+    let second = "ann@gmail.com>\nReply-To: ann.b@yahoo.co.uk";
+    check(("ann@a.example>", second), "reply-to-second-mailbox");
+    check(("ann@a.example>", "ann@hotmail.fr>"), "from-free-mailbox");
+    check(
+        ("ann@a.example>", "ann@z9uppzk2wq.com>"),
+        "domain-by-chance",
+    );
+    check(
+        ("ann@a.example>", "x9r2kq7vbt@a.example>"),
+        "mailbox-by-chance",
+    );
+    check(("ann@a.example>", "ann@a.click>"), "cheap-ending");
+    check(("Ann <", "\"Bill 81370478\" <"), "name-with-number");
+    let named = GOOD.replace("bob@", "robert.k@");
+    let greeted = named.replace("Lunch on Friday", "robert.k, your turn");
+    assert!(seen(&facts(&greeted)).contains(&"subject-names-mailbox"));
+    // A list that writes its own address as the sender's puts the sender's into Reply-To.
+    let by_list = GOOD.replace(
+        "From: Ann <ann@a.example>",
+        "From: Ann via talk <talk@a.example>\nReply-To: Ann <ann@gmail.com>\nList-Post: <mailto:talk@a.example>",
+    );
+    assert_eq!(seen(&facts(&by_list)), [""; 0]);
+}
+
+#[test]
+fn where_a_page_leads() {
+    let shown = |body: &str| seen(&facts(&page(body)));
+    let many = "word ".repeat(60);
+    let links = |hosts: [&str; 3]| {
+        let links = hosts.map(|host| format!("<a href='http://{host}/'>x</a> "));
+        shown(&format!("{many}{}", links.concat()))
+    };
+    let dozen = links(["b0d8.c.example", "c404.c.example", "5353.c.example"]);
+    assert!(dozen.contains(&"hosts-by-the-dozen"), "{dozen:?}");
+    let named = links(["www.c.example", "shop.c.example", "img.c.example"]);
+    assert!(!named.contains(&"hosts-by-the-dozen"), "{named:?}");
+    let home = links(["b.example", "c.example", "www.a.example"]);
+    assert!(!home.contains(&"leads-elsewhere"), "{home:?}");
+    let short = links(["bit.ly", "192.0.2.1", "tinyurl.com"]);
+    assert!(short.contains(&"hidden-goal-only"), "{short:?}");
+    let letter = shown(&format!(
+        "{many}<a href='mailto:x@gmail.com?subject=y'>report</a>"
+    ));
+    assert!(letter.contains(&"writes-to-free-mailbox"), "{letter:?}");
+    let trap =
+        shown("<a href='http://b.example/'>Claim</a><a href='http://b.example/'>Unsubscribe</a>");
+    assert!(trap.contains(&"way-out-is-offer"), "{trap:?}");
+    let document = attached("report.pdf");
+    assert!(!seen(&facts(&document)).contains(&"executable-attachment"));
+}
+
+#[test]
+fn long_texts_are_told_by_their_words() {
+    for (words, expected) in [
+        (300, None),
+        (400, Some("longer-letter")),
+        (800, Some("long-read")),
+        (3500, Some("whole-book")),
+    ] {
+        let raw = GOOD.replace("\n\nHi\n", &format!("\n\n{}\n", "word ".repeat(words)));
+        assert_eq!(seen(&facts(&raw)), Vec::from_iter(expected), "{words}");
+    }
+}
+
+#[test]
 fn a_name_everybody_knows_from_somewhere_else() {
     let with = |name: &str, address: &str| {
         let from = format!("\"{name}\" <{address}>");
@@ -162,6 +276,12 @@ fn a_name_everybody_knows_from_somewhere_else() {
     assert!(!with("News about Apple", "news@a.example"));
     assert!(with("Apple Support", "news@a.example"));
     assert!(!with("Apple Support", "news@email.apple.com"));
+    assert!(with("Ita\u{fa} Cart\u{f5}es", "news@a.example"));
+    check(("Ann <", "\"PayPaI Service\" <"), "name-misspelt");
+    check(("Lunch on Friday", "Your waIIet"), "name-misspelt");
+    check(("Lunch on Friday", "Arnazon order"), "name-misspelt");
+    let about = page("<a href='https://b.example/'>look</a>").replace("Lunch", "PayPal");
+    assert!(seen(&facts(&about)).contains(&"brand-in-subject"));
 }
 
 #[test]

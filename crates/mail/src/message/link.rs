@@ -4,8 +4,11 @@ use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
 use crate::address::floor_char_boundary;
+use crate::html::Anchor;
 use crate::text::is_cjk;
 
+/// Ways out that are looked at in one page.
+const WAYS_OUT_MAX: usize = 5;
 /// Longest link kept, bytes.
 const URL_BYTES_MAX: usize = 2000;
 
@@ -42,6 +45,8 @@ pub enum LinkFrom {
     Attachment,
     /// The header.
     Header,
+    /// An address to write to, offered in HTML like a link (`mailto:`); its host is the address's domain.
+    Letter,
 }
 
 /// Something about a link that links of honest mail seldom have.
@@ -70,10 +75,12 @@ pub enum LinkOddity {
     OpenHosting,
     /// It holds its whole page (`data:`) or is a script (`javascript:`).
     HoldsPage,
+    /// The way out (`unsubscribe`) leads to the very place of the offer: whoever wants to be left alone gets there too.
+    WayOutIsOffer,
 }
 
 /// Hosts that only lead on to others.
-const SHORTENERS: [&str; 40] = [
+const SHORTENERS: [&str; 56] = [
     "adf.ly",
     "bit.do",
     "bit.ly",
@@ -114,6 +121,52 @@ const SHORTENERS: [&str; 40] = [
     "wp.me",
     "x.co",
     "yourls.org",
+    "bitly.ws",
+    "clck.ru",
+    "clk.im",
+    "lihi.cc",
+    "lihi1.cc",
+    "lihi2.cc",
+    "lnk.to",
+    "me-qr.com",
+    "page.link",
+    "qrcodes.pro",
+    "surl.li",
+    "tinu.be",
+    "u.nu",
+    "urlr.me",
+    "urlz.fr",
+    "vk.cc",
+];
+
+/// Places where anybody may publish a page or a form, besides those that the public suffix list knows.
+const OPEN_HOSTS: [&str; 26] = [
+    "1drv.ms",
+    "canva.site",
+    "docs.google.com",
+    "drive.google.com",
+    "forms.gle",
+    "forms.office.com",
+    "forms.yandex.com",
+    "forms.yandex.ru",
+    "formstack.com",
+    "glitch.me",
+    "godaddysites.com",
+    "ipfs.io",
+    "jotform.com",
+    "mystrikingly.com",
+    "notion.site",
+    "sites.google.com",
+    "storage.googleapis.com",
+    "storage.yandexcloud.net",
+    "strikingly.com",
+    "substack.com",
+    "surveymonkey.com",
+    "telegra.ph",
+    "typeform.com",
+    "webflow.io",
+    "weebly.com",
+    "zohopublic.com",
 ];
 
 impl Link {
@@ -131,6 +184,9 @@ impl Link {
                 from,
                 oddities: vec![LinkOddity::HoldsPage],
             });
+        }
+        if start.starts_with("mailto:") && from == LinkFrom::Anchor {
+            return Self::letter(&written["mailto:".len()..]);
         }
         // In mail a link without scheme leads to the web all the same.
         let with_scheme = if start.starts_with("//") {
@@ -164,6 +220,21 @@ impl Link {
         link.url
             .truncate(floor_char_boundary(&link.url, URL_BYTES_MAX));
         Some(link)
+    }
+
+    /// The first address of a `mailto:` (RFC 6068).
+    fn letter(rest: &str) -> Option<Self> {
+        let to = rest.split(['?', ',']).next()?.trim();
+        let to = to.replace("%40", "@").to_lowercase();
+        let (name, host) = to.rsplit_once('@')?;
+        let host = idna::domain_to_ascii(host).ok()?;
+        (!name.is_empty() && host.contains('.')).then(|| Self {
+            url: format!("mailto:{name}@{host}"),
+            domain: registered(&host).to_owned(),
+            host,
+            from: LinkFrom::Letter,
+            oddities: Vec::new(),
+        })
     }
 
     fn look(&mut self, url: &Url, shown: &str) {
@@ -218,13 +289,71 @@ impl Link {
     }
 }
 
+/// Words by which links say that they lead out of a mailing.
+const WAY_OUT: [&str; 14] = [
+    "unsubscribe",
+    "opt out",
+    "opt-out",
+    "remove",
+    "abmelden",
+    "abbestellen",
+    "désabonner",
+    "désinscrire",
+    "cancelar",
+    "darse de baja",
+    "descadastrar",
+    "disiscriviti",
+    "退订",
+    "取消订阅",
+];
+
+/// Words of links that stand beside the way out in honest mail, and lead to the same page.
+const SETTINGS: [&str; 10] = [
+    "preference",
+    "setting",
+    "manage",
+    "profile",
+    "subscription",
+    "update",
+    "einstellung",
+    "préférence",
+    "preferencia",
+    "here",
+];
+
+/// Targets that one link shows as the way out of a mailing, and another as something else to look at.
+pub(super) fn ways_out_that_are_offers(anchors: &[Anchor]) -> Vec<&str> {
+    let says = |anchor: &Anchor, words: &[&str]| {
+        let shown = anchor.shown.to_lowercase();
+        words.iter().any(|word| shown.contains(word))
+    };
+    let (out, other): (Vec<&Anchor>, Vec<&Anchor>) =
+        anchors.iter().partition(|anchor| says(anchor, &WAY_OUT));
+    let is_offer = |target: &str| {
+        other
+            .iter()
+            .any(|anchor| anchor.target == target && !says(anchor, &SETTINGS))
+    };
+    let targets = out.into_iter().map(|anchor| anchor.target.as_str());
+    targets
+        .take(WAYS_OUT_MAX)
+        .filter(|target| is_offer(target))
+        .collect()
+}
+
 /// The registered domain of a host name: one label more than its public suffix.
 pub(crate) fn registered(host: &str) -> &str {
     psl::domain_str(host).unwrap_or(host)
 }
 
 fn open_hosting(host: &str) -> bool {
-    psl::suffix(host.as_bytes()).is_some_and(|suffix| suffix.typ() == Some(psl::Type::Private))
+    let known = |own: &str| {
+        let rest = host.strip_suffix(own);
+        rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    };
+    OPEN_HOSTS.iter().any(|own| known(own))
+        || psl::suffix(host.as_bytes())
+            .is_some_and(|suffix| suffix.typ() == Some(psl::Type::Private))
 }
 
 /// The registered domain that a link's text names, when it is written like a place on the web.
@@ -411,7 +540,12 @@ mod tests {
             link("DATA:text/html,x", "").oddities,
             [LinkOddity::HoldsPage]
         );
-        assert_eq!(Link::read("mailto:a@b.example", "", LinkFrom::Anchor), None);
+        let letter = link("mailto:Ann%40Mail.B.example?subject=x", "");
+        assert_eq!(
+            (letter.url.as_str(), letter.domain.as_str(), letter.from),
+            ("mailto:ann@mail.b.example", "b.example", LinkFrom::Letter)
+        );
+        assert_eq!(Link::read("mailto:a@b.example", "", LinkFrom::Text), None);
         assert_eq!(Link::read("#top", "", LinkFrom::Anchor), None);
     }
 
@@ -436,6 +570,26 @@ mod tests {
                 "{target} {shown}"
             );
         }
+    }
+
+    #[test]
+    fn a_way_out_that_leads_to_the_offer() {
+        let anchor = |target: &str, shown: &str| Anchor {
+            target: target.to_owned(),
+            shown: shown.to_owned(),
+        };
+        let check = |shown: &str, expected: &[&str]| {
+            let anchors = [
+                anchor("a", shown),
+                anchor("a", "Unsubscribe"),
+                anchor("b", "x"),
+            ];
+            assert_eq!(ways_out_that_are_offers(&anchors), expected, "{shown}");
+        };
+        check("Claim your prize", &["a"]);
+        check("", &["a"]);
+        check("Change your preferences", &[]);
+        check("Unsubscribe from all", &[]);
     }
 
     #[test]

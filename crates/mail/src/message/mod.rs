@@ -193,6 +193,8 @@ pub enum Oddity {
     WrongCharset,
     /// base64 or quoted-printable that does not decode.
     BadEncoding,
+    /// The plain text of a letter says something else than its page.
+    AlternativesDiffer,
     /// A multipart without its boundary, or never closed.
     BrokenMultipart,
     /// Nested deeper than the limit; the rest is opaque.

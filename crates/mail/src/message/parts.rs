@@ -7,7 +7,10 @@ use mail_parser::decoders::quoted_printable::quoted_printable_decode;
 use mail_parser::{Encoding, HeaderName, MessageParser, MessagePart, MimeHeaders, PartType};
 
 use super::kind::{is_disguised, is_program, real_type, runs_by_name};
-use super::{File, Finding, Link, LinkFrom, Message, Oddity, Part, Role, charset, guard};
+use super::link::ways_out_that_are_offers;
+use super::{
+    File, Finding, Link, LinkFrom, LinkOddity, Message, Oddity, Part, Role, charset, guard,
+};
 use crate::Limits;
 use crate::address::floor_char_boundary;
 use crate::html::View;
@@ -407,6 +410,15 @@ impl Reader<'_, '_> {
         }
         for image in &view.remote_images {
             add(image, "", place(LinkFrom::Image));
+        }
+        for target in ways_out_that_are_offers(&view.links) {
+            let same = Link::read(target, "", LinkFrom::Anchor);
+            let known = links
+                .iter_mut()
+                .find(|link| same.as_ref().is_some_and(|same| same.url == link.url));
+            if let Some(link) = known {
+                link.oddities.push(LinkOddity::WayOutIsOffer);
+            }
         }
         if view.has_script {
             leaf.findings.push(Finding::Script);

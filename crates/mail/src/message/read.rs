@@ -1,5 +1,7 @@
 //! From bytes to a [`Message`]: the order of reading.
 
+use std::collections::HashSet;
+
 use mail_parser::parsers::MessageStream;
 use mail_parser::{Addr, DateTime, HeaderValue};
 use sha2::{Digest, Sha256};
@@ -13,7 +15,7 @@ use super::{
     parts, received,
 };
 use crate::address::floor_char_boundary;
-use crate::text::Text;
+use crate::text::{Text, is_cjk};
 use crate::{Address, Limits, Timestamp};
 
 /// Fields that may stand once (RFC 5322 §3.6), besides `From`.
@@ -27,6 +29,9 @@ const ONCE: [&str; 8] = [
     "reply-to",
     "in-reply-to",
 ];
+/// Fewer different words than this tell nothing about a text; more need not be looked at.
+const TELLING_WORDS_MIN: usize = 20;
+const TELLING_WORDS_MAX: usize = 1000;
 /// Mailboxes read of one address field.
 const MAILBOXES_MAX: usize = 1000;
 
@@ -69,8 +74,7 @@ impl Message {
             let Some(text) = &part.text else { continue };
             self.disguises = self.disguises.saturating_add(text.normal().disguises());
             if part.role == Role::Body {
-                let words = text.original().split_whitespace().count() as u32;
-                self.visible_words = self.visible_words.saturating_add(words);
+                self.visible_words = self.visible_words.saturating_add(words(text.original()));
             }
             let from = match part.role {
                 Role::Body => LinkFrom::Text,
@@ -97,6 +101,9 @@ impl Message {
         }
         self.disguises += crate::text::Normal::of(&self.subject).disguises();
         self.read_on_from(0, limits);
+        if self.parts.windows(2).any(alternatives_differ) {
+            self.note(Oddity::AlternativesDiffer);
+        }
     }
 
     /// Takes over what a reader of documents made of a part: what it found, its text, and the files inside it as parts of their own.
@@ -250,6 +257,49 @@ impl Message {
             self.oddities.push(oddity);
         }
     }
+}
+
+/// A plain text beside a page that shares hardly a word with it is there for programs that read, not for people.
+fn alternatives_differ(two: &[Part]) -> bool {
+    let [plain, page] = two else { return false };
+    let parent = |part: &Part| {
+        part.path
+            .rsplit_once('.')
+            .map(|(parent, _)| parent.to_owned())
+    };
+    let alternatives = [(plain, "text/plain"), (page, "text/html")]
+        .iter()
+        .all(|(part, kind)| part.role == Role::Body && part.content_type == *kind);
+    let (Some(text), Some(shown)) = (&plain.text, &page.text) else {
+        return false;
+    };
+    if !alternatives || parent(plain) != parent(page) {
+        return false;
+    }
+    let text: HashSet<&str> = telling_words(text.normal().text()).collect();
+    let shown: HashSet<&str> = telling_words(shown.normal().text()).collect();
+    let shared = text.intersection(&shown).count();
+    text.len() >= TELLING_WORDS_MIN && shared * 10 < text.len() * 3
+}
+
+/// Words of some length; links are written out in text and not in a page.
+fn telling_words(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split(' ').filter(|word| !word.contains("://"));
+    words
+        .map(|word| word.trim_matches(|c: char| !c.is_alphabetic()))
+        .filter(|word| word.len() > 3 && word.chars().all(|c| c.is_alphabetic() && !is_cjk(c)))
+        .take(TELLING_WORDS_MAX)
+}
+
+/// Words, where two Chinese, Japanese or Korean characters stand for one, which nothing sets apart.
+fn words(text: &str) -> u32 {
+    if text.is_ascii() {
+        return text.split_ascii_whitespace().count() as u32;
+    }
+    let apart = text.split(|c: char| c.is_whitespace() || is_cjk(c));
+    let written = apart.filter(|word| !word.is_empty()).count();
+    let drawn = text.chars().filter(|c| is_cjk(*c)).count();
+    (written + drawn / 2) as u32
 }
 
 /// Encoded words (RFC 2047) that say nothing ASCII could not. A `?` or `_` inside must be encoded when the rest is.

@@ -422,3 +422,47 @@ fn attached_pages_and_cards_are_read() {
     );
     assert_eq!(program.findings, [Finding::Program]);
 }
+
+#[test]
+fn a_plain_text_that_hides_what_the_page_says() {
+    let letter = |text: &str, page: &str| {
+        let raw = format!(
+            "From: a@b.example\nMIME-Version: 1.0\nContent-Type: multipart/alternative; boundary=x\n\n--x\nContent-Type: text/plain\n\n{text}\n--x\nContent-Type: text/html\n\n<p>{page}</p>\n--x--\n"
+        );
+        let message = Message::read(raw.as_bytes(), &Limits::default());
+        message.oddities.contains(&Oddity::AlternativesDiffer)
+    };
+    let chaff = "twenty different words about gardens and rivers that nobody reads because another page stands beside them with something quite other inside instead tonight";
+    assert!(letter(chaff, "Claim the prize at once"));
+    assert!(!letter(chaff, &format!("<b>{chaff}</b>")));
+    assert!(!letter(
+        "Your program shows no pages, see https://b.example/x",
+        "Claim the prize"
+    ));
+}
+
+#[test]
+fn marks_of_other_scripts_are_taken_off() {
+    let shown = |body: &str| {
+        let raw = format!("From: a@b.example\nContent-Type: text/plain; charset=utf-8\n\n{body}\n");
+        let message = Message::read(raw.as_bytes(), &Limits::default());
+        let text = message.parts[0].text.clone().expect("a text");
+        (text.normal().text().to_owned(), message.disguises)
+    };
+    assert_eq!(
+        shown("A\u{73f}m\u{73f}azo\u{73f}n"),
+        ("amazon".to_owned(), 3)
+    );
+    assert_eq!(shown("o\u{338}r\u{338}der"), ("order".to_owned(), 2));
+    assert_eq!(shown("m\u{300}"), ("m\u{300}".to_owned(), 0));
+}
+
+#[test]
+fn words_of_chinese_are_counted_by_their_characters() {
+    let words = |body: &str| {
+        let raw = format!("From: a@b.example\nContent-Type: text/plain; charset=utf-8\n\n{body}\n");
+        Message::read(raw.as_bytes(), &Limits::default()).visible_words
+    };
+    assert_eq!(words("four words are here"), 4);
+    assert_eq!(words("这里有八个汉字 and more"), 5);
+}

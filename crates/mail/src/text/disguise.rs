@@ -75,10 +75,12 @@ struct Edit {
     with: Vec<(char, usize)>,
 }
 
-/// Undoes both disguises.
+/// Undoes the three disguises.
 pub(super) fn undo(normal: Normal) -> Normal {
-    let mut edits = spaced_words(&normal.text);
-    let closed = apply(normal, &edits);
+    let mut edits = marks(&normal.text);
+    let bare = apply(normal, &edits);
+    edits = spaced_words(&bare.text);
+    let closed = apply(bare, &edits);
     edits = foreign_letters(&closed.text);
     apply(closed, &edits)
 }
@@ -104,6 +106,32 @@ fn apply(normal: Normal, edits: &[Edit]) -> Normal {
     }
     writer.normal.disguises += normal.disguises;
     writer.normal
+}
+
+/// Marks of other scripts on Latin letters, and strokes through them: `aܿmܿaܿzܿoܿn`, `o̷r̷d̷e̷r̷`. Accents that a language writes on
+/// a letter are no disguise; those that did not compose with it (Yoruba's m̀) stay.
+fn marks(text: &str) -> Vec<Edit> {
+    if text.is_ascii() {
+        return Vec::new();
+    }
+    let mut after_latin = false;
+    let mut edits = Vec::new();
+    for (at, c) in text.char_indices() {
+        if after_latin && is_foreign_mark(c) {
+            edits.push(Edit {
+                range: at..at + c.len_utf8(),
+                with: Vec::new(),
+            });
+        } else {
+            after_latin = c.is_ascii_alphanumeric();
+        }
+    }
+    edits
+}
+
+fn is_foreign_mark(c: char) -> bool {
+    let is_accent = matches!(c, '\u{0300}'..='\u{0333}' | '\u{0339}'..='\u{036f}' | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}');
+    !c.is_ascii() && !is_accent && unicode_normalization::char::is_combining_mark(c)
 }
 
 /// Words in which letters of other scripts stand among Latin ones.
