@@ -233,7 +233,9 @@ async fn overview(client: Client, Asked(asked): Asked<HoursIn>) -> Answer<Overvi
         machines: named(&overview.machines),
         held: overview.held.0,
         held_bytes: overview.held.1,
+        bombs: named(&overview.bombs),
         policy_version: overview.policy_version,
+        nodes: overview.nodes.iter().map(Into::into).collect(),
     }))
 }
 
