@@ -15,6 +15,8 @@ pub struct Description {
     pub actions: Vec<(String, String)>,
     /// Other actions for some mail, each in one line of words.
     pub exceptions: Vec<String>,
+    /// Names of the groups of recipients.
+    pub groups: Vec<String>,
     /// Rules.
     pub rules: Vec<Rule>,
     /// Lists.
@@ -134,6 +136,11 @@ pub fn describe(text: &str, policy: &Policy) -> Option<Description> {
                     .join(", ")
             })
             .collect(),
+        groups: document
+            .get("groups")
+            .and_then(Item::as_table_like)
+            .map(|groups| groups.iter().map(|(name, _)| name.to_owned()).collect())
+            .unwrap_or_default(),
         rules: tables(&document, "rules")
             .zip(&summary.rules)
             .map(|(table, (name, reason, effect, enabled))| Rule {

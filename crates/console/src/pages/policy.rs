@@ -191,6 +191,7 @@ fn read_edit(fields: &Fields, who: &str) -> Result<Edit, DeskError> {
                     }
                 })
                 .collect(),
+            group: fields.some("group"),
             actions: actions(),
         },
         "remove-exception" => Edit::RemoveException {
