@@ -7,16 +7,46 @@ use mail::Fate;
 
 use crate::page::Page;
 
-const WIDTH: usize = 960;
 const HEIGHT: usize = 200;
 const LEFT: usize = 60;
 const BOTTOM: usize = 22;
-/// Bars drawn at most; more hours are drawn together.
-const BARS_MAX: usize = 96;
+
+/// How wide it is drawn. A telephone has one of its own: scaled down, the wide one could not be read.
+struct Shape {
+    class: &'static str,
+    width: usize,
+    /// Bars drawn at most; more hours are drawn together.
+    bars_max: usize,
+    /// Points in time named below.
+    labels: usize,
+}
+
+const SHAPES: [Shape; 2] = [
+    Shape {
+        class: "wide",
+        width: 960,
+        bars_max: 96,
+        labels: 6,
+    },
+    Shape {
+        class: "slim",
+        width: 360,
+        bars_max: 48,
+        labels: 3,
+    },
+];
 
 /// Messages over time. Each bar has a title that tells its numbers; a table below the chart tells all of them.
 pub(crate) fn bars(page: &Page, hours: &[Hour]) -> String {
-    let each = hours.len().div_ceil(BARS_MAX).max(1);
+    SHAPES
+        .iter()
+        .map(|shape| drawn(page, hours, shape))
+        .collect()
+}
+
+fn drawn(page: &Page, hours: &[Hour], shape: &Shape) -> String {
+    let width = shape.width;
+    let each = hours.len().div_ceil(shape.bars_max).max(1);
     let groups: Vec<Hour> = hours.chunks(each).map(together).collect();
     let most = groups
         .iter()
@@ -24,18 +54,19 @@ pub(crate) fn bars(page: &Page, hours: &[Hour]) -> String {
         .max()
         .unwrap_or(0);
     let top = round_up(most);
-    let (plot_w, plot_h) = (WIDTH - LEFT, HEIGHT - BOTTOM - 8);
+    let (plot_w, plot_h) = (width - LEFT, HEIGHT - BOTTOM - 8);
     let step = plot_w as f64 / groups.len().max(1) as f64;
     let label = page.t("overview.chart");
     let mut svg = format!(
-        "<svg class=\"chart\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{label}\">"
+        "<svg class=\"chart {}\" viewBox=\"0 0 {width} {HEIGHT}\" role=\"img\" aria-label=\"{label}\">",
+        shape.class
     );
     for part in 0..=2_u64 {
         let y = 8.0 + plot_h as f64 * (1.0 - part as f64 / 2.0);
         let value = page.number(top * part / 2);
         let _ = write!(
             svg,
-            "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{WIDTH}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/><text class=\"axis\" x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{value}</text>",
+            "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{width}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/><text class=\"axis\" x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{value}</text>",
             LEFT - 6,
             y + 4.0
         );
@@ -63,8 +94,8 @@ pub(crate) fn bars(page: &Page, hours: &[Hour]) -> String {
             "<rect class=\"hit\" x=\"{x:.1}\" y=\"8\" width=\"{step:.1}\" height=\"{plot_h}\"/></g>"
         );
     }
-    for part in 0..6 {
-        let number = part * groups.len() / 6;
+    for part in 0..shape.labels {
+        let number = part * groups.len() / shape.labels;
         let Some(group) = groups.get(number) else {
             continue;
         };

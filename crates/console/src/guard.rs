@@ -43,10 +43,30 @@ async fn wall(State(shared): State<Arc<Shared>>, mut request: Request, next: Nex
         Some(problem) => problem.into_response(),
         None => {
             request.extensions_mut().insert(Place(place));
-            next.run(request).await
+            to_its_end(request, next).await
         }
     };
     harden(answer, shared.settings.is_secure())
+}
+
+/// Answers a request. What changes something is done to its end even when its visitor goes away meanwhile: a release cut off between the mail
+/// server's word and our note of it would stand there as under way, and a key of the API as taken.
+async fn to_its_end(request: Request, next: Next) -> Response {
+    if !changes(&request) {
+        return next.run(request).await;
+    }
+    // Panics are caught further in; what is left is the end of the runtime.
+    tokio::spawn(next.run(request))
+        .await
+        .unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+}
+
+/// May it change something?
+fn changes(request: &Request) -> bool {
+    !matches!(
+        *request.method(),
+        Method::GET | Method::HEAD | Method::OPTIONS
+    )
 }
 
 /// Why a request is not looked at.
@@ -64,12 +84,8 @@ fn refuse(shared: &Shared, request: &Request) -> Option<Problem> {
             detail,
         ));
     }
-    let changes = !matches!(
-        *request.method(),
-        Method::GET | Method::HEAD | Method::OPTIONS
-    );
     let by_token = headers.contains_key(header::AUTHORIZATION);
-    if changes && !by_token && !same_origin(shared, headers, host) {
+    if changes(request) && !by_token && !same_origin(shared, headers, host) {
         let detail = "the request did not come from a page of this console";
         return Some(Problem::new(
             StatusCode::FORBIDDEN,

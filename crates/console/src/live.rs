@@ -5,7 +5,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::State;
@@ -15,11 +15,15 @@ use engine::{Author, Right};
 use futures_util::Stream;
 use mail::Record;
 use serde::Serialize;
+use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::Shared;
 use crate::error::Problem;
 use crate::visitor::Client;
+
+/// A right that was taken away ends with the first message after so long.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
 
 /// One message, as the feed tells it.
 #[derive(Debug, Serialize)]
@@ -45,32 +49,55 @@ pub(crate) async fn feed(
     client: Client,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     client.desk.need(Right::SeeRecords)?;
-    let author = client.author;
-    let records = shared.engine.live();
-    let stop = shared.stop.clone();
-    let stream = futures_util::stream::unfold(
-        (records, author, stop),
-        |(mut records, author, stop)| async move {
-            loop {
-                let next = tokio::select! {
-                    next = records.recv() => next,
-                    () = stop.cancelled() => return None,
-                };
-                let event = match next {
-                    Ok(record) => match told(&record, &author) {
-                        Some(event) => event,
-                        None => continue,
-                    },
-                    Err(RecvError::Lagged(missed)) => {
-                        Event::default().event("missed").data(missed.to_string())
-                    }
-                    Err(RecvError::Closed) => return None,
-                };
-                return Some((Ok(event), (records, author, stop)));
-            }
-        },
-    );
+    let follower = Follower {
+        records: shared.engine.live(),
+        shared,
+        client,
+        asked: Instant::now(),
+    };
+    let stream = futures_util::stream::unfold(follower, |mut follower| async move {
+        let event = follower.next().await?;
+        Some((Ok(event), follower))
+    });
     Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(Duration::from_secs(20))))
+}
+
+/// One who follows.
+struct Follower {
+    records: Receiver<Arc<Record>>,
+    shared: Arc<Shared>,
+    client: Client,
+    /// When it was last made sure that they may.
+    asked: Instant,
+}
+
+impl Follower {
+    /// The next event for them; `None` when the service stops, or when they may not follow any more.
+    async fn next(&mut self) -> Option<Event> {
+        loop {
+            let next = tokio::select! {
+                next = self.records.recv() => next,
+                () = self.shared.stop.cancelled() => return None,
+            };
+            if self.asked.elapsed() >= ASK_AGAIN {
+                if !self.client.is_still_known(&self.shared).await {
+                    return None;
+                }
+                self.asked = Instant::now();
+            }
+            match next {
+                Ok(record) => {
+                    if let Some(event) = told(&record, &self.client.author) {
+                        return Some(event);
+                    }
+                }
+                Err(RecvError::Lagged(missed)) => {
+                    return Some(Event::default().event("missed").data(missed.to_string()));
+                }
+                Err(RecvError::Closed) => return None,
+            }
+        }
+    }
 }
 
 fn told(record: &Record, author: &Author) -> Option<Event> {

@@ -1,10 +1,14 @@
 //! What every page knows: the visitor, their language, and how things are written for people.
 
 use engine::{Author, Right};
+use mail::verdict::Evidence;
 use mail::{Fate, Level, Reason, Timestamp};
 
 use crate::html::visible;
 use crate::words::{Language, say};
+
+/// Characters shown of a piece of evidence.
+const EVIDENCE_MAX: usize = 48;
 
 /// Whole numbers, however a template hands them over.
 pub(crate) trait Whole {
@@ -238,6 +242,16 @@ impl Page {
     /// What a reason means: the console's words for what ships with the program, the policy's own otherwise.
     pub fn reason(&self, reason: &Reason) -> String {
         self.reason_text(&reason.name, &reason.text)
+    }
+
+    /// What was found. A long pattern is cut where its beginning tells enough; the policy has the whole.
+    pub fn evidence(&self, evidence: &Evidence) -> String {
+        let text = self.safe(&evidence.text);
+        if evidence.place.is_none() || text.chars().count() <= EVIDENCE_MAX {
+            return text;
+        }
+        let cut: String = text.chars().take(EVIDENCE_MAX).collect();
+        format!("{cut}…”")
     }
 
     /// The same, of a name and its text.

@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use engine::gate::{author, same};
-use engine::{Author, Desk, Login};
+use engine::{Author, Desk, Login, Person, StoreError};
 use mail::Timestamp;
 
 use crate::Shared;
@@ -49,6 +49,13 @@ pub(crate) struct Client {
     /// May only read.
     pub read_only: bool,
     pub author: Author,
+    shown: Shown,
+}
+
+/// What a client shows for who they are.
+enum Shown {
+    Token(String),
+    Cookie(String),
 }
 
 /// The name of the session's cookie. With TLS, browsers take it from this very host only.
@@ -216,30 +223,48 @@ impl FromRequestParts<Arc<Shared>> for Client {
                 "send `Authorization: Bearer TOKEN` with a token of your own (see /me)",
             )
         };
-        let (person, read_only) = match token {
-            Some(token) => {
-                let known = shared.gate.who_by_token(token.trim()).await?;
-                let (token, person) = known.ok_or_else(nobody)?;
-                (person, token.scope != "act")
-            }
-            // A browser's session may read; what changes something comes through a form with its token, or with a bearer token.
-            None => {
-                let name = cookie_name(shared.settings.is_secure());
-                let cookie = cookie(&parts.headers, name).ok_or_else(nobody)?;
-                let login = shared.gate.who(&cookie).await?.ok_or_else(nobody)?;
-                (login.person, true)
-            }
-        };
+        let name = cookie_name(shared.settings.is_secure());
+        let shown = token
+            .map(|token| Shown::Token(token.trim().to_owned()))
+            .or_else(|| cookie(&parts.headers, name).map(Shown::Cookie))
+            .ok_or_else(nobody)?;
+        let (person, read_only) = shown.whose(shared).await?.ok_or_else(nobody)?;
         let author = author(&person, place.to_string()).ok_or_else(nobody)?;
         Ok(Self {
             desk: shared.desk.of(author.clone()),
             read_only,
             author,
+            shown,
+        })
+    }
+}
+
+impl Shown {
+    /// Whose it is, and whether it only reads.
+    async fn whose(&self, shared: &Shared) -> Result<Option<(Person, bool)>, StoreError> {
+        Ok(match self {
+            Self::Token(token) => {
+                let known = shared.gate.who_by_token(token).await?;
+                known.map(|(token, person)| (person, token.scope != "act"))
+            }
+            // A browser's session may read; what changes something comes through a form with its token, or with a bearer token.
+            Self::Cookie(cookie) => {
+                let login = shared.gate.whose(cookie).await?;
+                login.map(|login| (login.person, true))
+            }
         })
     }
 }
 
 impl Client {
+    /// Is it still the same person with the same part? Asked of clients who stay for long.
+    pub async fn is_still_known(&self, shared: &Shared) -> bool {
+        let Ok(Some((person, _))) = self.shown.whose(shared).await else {
+            return false;
+        };
+        author(&person, self.author.from.clone()).as_ref() == Some(&self.author)
+    }
+
     /// The desk, for something that changes something.
     pub fn acting(&self) -> Result<&Desk, Problem> {
         if self.read_only {

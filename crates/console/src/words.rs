@@ -125,6 +125,21 @@ mod tests {
     }
 
     #[test]
+    fn whatever_ships_is_told_in_chinese() {
+        let policy = judge::Policy::parse(judge::DEFAULT_POLICY, &mail::Limits::default());
+        let shipped = policy.expect("the shipped policy is good").summary();
+        let rules = shipped.rules.iter().map(|(name, ..)| name.as_str());
+        let sets = shipped.sets.iter().map(|(name, _)| name.as_str());
+        let signals = judge::SIGNALS.iter().map(|signal| signal.id);
+        let untold: Vec<&str> = rules
+            .chain(sets)
+            .chain(signals)
+            .filter(|name| !CHINESE.contains_key(&format!("reason.{}", name.replace('-', "_"))))
+            .collect();
+        assert_eq!(untold, Vec::<&str>::new(), "see words/zh.toml, [reason]");
+    }
+
+    #[test]
     fn every_key_that_is_used_has_words_and_every_word_is_used() {
         let mut sources = String::new();
         let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));

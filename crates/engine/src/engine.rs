@@ -21,6 +21,7 @@ use tokio::sync::broadcast;
 use crate::StartError;
 use crate::answer::{Abilities, Changes, Course, Plan, Reply, Text};
 use crate::authenticity::Authenticity;
+use crate::door::Doors;
 use crate::mark::{self, Marker};
 use crate::metrics::{FailureLabels, MessageLabels, Metrics};
 use crate::own::Pass;
@@ -140,6 +141,7 @@ pub struct Engine {
     metrics: Arc<Metrics>,
     readers: Arc<Pool>,
     live: broadcast::Sender<Arc<Record>>,
+    doors: Doors,
 }
 
 /// What one message is answered by, while it is under way.
@@ -190,7 +192,13 @@ impl Engine {
             metrics,
             readers,
             live: broadcast::Sender::new(LIVE_MAX),
+            doors: Doors::default(),
         }))
+    }
+
+    /// The doors of this node.
+    pub fn doors(&self) -> &Doors {
+        &self.doors
     }
 
     /// The settings in force.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use store::{Retention, StoreError, Swept};
 
 use crate::clock::now;
-use crate::{Desk, Engine};
+use crate::{Desk, DoorState, Engine};
 
 /// Names of presences in the store.
 const NODE: &str = "node:";
@@ -19,6 +19,9 @@ pub struct Presence {
     pub policy_version: i64,
     /// When it said so.
     pub at: Timestamp,
+    /// Its doors; of an older program none.
+    #[serde(default)]
+    pub doors: Vec<DoorState>,
 }
 
 impl Engine {
@@ -27,6 +30,7 @@ impl Engine {
         let presence = Presence {
             policy_version: self.policy().now().version,
             at: now(),
+            doors: self.doors().states(),
         };
         let name = format!("{NODE}{}", self.settings().node);
         self.store()

@@ -22,6 +22,7 @@ mod by_hand;
 mod canary;
 mod desk;
 mod digest;
+mod door;
 pub mod gate;
 mod keeper;
 mod release;
@@ -41,6 +42,7 @@ pub use desk::{
 };
 pub use digest::{DigestSettings, Round};
 pub use documents::{Ocr, Pool as Readers};
+pub use door::{Door, DoorState, Doors};
 pub use engine::{Answer, Engine, NotRead, OnFailure, Question, Refusal, Settings};
 pub use keeper::Presence;
 pub use reading::read;

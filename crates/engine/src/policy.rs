@@ -99,8 +99,8 @@ impl PolicyInForce {
         };
         match Policy::parse(&text, &self.limits) {
             Ok(policy) => {
-                self.metrics.policy_version.set(version);
                 self.now.store(Arc::new(Active { version, policy }));
+                self.metrics.policy_version.set(version);
                 tracing::info!(
                     policy.version = version,
                     "policy version {version} is in force"

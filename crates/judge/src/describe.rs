@@ -13,8 +13,10 @@ pub struct Description {
     pub boundaries: Boundaries,
     /// `(level, action)` of the three levels.
     pub actions: Vec<(String, String)>,
-    /// Other actions for some mail, each in one line of words.
-    pub exceptions: Vec<String>,
+    /// Other actions for some mail, each as `(key, value)` in the order written; of several values with commas between.
+    pub exceptions: Vec<Vec<(String, String)>>,
+    /// Names of the groups of recipients.
+    pub groups: Vec<String>,
     /// Rules.
     pub rules: Vec<Rule>,
     /// Lists.
@@ -129,11 +131,15 @@ pub fn describe(text: &str, policy: &Policy) -> Option<Description> {
             .map(|table| {
                 table
                     .iter()
-                    .map(|(key, item)| format!("{key} = {}", item.to_string().trim()))
-                    .collect::<Vec<_>>()
-                    .join(", ")
+                    .map(|(key, item)| (key.to_owned(), plain(item)))
+                    .collect()
             })
             .collect(),
+        groups: document
+            .get("groups")
+            .and_then(Item::as_table_like)
+            .map(|groups| groups.iter().map(|(name, _)| name.to_owned()).collect())
+            .unwrap_or_default(),
         rules: tables(&document, "rules")
             .zip(&summary.rules)
             .map(|(table, (name, reason, effect, enabled))| Rule {
@@ -188,6 +194,19 @@ fn text(table: &Table, key: &str) -> String {
         .and_then(Item::as_str)
         .unwrap_or_default()
         .to_owned()
+}
+
+/// A string as it is, several with commas between, anything else as written.
+fn plain(item: &Item) -> String {
+    let text = |value: &Value| {
+        value
+            .as_str()
+            .map_or_else(|| value.to_string().trim().to_owned(), str::to_owned)
+    };
+    match item.as_array() {
+        Some(values) => values.iter().map(text).collect::<Vec<_>>().join(", "),
+        None => item.as_value().map(text).unwrap_or_default(),
+    }
 }
 
 fn one_line(item: Option<&Item>) -> String {

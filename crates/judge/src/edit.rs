@@ -26,6 +26,9 @@ pub enum Edit {
         /// Addresses, `*` and `?` allowed.
         #[serde(default)]
         recipients: Vec<String>,
+        /// One of the policy's groups of recipients.
+        #[serde(default)]
+        group: Option<String>,
         /// What is done instead.
         #[serde(flatten)]
         actions: Actions,
@@ -192,6 +195,7 @@ pub fn apply(text: &str, edit: &Edit) -> Result<String, EditError> {
         Edit::AddException {
             direction,
             recipients,
+            group,
             actions,
         } => {
             let mut table = Table::new();
@@ -201,6 +205,9 @@ pub fn apply(text: &str, edit: &Edit) -> Result<String, EditError> {
             if !recipients.is_empty() {
                 let all: Array = recipients.iter().map(String::as_str).collect();
                 table.insert("recipients", value(all));
+            }
+            if let Some(group) = group {
+                table.insert("group", value(group.as_str()));
             }
             for (level, action) in actions.written() {
                 table.insert(level, value(action.as_str()));

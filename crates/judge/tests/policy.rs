@@ -987,7 +987,7 @@ fn one_thing_is_changed_and_the_rest_stays_as_written() {
     let edits = [
         (Edit::Boundaries { suspicious: 6.0, dangerous: 20.0 }, "suspicious = 6.0"),
         (Edit::Actions(Actions { suspicious: Some("tag".into()), ..Actions::default() }), "suspicious = \"tag\"   # held whole"),
-        (Edit::AddException { direction: None, recipients: vec!["*@x.example".into()], actions: Actions { dangerous: Some("reject".into()), ..Actions::default() } }, "recipients = [\"*@x.example\"]"),
+        (Edit::AddException { direction: None, recipients: vec!["*@x.example".into()], group: None, actions: Actions { dangerous: Some("reject".into()), ..Actions::default() } }, "recipients = [\"*@x.example\"]"),
         (Edit::RemoveException { index: 0 }, "direction = \"internal\""),
         (Edit::SignalWeight { signal: "no-date".into(), weight: 9.5 }, "no-date = 9.5"),
         (Edit::RuleEnabled { rule: "blocked-sender".into(), enabled: false }, "enabled = false"),

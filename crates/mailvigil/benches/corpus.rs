@@ -1,8 +1,8 @@
 //! How fast: `cargo bench -p mailvigil --bench corpus -- FOLDER`, FOLDER being any folder of message files.
 //!
-//! Three measurements on the same mail: reading and judging alone (processor time of one thread), through the milter door
+//! Four measurements, three on the same mail: reading and judging alone (processor time of one thread), through the milter door
 //! as fast as it goes (messages per second, and processor time of the whole service with records on disk), and
-//! at 200 messages a second (time from the last byte sent to the answer). Quote processor time and ratios: wall time
+//! at 200 messages a second (time from the last byte sent to the answer); and how long a change of policy takes to hold. Quote processor time and ratios: wall time
 //! belongs to the machine. Without a folder it plays a message of its own, and says so.
 
 #![allow(
@@ -21,13 +21,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use judge::Policy;
-use mail::{Address, Envelope, Facts, Known, Limits, Message, Site, Timestamp};
+use mail::{Address, Envelope, Facts, Known, Limits, Message, Secret, Site, Timestamp};
+use store::{Act, NewPolicy, Store, StoreConfig};
 use testkit::process::{Program, Ready, Service};
 use wire::milter::{Answer, Client, Offer, Submission, Visit};
 
 const PACE_PER_SECOND: usize = 200;
 const LARGE_PER_SECOND: usize = 50;
 const PACED_SECONDS: usize = 10;
+const POLICY_CHANGES: usize = 50;
 
 fn main() {
     let folder = std::env::args()
@@ -190,6 +192,65 @@ fn through_the_door(messages: &[Vec<u8>]) {
         "from the first byte to the answer",
         played.iter().map(|one| one.whole).collect(),
     );
+
+    let folder = service.folder().join("data");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    println!("a change of policy by another process:");
+    show(
+        "from its writing to its being in force",
+        runtime.block_on(policy_changes(&folder, http)),
+    );
+}
+
+/// Puts versions of the policy into the service's store, as `policy apply` does, and asks the service by which it judges.
+async fn policy_changes(folder: &Path, http: u16) -> Vec<Duration> {
+    let config = StoreConfig {
+        database: Secret::new(format!("sqlite:{}/mailvigil.db", folder.display())),
+        bodies: folder.join("quarantine"),
+        audit_head: folder.join("audit-head"),
+        quarantine_bytes_max: 1 << 30,
+        facts_bytes_max: 64 << 10,
+    };
+    let store = Store::open(&config).await.unwrap();
+    let mut took = Vec::new();
+    for _ in 0..POLICY_CHANGES {
+        let at = engine::clock::now();
+        let new = NewPolicy {
+            text: judge::DEFAULT_POLICY.to_owned(),
+            author: "bench".to_owned(),
+            reason: String::new(),
+            at,
+            base: None,
+        };
+        let act = Act {
+            at,
+            who: "bench".to_owned(),
+            from: String::new(),
+            act: "policy".to_owned(),
+            target: String::new(),
+            reason: String::new(),
+            before: String::new(),
+            after: String::new(),
+        };
+        let started = Instant::now();
+        let version = store.add_policy(&new, &act).await.unwrap();
+        while judges_by(http) != version {}
+        took.push(started.elapsed());
+    }
+    took
+}
+
+/// The policy version that the service judges by.
+fn judges_by(http: u16) -> i64 {
+    let mut stream = TcpStream::connect(("127.0.0.1", http)).unwrap();
+    let request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("mailvigil_policy_version "));
+    line.unwrap().trim().parse().unwrap()
 }
 
 /// Plays for [`PACED_SECONDS`] at an even pace over eight connections.

@@ -302,8 +302,23 @@ pub enum QuarantineCommand {
         #[arg(long)]
         reason: Option<String>,
     },
+    /// Say what messages were, held or not: it is noted for the learner.
+    Teach {
+        /// What they were.
+        #[arg(value_enum)]
+        label: LabelArg,
+        /// Record ids, queue ids or Message-IDs.
+        #[arg(required = true)]
+        ids: Vec<String>,
+    },
     /// Expire what the policy's time is up for, now instead of within the hour.
     Expire,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LabelArg {
+    Wanted,
+    Unwanted,
 }
 
 #[derive(Debug, Subcommand)]
@@ -354,6 +369,43 @@ pub enum PolicyCommand {
         /// Message files to judge by it.
         messages: Vec<PathBuf>,
     },
+    /// Judge recorded mail again by a policy file before it is in force: what would go another way?
+    WhatIf {
+        /// TOML file, or `-` for standard input.
+        file: PathBuf,
+        /// Mail since this time: 2026-11-23, 2026-11-23T10:00:00Z, or a span back from now such as 90m, 24h, 7d.
+        #[arg(long, default_value = "7d", value_name = "TIME")]
+        since: String,
+        /// The outcome as one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Enter a sender into the list allowed-senders, bound to where mail of theirs comes from.
+    Allow(AllowArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct AllowArgs {
+    /// An address, or `@domain`.
+    pub sender: String,
+    /// Only mail that this network hands over.
+    #[arg(long, value_name = "NETWORK")]
+    pub from: Option<String>,
+    /// Only mail of this authenticated account.
+    #[arg(long)]
+    pub account: Option<String>,
+    /// Only for this recipient, or `@domain`.
+    #[arg(long = "for", value_name = "RECIPIENT")]
+    pub for_: Option<String>,
+    /// The day it ends, such as 2027-01-31.
+    #[arg(long, value_name = "DAY")]
+    pub expires: Option<String>,
+    /// Whoever writes this address, from wherever. Dangerous: anybody can.
+    #[arg(long, conflicts_with_all = ["from", "account"])]
+    pub unguarded: bool,
+    /// Why; kept with the entry and the version.
+    #[arg(long, short = 'm')]
+    pub reason: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -398,6 +450,15 @@ pub struct ConnectPostfixArgs {
 
 #[derive(Debug, Args)]
 pub struct ActsArgs {
+    /// Only what this person did.
+    #[arg(long)]
+    pub who: Option<String>,
+    /// Only acts of this kind, such as release.
+    #[arg(long)]
+    pub act: Option<String>,
+    /// Only acts on this: a record id, a name, `version 3`.
+    #[arg(long)]
+    pub on: Option<String>,
     /// How many at most, newest first.
     #[arg(long, default_value_t = 50)]
     pub limit: u32,
@@ -428,6 +489,67 @@ pub enum ConsoleCommand {
     },
     /// Who may log in.
     People,
+    /// Enter somebody who may log in, and print the link by which they choose a password.
+    Add {
+        /// The name they log in by.
+        name: String,
+        #[command(flatten)]
+        part: PartArgs,
+    },
+    /// Change what somebody may do. All their sessions end.
+    Change {
+        /// Who.
+        name: String,
+        #[command(flatten)]
+        part: PartArgs,
+        /// They may not log in any more.
+        #[arg(long)]
+        disabled: bool,
+    },
+    /// Remove somebody.
+    Remove {
+        /// Who.
+        name: String,
+    },
+    /// Take the one-time codes off somebody who has lost them.
+    RemoveCodes {
+        /// Whose.
+        name: String,
+    },
+    /// What people ask a second person for.
+    Requests,
+    /// Allow what somebody asks for.
+    Approve(DecideArgs),
+    /// Refuse it.
+    Refuse(DecideArgs),
     /// Send digests of what was held since the last ones, now.
     Digest,
+}
+
+/// What somebody is, and on whose mail.
+#[derive(Debug, Args)]
+pub struct PartArgs {
+    /// What they may do.
+    #[arg(long, value_enum)]
+    pub role: RoleArg,
+    /// On whose mail: `@domain`, or addresses (those of an owner). Everybody's when left out.
+    #[arg(long, value_name = "SCOPE", num_args = 1..)]
+    pub scope: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RoleArg {
+    Administrator,
+    Operator,
+    Auditor,
+    Owner,
+}
+
+#[derive(Debug, Args)]
+pub struct DecideArgs {
+    /// Id of the request; see `console requests`.
+    pub id: String,
+    /// Why; kept with the act.
+    #[arg(long)]
+    pub reason: Option<String>,
 }

@@ -79,6 +79,10 @@ impl Service {
             let reader = mail_log::open(log.clone(), &self.engine).await;
             self.until_stop(mail_log::follow(reader, self.engine.clone()));
         }
+        // Whoever changes the policy from now on waits for us to judge by it.
+        if let Err(error) = self.engine.say_presence().await {
+            tracing::warn!("this node's presence was not noted: {error}");
+        }
         self.open_doors()?;
         let http = match self.config.http_listen {
             Some(address) => Some(self.start_http(address).await?),

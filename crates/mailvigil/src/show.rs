@@ -6,6 +6,8 @@
 use std::fmt::Write as _;
 
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
+use engine::Replay;
+use judge::counterfactual::Change;
 use mail::{Level, Outcome, Reason, Record, Verdict};
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
@@ -177,6 +179,116 @@ pub fn ledger(verdict: &Verdict) -> String {
     }
     out.push('\n');
     out.push_str(&outcomes(&verdict.outcomes));
+    out
+}
+
+/// What another policy would have done with recorded mail.
+pub fn replay(replay: &Replay) -> String {
+    let mut out = String::new();
+    let since = replay
+        .since
+        .map(|since| format!(" since {since}"))
+        .unwrap_or_default();
+    let _ = writeln!(
+        out,
+        "{} of {} recorded messages{since} would go another way.",
+        replay.changed_count, replay.judged
+    );
+    for (before, after, count) in &replay.actions {
+        let _ = writeln!(out, "{count:>6}  {before} → {after}");
+    }
+    for (before, after, count) in &replay.levels {
+        let _ = writeln!(out, "{count:>6}  {} → {}", before.as_str(), after.as_str());
+    }
+    if !replay.changed.is_empty() {
+        let mut table = table(&["id", "from", "subject", "did", "would", "why"]);
+        for one in &replay.changed {
+            table.add_row(vec![
+                one.id.to_string(),
+                short(one.from.as_deref().unwrap_or("<>"), 40),
+                short(&one.subject, 50),
+                format!("{} {:.1}", one.before, one.score_before),
+                format!("{} {:.1}", one.after, one.score_after),
+                short(&one.reasons.join(" "), 60),
+            ]);
+        }
+        let _ = writeln!(out, "\n{table}");
+    }
+    out.push_str(&unseen(replay));
+    out
+}
+
+/// What a what-if could not see.
+fn unseen(replay: &Replay) -> String {
+    let mut out = String::new();
+    if replay.without_facts > 0 {
+        let _ = writeln!(
+            out,
+            "{} more could not be judged: their facts are not kept any more.",
+            replay.without_facts
+        );
+    }
+    if replay.cut {
+        out.push_str("Older mail was not looked at: this is as far as one asking goes.\n");
+    }
+    if !replay.unseen_terms.is_empty() {
+        let terms = short(&replay.unseen_terms.join(", "), 200);
+        let _ = writeln!(
+            out,
+            "Nobody looked for these then, so they were found in held mail only: {terms}"
+        );
+    }
+    if !replay.unseen_spans.is_empty() {
+        let spans: Vec<String> = replay
+            .unseen_spans
+            .iter()
+            .map(|secs| format!("{secs} s"))
+            .collect();
+        let _ = writeln!(
+            out,
+            "Nobody counted within these spans then: {}",
+            spans.join(", ")
+        );
+    }
+    out
+}
+
+/// What would have altered the outcome, one sentence a line.
+pub fn changes(changes: &[Change]) -> String {
+    let mut out = String::new();
+    for change in changes {
+        let _ = match change {
+            Change::Without {
+                reasons,
+                score,
+                level,
+            } => writeln!(
+                out,
+                "  without {}: {score:.1}, {}",
+                safe(&reasons.join(", ")),
+                level.as_str()
+            ),
+            Change::Boundary { level, from, to } => writeln!(
+                out,
+                "  with the boundary of {} at {to:.1} instead of {from:.1}: one level lower",
+                level.as_str()
+            ),
+            Change::More { score, level } => {
+                writeln!(out, "  {score:.1} more: {}", level.as_str())
+            }
+            Change::Demand { reason, demand } => {
+                let demanded = match demand {
+                    mail::verdict::Demand::Level(level) => level.as_str().to_owned(),
+                    mail::verdict::Demand::Action(action) => action.to_string(),
+                };
+                writeln!(
+                    out,
+                    "  {} decides whatever the score: {demanded}",
+                    safe(reason)
+                )
+            }
+        };
+    }
     out
 }
 

@@ -5,20 +5,9 @@ mod bed;
 #[path = "bed/web.rs"]
 mod web;
 
-use std::time::Duration;
-
 use bed::{Bed, PATIENCE, Vigil, Wish, send, stranger, tale, wait_for};
 use testkit::browser::{Browser, Look};
 use web::{PASSWORD, Web};
-
-/// The service's own picture of where released mail goes is as old as its start; the bed's Postfix is younger.
-fn reload(bed: &Bed) {
-    let pid =
-        rustix::process::Pid::from_raw(i32::try_from(bed.vigil.service.pid().unwrap()).unwrap())
-            .unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
-    std::thread::sleep(Duration::from_millis(300));
-}
 
 fn log_in(vigil: &Vigil) -> Browser {
     let browser = Browser::start().unwrap();
@@ -41,8 +30,9 @@ fn quiet(browser: &Browser) {
 
 #[test]
 fn an_administrator_s_day() {
-    let bed = Bed::start(&Wish::default());
-    reload(&bed);
+    let mut bed = Bed::start(&Wish::default());
+    // Where released mail goes is known since Postfix runs.
+    bed.vigil.reload();
     let browser = log_in(&bed.vigil);
     browser.wait_for_text("#live-state", "Following").unwrap();
 
@@ -123,7 +113,7 @@ fn an_administrator_s_day() {
     browser
         .wait_for_text(".notice.good", "Version 2 is in force")
         .unwrap();
-    std::thread::sleep(Duration::from_millis(300));
+    bed.vigil.judges_by(2);
     assert!(
         send(
             bed.postfix.port(),
@@ -143,7 +133,7 @@ fn an_administrator_s_day() {
     browser
         .wait_for_text(".notice.good", "Version 3 is in force")
         .unwrap();
-    std::thread::sleep(Duration::from_millis(300));
+    bed.vigil.judges_by(3);
     assert!(
         send(
             bed.postfix.port(),
@@ -474,8 +464,9 @@ fn hostile_mail_does_nothing() {
 
 #[test]
 fn an_owner_sees_and_releases_their_own_copy_only() {
-    let bed = Bed::start(&Wish::default());
-    reload(&bed);
+    let mut bed = Bed::start(&Wish::default());
+    // Where released mail goes is known since Postfix runs.
+    bed.vigil.reload();
     let admin = Web::first(&bed.vigil);
     let bob = admin.person("bob", "owner", "bob@b.example");
     assert!(
@@ -522,11 +513,11 @@ fn an_owner_sees_and_releases_their_own_copy_only() {
 
 #[test]
 fn a_digest_s_link_shows_and_its_button_decides_once() {
-    let bed = Bed::start(&Wish {
+    let mut bed = Bed::start(&Wish {
         console: "url = \"http://localhost\"\ndigest_every_hours = 24\ndigest_from = \"quarantine@b.example\"",
         ..Wish::default()
     });
-    reload(&bed);
+    bed.vigil.reload();
     assert!(
         send(
             bed.postfix.port(),

@@ -384,6 +384,103 @@ fn guessing_is_slowed_and_written_down() {
 }
 
 #[test]
+fn with_codes_a_password_alone_opens_nothing_and_a_code_is_good_once() {
+    let vigil = Vigil::start(&Wish::default());
+    let admin = Web::first(&vigil);
+    let page = admin.get("/me").body;
+    let secret = between(&page, "id=\"totp\">", "<").to_owned();
+    let totp = totp_rs::Builder::new()
+        .with_secret(totp_rs::Secret::try_from_base32(&secret).unwrap())
+        .build()
+        .unwrap();
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .as_secs();
+    // Good for the step before its own and the one after it, so that a slow test is not a late one.
+    let (first, second) = (
+        totp.generate(now).to_string(),
+        totp.generate(now + 30).to_string(),
+    );
+    let set = |code: &str| {
+        admin
+            .post(
+                "/me/codes",
+                &[
+                    ("act", "set"),
+                    ("secret", &secret),
+                    ("password", PASSWORD),
+                    ("code", code),
+                ],
+            )
+            .status
+    };
+    assert_eq!(set("000000x"), 422);
+    assert_eq!(set(&first), 303);
+    let nobody = Web::of(&vigil);
+    let try_it = |code: &str| {
+        nobody.send(
+            "POST",
+            "/login",
+            &[],
+            &form(&[("name", "ann"), ("password", PASSWORD), ("code", code)]),
+        )
+    };
+    // The one it was set up with is used up.
+    for code in ["", "abcdef", &first] {
+        let answer = try_it(code);
+        assert_eq!(answer.status, 401, "{code}");
+        assert_eq!(answer.header("set-cookie"), "", "{code}");
+    }
+    let mut entered = Web::of(&vigil);
+    entered.enter(&try_it(&second));
+    assert_eq!(entered.get("/me").status, 200);
+    assert_eq!(try_it(&second).status, 401, "a code is good once");
+    // A telephone is lost, and somebody at the machine helps.
+    vigil.say(&["console", "remove-codes", "ann"]);
+    assert_eq!(entered.get("/me").status, 303);
+    assert_eq!(try_it("").status, 303);
+    let log = vigil.say(&["acts"]);
+    assert!(
+        log.contains("codes-set") && log.contains("codes-removed") && log.contains("wrong code"),
+        "{log}"
+    );
+}
+
+/// Whoever may not follow any more is not told more, although their connection stands.
+#[test]
+fn a_feed_ends_with_the_right_to_it() {
+    use std::io::Read as _;
+    let bed = Bed::start(&Wish::default());
+    let admin = Web::first(&bed.vigil);
+    let olive = admin.person("olive", "operator", "");
+    let mut feed = olive.begin("GET", "/live", &[], "");
+    let mut head = [0; 12];
+    feed.read_exact(&mut head).unwrap();
+    assert_eq!(&head, b"HTTP/1.1 200");
+    bed.vigil.say(&["console", "remove", "olive"]);
+    feed.set_nonblocking(true).unwrap();
+    let mut number = 0;
+    let ended = wait_for(|| {
+        number += 1;
+        send(
+            bed.postfix.port(),
+            &stranger(),
+            &["bob@b.example"],
+            &bed::ordinary(&format!("Number {number}")),
+        );
+        let mut buffer = [0; 65_536];
+        match feed.read(&mut buffer) {
+            Ok(0) => Some(()),
+            Ok(_) => None,
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => None,
+            Err(_) => Some(()),
+        }
+    });
+    assert!(ended.is_some(), "the feed goes on");
+}
+
+#[test]
 fn everybody_does_what_their_role_allows_and_nothing_else() {
     let bed = Bed::start(&Wish::default());
     let admin = Web::first(&bed.vigil);
@@ -607,7 +704,13 @@ fn a_second_person_allows_reading_and_large_releases() {
     assert_eq!(asked.status, 422, "{}", asked.body);
     assert_eq!(bed.vigil.held().len(), 2);
     let id = request(&second);
-    second.post("/people/request", &[("id", &id), ("decide", "approve")]);
+    let asked = bed.vigil.say(&["console", "requests"]);
+    assert!(
+        asked.contains(&id) && asked.contains("all of them"),
+        "{asked}"
+    );
+    bed.vigil
+        .say(&["console", "approve", &id, "--reason", "agreed"]);
     let done = admin.post("/quarantine/do", &both);
     assert!(done.body.contains("done"), "{}", done.body);
     let log = admin.get("/audit").body;

@@ -1,7 +1,9 @@
 //! Readers of documents as the processes they are: locked in, replaced when they die, never missed.
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
+use std::collections::HashMap;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -87,19 +89,142 @@ fn program(folder: &Path, script: &str) -> PathBuf {
 
 #[test]
 fn a_reader_can_do_nothing_but_read() {
-    for what in ["file", "socket", "program", "remove", "memory"] {
-        let attempt = |command: &str| {
-            let mut reader = Command::new(PROGRAM);
-            reader.args([command, &(256_u64 << 20).to_string()]);
-            reader
-                .env("MAILVIGIL_READER_TRIES", what)
-                .stderr(std::process::Stdio::null());
-            reader.status().unwrap()
-        };
-        let ended = attempt("read-documents");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("precious");
+    std::fs::write(&file, "").unwrap();
+    let ends_well = |what: &str| {
+        let mut reader = Command::new(PROGRAM);
+        reader.args(["read-documents", &(256_u64 << 20).to_string()]);
+        reader
+            .env("MAILVIGIL_READER_TRIES", what)
+            .stderr(std::process::Stdio::null());
+        reader.status().unwrap().success()
+    };
+    assert!(ends_well("nothing"), "it runs, and tells how it went");
+    let remove = format!("remove:{}", file.display());
+    for what in ["file", "socket", "program", &remove, "memory"] {
         // Killed by the filter, refused by a limit, or out of memory: never done.
-        assert!(!ended.success(), "a reader may: {what}");
+        assert!(!ends_well(what), "a reader may: {what}");
     }
+    assert!(file.exists());
+}
+
+/// System calls that the shipped unit allows, as systemd reads it.
+fn allowed_by_the_unit() -> Vec<String> {
+    let listed = Command::new("systemd-analyze")
+        .arg("syscall-filter")
+        .output()
+        .expect("systemd-analyze, of Debian's package systemd");
+    let mut sets: HashMap<String, Vec<String>> = HashMap::new();
+    let mut set = String::new();
+    for line in String::from_utf8_lossy(&listed.stdout).lines() {
+        let word = line.trim();
+        if line.starts_with('@') {
+            word.clone_into(&mut set);
+        } else if !word.is_empty() && !word.starts_with('#') {
+            sets.entry(set.clone()).or_default().push(word.to_owned());
+        }
+    }
+    let mut allowed: Vec<String> = Vec::new();
+    let unit = include_str!("../../../dist/mailvigil.service");
+    for line in unit.lines() {
+        let Some(words) = line.strip_prefix("SystemCallFilter=") else {
+            continue;
+        };
+        let taken_away = words.starts_with('~');
+        for word in words.trim_start_matches('~').split(' ') {
+            let mut calls = Vec::new();
+            members(&sets, word, &mut calls);
+            if taken_away {
+                allowed.retain(|call| !calls.contains(call));
+            } else {
+                allowed.extend(calls);
+            }
+        }
+    }
+    allowed
+}
+
+fn members(sets: &HashMap<String, Vec<String>>, word: &str, calls: &mut Vec<String>) {
+    if !word.starts_with('@') {
+        calls.push(word.to_owned());
+        return;
+    }
+    for member in &sets[word] {
+        members(sets, member, calls);
+    }
+}
+
+/// Numbers of system calls, as the kernel's header has them.
+fn numbers() -> HashMap<String, i64> {
+    let machine = std::env::consts::ARCH;
+    let header = match machine {
+        "x86_64" => "/usr/include/x86_64-linux-gnu/asm/unistd_64.h".to_owned(),
+        _ => format!("/usr/include/{machine}-linux-gnu/asm/unistd.h"),
+    };
+    let text = std::fs::read_to_string(&header).unwrap_or_else(|error| {
+        panic!("{header}, of Debian's package linux-libc-dev: {error}");
+    });
+    let number = |line: &str| {
+        let (name, number) = line.strip_prefix("#define __NR_")?.split_once(' ')?;
+        Some((name.to_owned(), number.trim().parse().ok()?))
+    };
+    text.lines().filter_map(number).collect()
+}
+
+/// Tells this test's own program that it is to become the service's.
+const BECOMES: &str = "MAILVIGIL_TEST_BECOMES";
+
+/// The unit's lock is closed around the service before its readers close theirs: they must still be able to.
+#[test]
+fn readers_can_lock_themselves_in_under_the_shipped_unit() {
+    if let Some(file) = std::env::var_os(BECOMES) {
+        lock_and_scan(Path::new(&file));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("letter.eml");
+    std::fs::write(&file, letter(&archive(), "invoice.zip")).unwrap();
+    let scanned = Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "readers_can_lock_themselves_in_under_the_shipped_unit",
+            "--nocapture",
+        ])
+        .env(BECOMES, &file)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&scanned.stdout);
+    assert!(
+        said.contains("executable-attachment") && !said.contains("reader-died"),
+        "{}: {said}{}",
+        scanned.status,
+        String::from_utf8_lossy(&scanned.stderr)
+    );
+}
+
+/// Becomes the service's program, judging this file, under the unit's filter of system calls.
+fn lock_and_scan(file: &Path) -> ! {
+    use seccompiler::{SeccompAction, SeccompFilter};
+    let numbers = numbers();
+    let rules = allowed_by_the_unit()
+        .iter()
+        .filter_map(|call| Some((*numbers.get(call)?, Vec::new())))
+        .collect();
+    let filter = SeccompFilter::new(
+        rules,
+        SeccompAction::KillProcess,
+        SeccompAction::Allow,
+        std::env::consts::ARCH.try_into().unwrap(),
+    );
+    let program: seccompiler::BpfProgram = filter.unwrap().try_into().unwrap();
+    seccompiler::apply_filter(&program).unwrap();
+    let error = Command::new(PROGRAM)
+        .arg("--data")
+        .arg(file.with_extension("data"))
+        .args(["scan", "--json"])
+        .arg(file)
+        .exec();
+    panic!("{error}");
 }
 
 #[tokio::test]
@@ -123,7 +248,7 @@ async fn archives_are_opened_in_a_reader() {
 async fn a_dead_or_slow_reader_is_a_finding_and_the_next_message_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let limits = Limits {
-        document_ms: 500,
+        document_ms: 3000,
         ..Limits::default()
     };
     for script in [

@@ -334,30 +334,32 @@ fn by_tls_both_sides_show_a_certificate() {
 /// A service that mail goes through, with where it goes on.
 fn proxy(next_hop: u16, submit_port: u16, more: &str) -> (Vigil, u16) {
     let port = free_port();
+    (proxy_at(port, next_hop, submit_port, more), port)
+}
+
+/// The same at a port that Postfix knows already: told while it runs, it hands the first message to a process that does not know yet.
+fn proxy_at(port: u16, next_hop: u16, submit_port: u16, more: &str) -> Vigil {
     let more = format!(
         "[[proxy]]\nlisten = \"127.0.0.1:{port}\"\nnext_hop = \"127.0.0.1:{next_hop}\"\n{more}"
     );
-    let vigil = Vigil::start(&Wish {
+    Vigil::start(&Wish {
         more: &more,
         submit_port,
         ..Wish::default()
-    });
-    (vigil, port)
+    })
 }
 
 const ADDED: [&str; 1] = ["Received"];
 
 #[test]
 fn mail_goes_through_before_postfix_queues_it() {
-    let sink = Sink::start().unwrap();
+    let (sink, port) = (Sink::start().unwrap(), free_port());
     let postfix = Postfix::named("mx.example.org")
         .delivers_to(sink.port())
+        .set("smtpd_proxy_filter", &format!("127.0.0.1:{port}"))
         .start()
         .unwrap();
-    let (vigil, port) = proxy(postfix.reinjection_port(), postfix.port(), "");
-    postfix
-        .change("smtpd_proxy_filter", &format!("127.0.0.1:{port}"))
-        .unwrap();
+    let vigil = proxy_at(port, postfix.reinjection_port(), postfix.port(), "");
 
     let message = ordinary("The file");
     let told = send(postfix.port(), &stranger(), &["bob@b.example"], &message);
@@ -387,7 +389,6 @@ fn mail_goes_through_before_postfix_queues_it() {
     let arrived = sink.wait_for(2, PATIENCE).unwrap();
     assert_eq!(text(&arrived[1].without_headers(&ADDED)), tale("A tale"));
     vigil.apply(&refusing());
-    std::thread::sleep(std::time::Duration::from_millis(300));
     let told = send(
         postfix.port(),
         &stranger(),
@@ -405,15 +406,13 @@ fn mail_goes_through_before_postfix_queues_it() {
 
 #[test]
 fn mail_goes_through_behind_postfix_queue() {
-    let sink = Sink::start().unwrap();
+    let (sink, port) = (Sink::start().unwrap(), free_port());
     let postfix = Postfix::named("mx.example.org")
         .delivers_to(sink.port())
+        .set("content_filter", &format!("smtp:[127.0.0.1]:{port}"))
         .start()
         .unwrap();
-    let (vigil, port) = proxy(postfix.reinjection_port(), postfix.port(), "");
-    postfix
-        .change("content_filter", &format!("smtp:[127.0.0.1]:{port}"))
-        .unwrap();
+    let vigil = proxy_at(port, postfix.reinjection_port(), postfix.port(), "");
     let message = ordinary("The file");
     assert!(
         send(
@@ -560,8 +559,6 @@ fn by_lmtp_each_recipient_has_its_own_outcome() {
     let (vigil, port) = proxy(sink.port(), 1, "protocol = \"lmtp\"\n");
     let policy = include_str!("../../judge/src/default-policy.toml");
     vigil.apply(&format!("{policy}\n{PER_RECIPIENT}"));
-    // A service that has just started has not said yet that it is there, so nobody waits for it.
-    std::thread::sleep(std::time::Duration::from_millis(300));
     let mut client = Client::connect(port).unwrap();
     assert!(
         client.command("EHLO relay.example").unwrap().is_permanent(),

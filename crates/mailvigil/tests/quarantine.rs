@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
 mod bed;
+#[path = "bed/web.rs"]
+mod web;
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -11,6 +13,7 @@ use bed::{Bed, PATIENCE, Wish, ordinary, tale, text, wait_for};
 use mail::{Address, Record, RecordId, Secret};
 use store::{Store, StoreConfig};
 use testkit::smtp::{Client, Mail, Peer};
+use web::{Web, form};
 
 /// Mail from a machine elsewhere; Postfix takes it.
 fn send(bed: &Bed, to: &[&str], data: impl Into<Vec<u8>>) {
@@ -199,6 +202,42 @@ fn a_release_the_server_does_not_take_leaves_the_message_held() {
     bed.vigil.say(&["quarantine", "release", &id]);
     let arrived = bed.sink.wait_for(1, PATIENCE).unwrap();
     assert_eq!(text(&arrived[0].without_headers(&["Received"])), original);
+}
+
+#[test]
+fn a_release_goes_to_its_end_when_the_browser_is_closed_meanwhile() {
+    let mut bed = Bed::start(&Wish::default());
+    send(&bed, &["bob@b.example"], tale("In a hurry"));
+    let id = held(&bed, 1);
+    let admin = Web::first(&bed.vigil);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let file = bed.vigil.service.folder().join("mailvigil.toml");
+    let config = std::fs::read_to_string(&file).unwrap().replace(
+        &format!("submit_to = \"127.0.0.1:{}\"", bed.postfix.port()),
+        &format!("submit_to = \"{}\"", listener.local_addr().unwrap()),
+    );
+    std::fs::write(&file, config).unwrap();
+    bed.vigil.reload();
+
+    let fields = form(&[("csrf", &admin.csrf), ("act", "release")]);
+    let path = format!("/quarantine/{id}/decide");
+    let browser = admin.begin("POST", &path, &[], &fields);
+    let server = Hesitant::converse(&listener);
+    let state = || {
+        let all = bed.vigil.json(&["quarantine", "list", "--all", "--json"]);
+        all[0]["state"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(state(), "releasing");
+    drop(browser);
+    // The server goes without a word, and the message did not come past: it is held again.
+    drop(server);
+    let settled = wait_for(|| (state() == "held").then_some(()));
+    assert!(settled.is_some(), "it is {} for ever", state());
+    let acts = bed.vigil.say(&["acts"]);
+    assert!(
+        acts.contains("releasing") && acts.contains("held"),
+        "{acts}"
+    );
 }
 
 #[test]

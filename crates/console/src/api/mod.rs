@@ -1,7 +1,7 @@
 //! The JSON API: what pages do, for programs.
 //!
 //! Every path calls the same desk as the pages. Errors are problem+json (RFC 9457); lists have cursors; what changes something takes
-//! an `Idempotency-Key`, under which the same request is answered again instead of done again.
+//! an `Idempotency-Key` (but what hands out a link), under which the same request is answered again instead of done again.
 
 mod types;
 
@@ -71,7 +71,7 @@ pub(crate) fn router() -> (axum::Router<Arc<Shared>>, OpenApi) {
         .split_for_parts();
     document.info.title = "Mailvigil".to_owned();
     document.info.version = env!("CARGO_PKG_VERSION").to_owned();
-    document.info.description = Some("Send `Authorization: Bearer TOKEN`; make a token on the page /me. What changes something takes an `Idempotency-Key`. Errors are problem+json.".to_owned());
+    document.info.description = Some("Send `Authorization: Bearer TOKEN`; make a token on the page /me. What changes something takes an `Idempotency-Key`, but what hands out a link. Errors are problem+json.".to_owned());
     document.servers = Some(vec![utoipa::openapi::Server::new("/api/v1")]);
     let router = router.fallback(async || {
         Problem::new(
@@ -233,7 +233,9 @@ async fn overview(client: Client, Asked(asked): Asked<HoursIn>) -> Answer<Overvi
         machines: named(&overview.machines),
         held: overview.held.0,
         held_bytes: overview.held.1,
+        bombs: named(&overview.bombs),
         policy_version: overview.policy_version,
+        nodes: overview.nodes.iter().map(Into::into).collect(),
     }))
 }
 
@@ -489,7 +491,6 @@ async fn allow(
     Body(body): Body<AllowIn>,
 ) -> Result<Response, Problem> {
     let desk = client.acting()?;
-    let what = format!("allow {} {:?} {:?}", body.sender, body.from, body.for_);
     let entry = ListEntry {
         value: body.sender,
         from: body.from,
@@ -498,6 +499,7 @@ async fn allow(
         expires: body.expires,
         ..ListEntry::default()
     };
+    let what = format!("allow {entry:?}");
     let act = async {
         let version = desk.allow_sender(&entry, &body.reason).await?;
         Ok(Applied { version })
@@ -526,7 +528,8 @@ async fn apply(
             .await?;
         Ok(Applied { version })
     };
-    once(&client, &headers, &format!("apply {}", body.text), act).await
+    let what = format!("apply {:?} {}", body.base, body.text);
+    once(&client, &headers, &what, act).await
 }
 
 /// A version of the policy; 0 is the one that ships.
@@ -682,37 +685,33 @@ async fn people(client: Client) -> Answer<Vec<PersonOut>> {
     Ok(axum::Json(people.iter().map(Into::into).collect()))
 }
 
-/// Enters somebody (and answers with the link for them), or changes what they may do (and answers with null).
+/// Enters somebody (and answers with the link for them), or changes what they may do (and answers with null). Done again it changes nothing
+/// more, so it takes no key: an answer that is kept would keep the link.
 #[utoipa::path(put, path = "/people/{name}", params(("name" = String, Path)), request_body = PersonIn, responses((status = 200, body = Option<LinkOut>), (status = "4XX", body = Problem)))]
 async fn put_person(
     State(shared): State<Arc<Shared>>,
     client: Client,
-    headers: HeaderMap,
     Path(name): Path<String>,
     Body(body): Body<PersonIn>,
-) -> Result<Response, Problem> {
+) -> Answer<Option<LinkOut>> {
     let desk = client.acting()?;
-    let what = format!("person {name} {body:?}");
-    let act = async {
-        let known = desk
-            .people()
-            .await?
-            .iter()
-            .any(|person| person.name == name);
-        if known {
-            desk.change_person(&name, body.role, &body.scope, body.disabled)
-                .await?;
-            return Ok(None);
-        }
-        let new = NewPerson {
-            name: name.clone(),
-            role: body.role,
-            scope: body.scope,
-        };
-        let code = desk.add_person(&shared.gate, &new).await?;
-        Ok(Some(link(&shared, &code)))
+    let known = desk
+        .people()
+        .await?
+        .iter()
+        .any(|person| person.name == name);
+    if known {
+        desk.change_person(&name, body.role, &body.scope, body.disabled)
+            .await?;
+        return Ok(axum::Json(None));
+    }
+    let new = NewPerson {
+        name,
+        role: body.role,
+        scope: body.scope,
     };
-    once(&client, &headers, &what, act).await
+    let code = desk.add_person(&shared.gate, &new).await?;
+    Ok(axum::Json(Some(link(&shared, &code))))
 }
 
 fn link(shared: &Shared, code: &str) -> LinkOut {
@@ -723,9 +722,17 @@ fn link(shared: &Shared, code: &str) -> LinkOut {
 
 /// Removes somebody.
 #[utoipa::path(delete, path = "/people/{name}", params(("name" = String, Path)), responses((status = 200, body = bool), (status = "4XX", body = Problem)))]
-async fn remove_person(client: Client, Path(name): Path<String>) -> Answer<bool> {
-    client.acting()?.remove_person(&name).await?;
-    Ok(axum::Json(true))
+async fn remove_person(
+    client: Client,
+    headers: HeaderMap,
+    Path(name): Path<String>,
+) -> Result<Response, Problem> {
+    let desk = client.acting()?;
+    let act = async {
+        desk.remove_person(&name).await?;
+        Ok(true)
+    };
+    once(&client, &headers, &format!("remove {name}"), act).await
 }
 
 /// A new link by which somebody chooses a password.
@@ -750,16 +757,19 @@ async fn requests(client: Client) -> Answer<Vec<RequestOut>> {
 #[utoipa::path(post, path = "/requests/{id}", params(("id" = String, Path)), request_body = DecideIn, responses((status = 200, body = bool), (status = "4XX", body = Problem)))]
 async fn decide(
     client: Client,
+    headers: HeaderMap,
     Path(id): Path<String>,
     Body(body): Body<DecideIn>,
-) -> Answer<bool> {
+) -> Result<Response, Problem> {
     let unknown = || DeskError::NotFound(format!("request {id:?}"));
     let request = RecordId::parse(&id).ok_or_else(unknown)?;
-    client
-        .acting()?
-        .decide(request, body.approve, &body.reason)
-        .await?;
-    Ok(axum::Json(true))
+    let desk = client.acting()?;
+    let act = async {
+        desk.decide(request, body.approve, &body.reason).await?;
+        Ok(true)
+    };
+    let what = format!("decide {id} {}", body.approve);
+    once(&client, &headers, &what, act).await
 }
 
 /// One's own tokens.

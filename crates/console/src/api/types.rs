@@ -1,6 +1,8 @@
 //! What the JSON API says and takes: plain shapes, whatever the inside looks like.
 
-use engine::{ChainedAct, Held, Person, PolicyVersion, Replay, Request, Token};
+use engine::{
+    ChainedAct, DoorState, Held, Person, PolicyVersion, Presence, Replay, Request, Token,
+};
 use mail::{Outcome, Reason, Record, Verdict};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -805,8 +807,52 @@ pub(super) struct OverviewOut {
     pub held: u64,
     /// Their bytes.
     pub held_bytes: u64,
+    /// Reasons that tell of mail bombs.
+    pub bombs: Vec<NamedOut>,
     /// The policy version in force.
     pub policy_version: i64,
+    /// Nodes that live.
+    pub nodes: Vec<NodeOut>,
+}
+
+/// One node of the service.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct NodeOut {
+    /// Its name.
+    pub name: String,
+    /// When it said so.
+    pub at: String,
+    /// The policy version it judges by.
+    pub policy_version: i64,
+    /// Where mail servers and their helpers ask it.
+    pub doors: Vec<DoorOut>,
+}
+
+impl From<&(String, Presence)> for NodeOut {
+    fn from((name, presence): &(String, Presence)) -> Self {
+        let door = |door: &DoorState| DoorOut {
+            name: door.name.clone(),
+            last: door.last.map(time),
+            stuck: door.stuck,
+        };
+        Self {
+            name: name.clone(),
+            at: time(presence.at),
+            policy_version: presence.policy_version,
+            doors: presence.doors.iter().map(door).collect(),
+        }
+    }
+}
+
+/// One door.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct DoorOut {
+    /// What is spoken there, and where it is.
+    pub name: String,
+    /// When somebody came last, since the start.
+    pub last: Option<String>,
+    /// The last one who wanted to come in could not.
+    pub stuck: bool,
 }
 
 /// A number with its name.

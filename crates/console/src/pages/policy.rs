@@ -108,7 +108,12 @@ async fn forms_page(visitor: &Visitor, error: Option<DeskError>) -> Response {
         version,
         d: &description,
         actions: &description.actions,
-        exceptions: description.exceptions.iter().cloned().enumerate().collect(),
+        exceptions: description
+            .exceptions
+            .iter()
+            .map(|exception| exception_in_words(p, exception))
+            .enumerate()
+            .collect(),
         rules: description.rules.iter().zip(hits).collect(),
         lists: description.lists.iter().zip(lists).collect(),
         sets: &description.sets,
@@ -119,6 +124,19 @@ async fn forms_page(visitor: &Visitor, error: Option<DeskError>) -> Response {
         problems: error.as_ref().map(wrongs).unwrap_or_default(),
     });
     (status, page).into_response()
+}
+
+/// Whose mail, and what is done with it: `outbound · suspicious → quarantine`.
+fn exception_in_words(p: &Page, exception: &[(String, String)]) -> String {
+    let words = exception.iter().map(|(key, value)| match key.as_str() {
+        "ordinary" | "suspicious" | "dangerous" => {
+            format!("{} → {}", p.level_text(key), p.action_text(value))
+        }
+        "direction" => p.family("direction", value),
+        "group" => format!("{} {}", p.t("policy.for_group"), p.safe(value)),
+        _ => p.safe(value),
+    });
+    words.collect::<Vec<_>>().join(" · ")
 }
 
 /// How often something held and when last, in words; for as many as may be looked up.
@@ -191,6 +209,7 @@ fn read_edit(fields: &Fields, who: &str) -> Result<Edit, DeskError> {
                     }
                 })
                 .collect(),
+            group: fields.some("group"),
             actions: actions(),
         },
         "remove-exception" => Edit::RemoveException {

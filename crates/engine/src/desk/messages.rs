@@ -111,19 +111,23 @@ impl Desk {
         Ok(record.filter(|record| self.author.covers_record(record)))
     }
 
+    /// The smallest changes that would have altered a verdict; none when its policy is gone.
+    pub async fn changes(&self, record: &Record) -> Result<Vec<Change>, DeskError> {
+        let Some(verdict) = &record.verdict else {
+            return Ok(Vec::new());
+        };
+        let policy = self.compiled(verdict.policy_version).await?;
+        Ok(policy
+            .map(|policy| smallest_changes(verdict, &policy))
+            .unwrap_or_default())
+    }
+
     /// One message with all that is known of it.
     pub async fn message(&self, name: &str) -> Result<MessageView, DeskError> {
         let mut record = self.find_one(name).await?;
         self.cover_quotes(&mut record).await?;
         let id = record.id.to_string();
-        let changes = match &record.verdict {
-            None => Vec::new(),
-            Some(verdict) => self
-                .compiled(verdict.policy_version)
-                .await?
-                .map(|policy| smallest_changes(verdict, &policy))
-                .unwrap_or_default(),
-        };
+        let changes = self.changes(&record).await?;
         let mut same = Vec::new();
         if let Some(message_id) = &record.message_id {
             let query = Query {

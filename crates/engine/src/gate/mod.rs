@@ -234,7 +234,7 @@ impl Gate {
     /// Who comes with this cookie? Prolongs the session.
     pub async fn who(&self, cookie: &str) -> Result<Option<Login>, StoreError> {
         let at = now();
-        let Some(login) = self.store.login(&hash(cookie), at).await? else {
+        let Some(login) = self.whose(cookie).await? else {
             return Ok(None);
         };
         if at.micros_since(login.session.seen) > 60_000_000 {
@@ -245,6 +245,11 @@ impl Gate {
                 .await?;
         }
         Ok(Some(login))
+    }
+
+    /// Whose session a cookie is; asking is no sign of life of theirs.
+    pub async fn whose(&self, cookie: &str) -> Result<Option<Login>, StoreError> {
+        self.store.login(&hash(cookie), now()).await
     }
 
     /// Who comes with this API token, and what it may do.

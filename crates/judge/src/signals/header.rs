@@ -121,11 +121,12 @@ pub(super) fn recipient_not_named(facts: &Facts, _: &Site) -> Option<String> {
         .filter_map(|mailbox| Some(mailbox.address.as_ref()?.key()))
         .collect();
     let recipients = &facts.envelope.recipients;
-    (!recipients.iter().any(|to| named.contains(&to.key()))).then(|| {
-        format!(
+    (!recipients.iter().any(|to| named.contains(&to.key()))).then(|| match recipients.as_slice() {
+        [one] => format!("goes to {one}, who is not in To or Cc"),
+        several => format!(
             "goes to {} recipients, none of them in To or Cc",
-            recipients.len()
-        )
+            several.len()
+        ),
     })
 }
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 use engine::Desk;
 
-use super::nothing;
+use super::people;
 use crate::cli::{AuditCommand, ConsoleCommand};
 use crate::config::Config;
 use crate::doors::smtp::SmtpCourier;
@@ -84,35 +84,30 @@ pub async fn run(
             println!("{} digests sent, {} not.", round.sent, round.refused);
             Ok(ExitCode::SUCCESS)
         }
-        ConsoleCommand::People => {
-            let people = desk.people().await?;
-            if people.is_empty() {
-                return Ok(nothing(
-                    "Nobody may log in yet; `mailvigil console link` makes the first link.",
-                ));
-            }
-            let mut table = show::table(&["name", "role", "on whose mail", "logs in by"]);
-            for person in &people {
-                let scope = if person.scope.is_empty() {
-                    "everybody's".to_owned()
-                } else {
-                    person.scope.join(" ")
-                };
-                let by = match (&person.password, &person.totp) {
-                    _ if person.disabled => "may not",
-                    (None, _) => "not yet",
-                    (Some(_), None) => "password",
-                    (Some(_), Some(_)) => "password and code",
-                };
-                table.add_row(vec![
-                    show::safe(&person.name),
-                    person.role.clone(),
-                    show::safe(&scope),
-                    by.to_owned(),
-                ]);
-            }
-            println!("{table}");
+        ConsoleCommand::People => people::list(desk).await,
+        ConsoleCommand::Add { name, part } => {
+            let gate = service::gate(config, desk.store().clone())?;
+            let code = people::add(desk, &gate, name, part).await?;
+            println!("{}/welcome?code={code}", config.console.url);
             Ok(ExitCode::SUCCESS)
         }
+        ConsoleCommand::Change {
+            name,
+            part,
+            disabled,
+        } => people::change(desk, &name, &part, disabled).await,
+        ConsoleCommand::Remove { name } => {
+            desk.remove_person(&name).await?;
+            println!("{} is removed.", show::safe(&name));
+            Ok(ExitCode::SUCCESS)
+        }
+        ConsoleCommand::RemoveCodes { name } => {
+            desk.remove_codes(&name).await?;
+            println!("{} logs in without codes now.", show::safe(&name));
+            Ok(ExitCode::SUCCESS)
+        }
+        ConsoleCommand::Requests => people::requests(desk).await,
+        ConsoleCommand::Approve(args) => people::decide(desk, &args, true).await,
+        ConsoleCommand::Refuse(args) => people::decide(desk, &args, false).await,
     }
 }

@@ -90,6 +90,10 @@ pub async fn explain(desk: &Desk, args: &ExplainArgs) -> anyhow::Result<ExitCode
         println!("{}", serde_json::to_string_pretty(&record)?);
     } else {
         print!("{}", show::story(&record));
+        let changes = desk.changes(&record).await?;
+        if !changes.is_empty() {
+            print!("\nwhat would have changed it\n{}", show::changes(&changes));
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -97,12 +101,15 @@ pub async fn explain(desk: &Desk, args: &ExplainArgs) -> anyhow::Result<ExitCode
 /// `acts`: what administrators did.
 pub async fn acts(desk: &Desk, args: &ActsArgs) -> anyhow::Result<ExitCode> {
     let filter = ActFilter {
+        who: args.who.clone(),
+        act: args.act.clone(),
+        target: args.on.clone(),
         limit: args.limit,
         ..ActFilter::default()
     };
     let acts = desk.acts(&filter).await?;
     if acts.is_empty() {
-        return Ok(nothing("No administrator has done anything yet."));
+        return Ok(nothing("No administrator has done such a thing."));
     }
     if args.json {
         for act in &acts {
@@ -160,7 +167,7 @@ fn query(args: &MessagesArgs) -> anyhow::Result<Query> {
 }
 
 /// A point in time as people type it.
-fn time(text: &str) -> anyhow::Result<Timestamp> {
+pub fn time(text: &str) -> anyhow::Result<Timestamp> {
     if let Some(at) = Timestamp::parse(text) {
         return Ok(at);
     }

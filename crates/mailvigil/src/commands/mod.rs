@@ -16,6 +16,7 @@ mod connect;
 mod connect_exim;
 mod console;
 mod messages;
+mod people;
 mod policy;
 mod quarantine;
 mod report;

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use engine::{Desk, DeskError};
 use judge::Policy;
+use judge::edit::ListEntry;
 use mail::Level;
 
-use crate::cli::{PolicyCommand, ScanArgs};
+use crate::cli::{AllowArgs, PolicyCommand, ScanArgs};
 use crate::config::Config;
 use crate::{Problems, show};
 
@@ -48,6 +49,16 @@ pub async fn run(config: &Config, desk: &Desk, command: PolicyCommand) -> anyhow
         PolicyCommand::Test { policy, messages } => {
             return test(config, desk, policy.as_deref(), messages).await;
         }
+        PolicyCommand::WhatIf { file, since, json } => {
+            let (text, _) = read_file(config, &file)?;
+            let replay = desk.what_if(&text, super::messages::time(&since)?).await?;
+            if json {
+                println!("{}", serde_json::to_string(&replay)?);
+            } else {
+                print!("{}", show::replay(&replay));
+            }
+        }
+        PolicyCommand::Allow(args) => allow(desk, args).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -134,6 +145,23 @@ async fn taken_over(desk: &Desk, version: i64) -> anyhow::Result<()> {
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+/// Enters a sender into the list of allowed ones.
+async fn allow(desk: &Desk, args: AllowArgs) -> anyhow::Result<()> {
+    let entry = ListEntry {
+        value: args.sender,
+        from: args.from,
+        account: args.account,
+        for_: args.for_,
+        expires: args.expires,
+        unguarded: args.unguarded,
+        ..ListEntry::default()
+    };
+    let reason = args.reason.unwrap_or_default();
+    let allowed = desk.allow_sender(&entry, &reason).await;
+    let version = in_words(allowed, "with this entry")?;
+    taken_over(desk, version).await
 }
 
 async fn show_active(config: &Config, desk: &Desk) -> anyhow::Result<()> {

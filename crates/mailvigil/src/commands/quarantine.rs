@@ -10,7 +10,7 @@ use mail::Message;
 use store::HeldFilter;
 
 use super::{nothing, record_id};
-use crate::cli::QuarantineCommand;
+use crate::cli::{LabelArg, QuarantineCommand};
 use crate::config::Config;
 use crate::show;
 
@@ -55,6 +55,7 @@ pub async fn run(
         QuarantineCommand::Delete { ids, reason } => {
             delete(desk, &ids, reason.as_deref().unwrap_or_default()).await
         }
+        QuarantineCommand::Teach { label, ids } => teach(desk, label, &ids).await,
         QuarantineCommand::Expire => {
             println!("{} held messages expired.", desk.expire().await?);
             Ok(ExitCode::SUCCESS)
@@ -169,6 +170,24 @@ async fn one(
     Ok(ExitCode::SUCCESS)
 }
 
+async fn teach(desk: &Desk, label: LabelArg, ids: &[String]) -> anyhow::Result<ExitCode> {
+    let wanted = label == LabelArg::Wanted;
+    let mut failed = 0;
+    for id in ids {
+        let taught = async {
+            let record = desk.find_one(id).await?;
+            desk.teach(record.id, wanted).await?;
+            Ok(record.id)
+        };
+        match taught.await {
+            Ok(id) if wanted => println!("{id} is noted as wanted."),
+            Ok(id) => println!("{id} is noted as unwanted."),
+            Err(error) => failed += complain(&error),
+        }
+    }
+    Ok(outcome(failed))
+}
+
 async fn release(desk: &Desk, ids: &[String], reason: &str) -> anyhow::Result<ExitCode> {
     let mut failed = 0;
     for id in ids {
@@ -192,11 +211,7 @@ async fn release(desk: &Desk, ids: &[String], reason: &str) -> anyhow::Result<Ex
             Err(error) => failed += complain(&error),
         }
     }
-    Ok(if failed == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(outcome(failed))
 }
 
 async fn delete(desk: &Desk, ids: &[String], reason: &str) -> anyhow::Result<ExitCode> {
@@ -207,11 +222,16 @@ async fn delete(desk: &Desk, ids: &[String], reason: &str) -> anyhow::Result<Exi
             Err(error) => failed += complain(&error),
         }
     }
-    Ok(if failed == 0 {
+    Ok(outcome(failed))
+}
+
+/// Of many, one that failed makes the command fail.
+fn outcome(failed: u32) -> ExitCode {
+    if failed == 0 {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
-    })
+    }
 }
 
 fn complain(error: &DeskError) -> u32 {

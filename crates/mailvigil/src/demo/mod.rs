@@ -132,7 +132,10 @@ fn clock(second: u32) -> String {
 fn print_next(config: &Path, http: Option<std::net::SocketAddr>, once: bool) {
     let config = show::safe(&config.display().to_string());
     println!("\nWhat to try next (the data stay in that folder):");
-    let command = |what: &str, why: &str| println!("  mailvigil -c {config} {what:<34} # {why}");
+    // As this program was called: it need not be installed yet.
+    let own = std::env::args().next();
+    let own = show::safe(own.as_deref().unwrap_or("mailvigil"));
+    let command = |what: &str, why: &str| println!("  {own} -c {config} {what:<34} # {why}");
     command("messages --level dangerous", "search the records");
     command("explain last", "why a message went where it went");
     command("quarantine list", "what is held");
@@ -144,7 +147,7 @@ fn print_next(config: &Path, http: Option<std::net::SocketAddr>, once: bool) {
     if let Some(http) = http.filter(|_| !once) {
         println!("  curl http://{http}/metrics");
         println!(
-            "\nThe service stays up; Ctrl-C ends it. For your own Postfix: `mailvigil serve`, then `mailvigil connect postfix`."
+            "\nThe service stays up; Ctrl-C ends it. For your own Postfix: `{own} serve`, then `{own} connect postfix`."
         );
     }
 }

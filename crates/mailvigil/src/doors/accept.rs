@@ -31,15 +31,17 @@ pub struct Doorway {
     pub stop: CancellationToken,
 }
 
-/// Serves `listener` until the service stops; `converse` serves one connection and says how it ended.
+/// Serves `listener`, where `protocol` is spoken, until the service stops; `converse` serves one connection and says how it ended.
 pub async fn serve<C>(
     listener: Listener,
+    protocol: &str,
     doorway: Arc<Doorway>,
     converse: impl Fn(Stream, String, Arc<Doorway>) -> C + Clone + Send + Sync + 'static,
 ) where
     C: Future<Output = &'static str> + Send + 'static,
 {
     let name = listener.name();
+    let door = doorway.engine.doors().open(format!("{protocol} {name}"));
     loop {
         // A place is taken before the connection: beyond the limit connections wait in the kernel's queue.
         let Ok(place) = doorway.room.connections.clone().acquire_owned().await else {
@@ -51,6 +53,7 @@ pub async fn serve<C>(
         };
         match accepted {
             Ok(Some((incoming, from))) => {
+                door.entered();
                 let (within, converse) = (doorway.clone(), converse.clone());
                 doorway.tasks.spawn(async move {
                     let metrics = within.engine.metrics().clone();
@@ -70,6 +73,7 @@ pub async fn serve<C>(
             }
             Ok(None) => ended(doorway.engine.metrics(), "refused"),
             Err(error) => {
+                door.is_stuck();
                 tracing::error!("accepting on {name} failed, trying again: {error}");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }

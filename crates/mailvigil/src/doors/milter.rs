@@ -22,15 +22,20 @@ const READ_BYTES: usize = 64 << 10;
 
 /// Serves `listener` until the service stops.
 pub async fn serve(listener: Listener, doorway: Arc<Doorway>) {
-    accept::serve(listener, doorway, |stream, from, doorway| async move {
-        let connection = Connection {
-            stream,
-            from,
-            engine: &doorway.engine,
-            share: Share::new(doorway.clone()),
-        };
-        connection.converse(&doorway.stop).await
-    })
+    accept::serve(
+        listener,
+        "milter",
+        doorway,
+        |stream, from, doorway| async move {
+            let connection = Connection {
+                stream,
+                from,
+                engine: &doorway.engine,
+                share: Share::new(doorway.clone()),
+            };
+            connection.converse(&doorway.stop).await
+        },
+    )
     .await;
 }
 

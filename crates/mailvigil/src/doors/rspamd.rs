@@ -10,6 +10,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use engine::Engine;
 use mail::{Address, Envelope, Tls};
 use serde_json::{Map, Value, json};
 use subtle::ConstantTimeEq;
@@ -30,6 +31,7 @@ pub async fn serve(
     stop: CancellationToken,
 ) -> std::io::Result<()> {
     let message_bytes_max = scanning.engine.settings().limits.message_bytes_max;
+    let connections = Connections::new(listener, &scanning.engine);
     let open = Router::new()
         .route("/ping", get(|| async { "pong\r\n" }))
         .with_state(());
@@ -48,7 +50,7 @@ pub async fn serve(
                 "there is /checkv2, /symbols, /learnspam, /learnham and /ping",
             )
         });
-    axum::serve(Connections::new(listener), router)
+    axum::serve(connections, router)
         .with_graceful_shutdown(stop.cancelled_owned())
         .await
 }
@@ -237,7 +239,8 @@ struct Connections {
 }
 
 impl Connections {
-    fn new(listener: Listener) -> Self {
+    fn new(listener: Listener, engine: &Engine) -> Self {
+        let door = engine.doors().open(format!("/checkv2 {}", listener.name()));
         let (sender, ready) = mpsc::channel(WAITING_MAX);
         tokio::spawn(async move {
             while !sender.is_closed() {
@@ -247,6 +250,7 @@ impl Connections {
                 };
                 match accepted {
                     Ok(Some((incoming, from))) => {
+                        door.entered();
                         let sender = sender.clone();
                         tokio::spawn(async move {
                             match tokio::time::timeout(super::accept::HANDSHAKE, incoming.ready())
@@ -265,6 +269,7 @@ impl Connections {
                     }
                     Ok(None) => {}
                     Err(error) => {
+                        door.is_stuck();
                         tracing::error!(
                             "accepting on {} failed, trying again: {error}",
                             listener.name()

@@ -20,7 +20,7 @@ const READ_BYTES: usize = 64 << 10;
 
 /// Serves `listener` until the service stops.
 pub async fn serve(listener: Listener, doorway: Arc<Doorway>, scanning: Arc<Scanning>) {
-    accept::serve(listener, doorway, move |stream, from, doorway| {
+    accept::serve(listener, "spamd", doorway, move |stream, from, doorway| {
         let scanning = scanning.clone();
         async move {
             let mut share = Share::new(doorway.clone());

@@ -9,8 +9,10 @@
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use serde_json::Value;
 use testkit::free_port;
 use testkit::postfix::{Postfix, Setup};
@@ -101,6 +103,21 @@ impl Vigil {
             "unix:{}",
             self.service.folder().join("milter.sock").display()
         )
+    }
+
+    /// Has the service take over what of its configuration changed since the start.
+    pub fn reload(&mut self) {
+        self.service.signal(Signal::HUP).unwrap();
+        self.service
+            .wait_for_line("the configuration was read again", PATIENCE)
+            .unwrap();
+    }
+
+    /// Waits until the next message is judged by this version of the policy.
+    pub fn judges_by(&self, version: u32) {
+        let judges = || self.metric("mailvigil_policy_version ") as u32 == version;
+        let taken_over = wait_for(|| judges().then_some(()));
+        assert!(taken_over.is_some(), "version {version} is not taken over");
     }
 
     /// Runs a command of the same program with the same configuration.
@@ -270,10 +287,17 @@ pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
+/// Mail is judged by how far its Date lies from now, so that of a test is dated when the test began.
+static TODAY: LazyLock<String> = LazyLock::new(|| {
+    let date = Command::new("date").args(["-u", "-R"]).output().unwrap();
+    text(&date.stdout).trim().to_owned()
+});
+
 /// An everyday message.
 pub fn ordinary(subject: &str) -> String {
     format!(
-        "From: Ann <ann@a.example>\r\nTo: bob@b.example\r\nSubject: {subject}\r\nDate: Mon, 23 Nov 2026 10:00:00 +0000\r\nMessage-ID: <{}@a.example>\r\n\r\nHello Bob,\r\n\r\n.the file is on the share.\r\nAnn\r\n",
+        "From: Ann <ann@a.example>\r\nTo: bob@b.example\r\nSubject: {subject}\r\nDate: {}\r\nMessage-ID: <{}@a.example>\r\n\r\nHello Bob,\r\n\r\n.the file is on the share.\r\nAnn\r\n",
+        *TODAY,
         subject.replace(' ', "-")
     )
 }
@@ -281,9 +305,10 @@ pub fn ordinary(subject: &str) -> String {
 /// The tale of the late engineer: suspicious under the shipped policy.
 pub fn tale(subject: &str) -> String {
     format!(
-        "From: Barrister <john@tale.example>\r\nTo: bob@b.example\r\nSubject: {subject}\r\nDate: Mon, 23 Nov 2026 10:00:00 +0000\r\nMessage-ID: <{}@tale.example>\r\n\r\n\
+        "From: Barrister <john@tale.example>\r\nTo: bob@b.example\r\nSubject: {subject}\r\nDate: {}\r\nMessage-ID: <{}@tale.example>\r\n\r\n\
          Dear friend, I am the solicitor of a man who died in a plane crash. As there is no next of kin\r\n\
          I ask your assistance; the beneficiary needs a foreign partner. wordonlyinthebody\r\n",
+        *TODAY,
         subject.replace(' ', "-")
     )
 }

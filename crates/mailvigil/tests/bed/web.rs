@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use super::Vigil;
+use super::bed::Vigil;
 
 pub const PASSWORD: &str = "maroon otter waltz 42";
 
@@ -120,6 +120,20 @@ impl Web {
 
     /// Anything. What is not among `headers` is as our own pages send it.
     pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut stream = self.begin(method, path, headers, body);
+        let mut bytes = Vec::new();
+        let _ = stream.read_to_end(&mut bytes);
+        read(&bytes, &format!("{method} {path}"))
+    }
+
+    /// Asks as [`Web::send`] does, and leaves the answer to be read.
+    pub fn begin(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> TcpStream {
         let given = |name: &str| {
             headers
                 .iter()
@@ -167,9 +181,7 @@ impl Web {
         stream.write_all(request.as_bytes()).unwrap();
         // A refused body may be answered before it is read.
         let _ = stream.write_all(body.as_bytes());
-        let mut bytes = Vec::new();
-        let _ = stream.read_to_end(&mut bytes);
-        read(&bytes, &format!("{method} {path}"))
+        stream
     }
 }
 

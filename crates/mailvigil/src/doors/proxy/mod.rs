@@ -30,7 +30,7 @@ const BAD_COMMANDS_MAX: u32 = 20;
 /// Serves `listener` until the service stops.
 pub async fn serve(listener: Listener, doorway: Arc<Doorway>, config: ProxyConfig) {
     let config = Arc::new(config);
-    accept::serve(listener, doorway, move |stream, from, doorway| {
+    accept::serve(listener, "proxy", doorway, move |stream, from, doorway| {
         let config = config.clone();
         async move {
             let limits = doorway.engine.settings().limits.clone();
