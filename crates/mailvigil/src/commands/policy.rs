@@ -307,6 +307,7 @@ async fn test(
             policy: file.map(Path::to_path_buf),
             reasons: true,
             ip: None,
+            verify: false,
         };
         super::scan::run(config, &args).await?;
     }

@@ -150,7 +150,7 @@ fn tls(report: &TlsReport) {
                 Cell::new(""),
                 Cell::new(""),
                 Cell::new(""),
-                Cell::new(show::safe(failure.kind.as_str())),
+                Cell::new(show::safe(&String::from(failure.kind.clone()))),
                 Cell::new(failure.sessions),
                 Cell::new(show::safe(server.unwrap_or_default())),
             ]);

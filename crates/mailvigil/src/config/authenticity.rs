@@ -92,10 +92,10 @@ impl AuthenticityConfig {
             },
             keys: root
                 .sections("dkim")
-                .iter()
+                .into_iter()
                 .filter_map(KeyConfig::read)
                 .collect(),
-            arc: root.maybe_section("arc").as_ref().and_then(KeyConfig::read),
+            arc: root.maybe_section("arc").and_then(KeyConfig::read),
         };
         section.finish();
         config
@@ -150,7 +150,7 @@ impl AuthenticityConfig {
 }
 
 impl KeyConfig {
-    fn read(section: &Section<'_, '_>) -> Option<Self> {
+    fn read(section: Section<'_, '_>) -> Option<Self> {
         let domain = section.required("domain", "a domain name", Domain::parse);
         let selector = section.required("selector", "a name such as \"s2026\"", selector);
         let key = section.required("key", "the file with the key, PEM", path);
