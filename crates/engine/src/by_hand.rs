@@ -12,6 +12,7 @@ use crate::clock::now;
 /// Judges a message that was read. What only the service knows (counts of the last hours) is not there.
 pub fn judge_by_hand(
     message: Message,
+    raw: &[u8],
     ip: Option<IpAddr>,
     site: &Site,
     policy: &Policy,
@@ -30,7 +31,8 @@ pub fn judge_by_hand(
             .cloned()
             .collect()
     };
-    let hits = policy.scan(&message);
+    let mut hits = policy.scan(&message);
+    hits.extend(policy.scan_imported(&message, raw, &envelope));
     let facts = Facts {
         envelope,
         message,

@@ -253,7 +253,7 @@ fn letter(
         body.push_str(std::str::from_utf8(piece).unwrap_or_default());
         body.push_str("\r\n");
     }
-    let at = rfc_5322(now());
+    let at = now().in_mail();
     let domain = settings
         .from
         .domain()
@@ -276,25 +276,6 @@ fn line(text: &str, chars: usize) -> String {
         .collect()
 }
 
-/// A point in time as header fields write it (RFC 5322 §3.3).
-fn rfc_5322(at: Timestamp) -> String {
-    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-    const MONTHS: [&str; 12] = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
-    let text = at.to_string();
-    let day = DAYS[at.secs().div_euclid(86_400).rem_euclid(7) as usize];
-    let part = |from: usize, to: usize| text.get(from..to).unwrap_or("00");
-    let month: usize = part(5, 7).parse().unwrap_or(1);
-    format!(
-        "{day}, {} {} {} {} +0000",
-        part(8, 10),
-        MONTHS[(month - 1).min(11)],
-        part(0, 4),
-        part(11, 19)
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -302,8 +283,8 @@ mod tests {
     #[test]
     fn dates_as_header_fields_write_them() {
         let at = Timestamp::parse("2026-11-23T18:05:09Z").expect("a time");
-        assert_eq!(rfc_5322(at), "Mon, 23 Nov 2026 18:05:09 +0000");
-        assert_eq!(rfc_5322(Timestamp(0)), "Thu, 01 Jan 1970 00:00:00 +0000");
+        assert_eq!(at.in_mail(), "Mon, 23 Nov 2026 18:05:09 +0000");
+        assert_eq!(Timestamp(0).in_mail(), "Thu, 01 Jan 1970 00:00:00 +0000");
     }
 
     #[test]

@@ -396,9 +396,10 @@ impl Engine {
                 .cloned()
                 .collect()
         };
-        let active = active.clone();
-        guarded(way.raw.len(), move || {
-            let hits = active.policy.scan(&message);
+        let (active, raw) = (active.clone(), way.raw.clone());
+        guarded(raw.len(), move || {
+            let mut hits = active.policy.scan(&message);
+            hits.extend(active.policy.scan_imported(&message, &raw, &envelope));
             let facts = Facts {
                 envelope,
                 message,

@@ -194,12 +194,15 @@ fn subsets(of: &[usize], size: usize, taken: &mut Vec<usize>, visit: &mut impl F
 /// stood in it.
 pub fn new_terms(old: &Policy, new: &Policy) -> Vec<(String, String)> {
     let known = old.scanner.wanted();
-    new.scanner
+    let mut terms: Vec<(String, String)> = new
+        .scanner
         .wanted()
         .iter()
         .filter(|wanted| !known.contains(wanted))
         .map(|wanted| (wanted.set.clone(), wanted.term.clone()))
-        .collect()
+        .collect();
+    terms.extend(new.new_imported(old));
+    terms
 }
 
 /// Window lengths, seconds, that `new` asks about and `old` did not count.

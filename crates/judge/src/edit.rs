@@ -2,6 +2,8 @@
 //!
 //! What comes out is a text again. Whether it is a good policy is asked of [`Policy::parse`](crate::Policy::parse), as of any other text.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, Value, value};
 
@@ -96,6 +98,16 @@ pub enum Edit {
         #[serde(default)]
         weight: Option<f64>,
     },
+    /// Puts rules of SpamAssassin in place of those imported before. Scores that the policy sets in place of theirs stay, of rules that are still there.
+    ImportRules {
+        /// As `spamassassin::Reading` writes them.
+        rules: String,
+        /// What one of their points is worth; as it was, or 1, otherwise.
+        #[serde(default)]
+        weight: Option<f64>,
+    },
+    /// Takes the imported rules out, with all that the policy says of them.
+    RemoveImported,
     /// Takes a term or pattern out of a set.
     RemoveTerm {
         /// Which set.
@@ -314,6 +326,28 @@ pub fn apply(text: &str, edit: &Edit) -> Result<String, EditError> {
                 },
             );
         }
+        Edit::ImportRules { rules, weight } => {
+            let names: HashSet<String> = imported_names(rules);
+            let table = section(&mut document, "spamassassin")?;
+            if let Some(weight) = weight {
+                set(table, "weight", value(*weight));
+            }
+            if let Some(scores) = table.get_mut("scores").and_then(Item::as_table_like_mut) {
+                let gone: Vec<String> = scores
+                    .iter()
+                    .map(|(name, _)| name.to_owned())
+                    .filter(|name| !names.contains(name))
+                    .collect();
+                for name in gone {
+                    scores.remove(&name);
+                }
+            }
+            set(table, "rules", lines(rules));
+        }
+        Edit::RemoveImported => {
+            let removed = document.remove("spamassassin");
+            removed.ok_or_else(|| EditError::Unknown("[spamassassin]".into()))?;
+        }
         Edit::RemoveTerm { set, term } => {
             let (kind, key) = if place(&document, "keyword_sets", set).is_ok() {
                 ("keyword_sets", "terms")
@@ -330,6 +364,25 @@ pub fn apply(text: &str, edit: &Edit) -> Result<String, EditError> {
         }
     }
     Ok(document.to_string())
+}
+
+/// Names of the rules in a text of them.
+fn imported_names(rules: &str) -> HashSet<String> {
+    let reading = spamassassin::Rules::read(&[spamassassin::Source {
+        name: String::new(),
+        text: rules.as_bytes().to_vec(),
+    }]);
+    reading.rules.names().map(str::to_owned).collect()
+}
+
+/// A text of many lines, written as such where TOML can.
+fn lines(text: &str) -> Item {
+    let plain = |c: char| !c.is_control() || c == '\n' || c == '\t';
+    let literal = format!("'''\n{text}'''");
+    let written = (!text.contains("'''") && text.chars().all(plain))
+        .then(|| literal.parse::<Value>().ok())
+        .flatten();
+    value(written.unwrap_or_else(|| Value::from(text)))
 }
 
 /// Reads a document that can be changed.

@@ -14,13 +14,14 @@ use mail::{
 
 use crate::condition::Scope;
 use crate::condition::eval::show;
-use crate::policy::{Policy, Rule};
+use crate::policy::{GAVE_UP, Policy, Rule};
 use crate::signals::SIGNALS;
 
 /// Judges. The same facts under the same policy give the same verdict.
 pub fn judge(facts: &Facts, site: &Site, policy: &Policy, version: i64) -> Verdict {
     let mut reasons = signals(facts, site, policy);
     reasons.extend(sets(facts, policy));
+    reasons.extend(policy.imported_reasons(facts));
     let everyone = Scope {
         facts,
         site,
@@ -230,10 +231,12 @@ fn finish(
             demands: None,
         });
     }
-    let unknown = match &facts.authentication {
+    let mut unknown = match &facts.authentication {
         Known::Unavailable(why) => vec![format!("authentication: {why}")],
         Known::Yes(_) | Known::Absent | Known::NotAsked => Vec::new(),
     };
+    let gave_up = facts.hits.iter().filter(|hit| hit.set == GAVE_UP);
+    unknown.extend(gave_up.map(|hit| format!("imported rule {}: its pattern gave up", hit.term)));
     Verdict {
         level: outcomes
             .iter()

@@ -78,6 +78,8 @@ pub enum Place {
     Url,
     /// A header field, by lower-case name.
     Header(String),
+    /// The message as a whole: no text of it is quoted.
+    Message,
 }
 
 impl Place {
@@ -85,7 +87,7 @@ impl Place {
     pub const fn is_body(&self) -> bool {
         match self {
             Self::Body | Self::Hidden | Self::Attachment | Self::Url => true,
-            Self::Subject | Self::FileName | Self::Header(_) => false,
+            Self::Subject | Self::FileName | Self::Header(_) | Self::Message => false,
         }
     }
 }
@@ -100,6 +102,7 @@ impl std::fmt::Display for Place {
             Self::Attachment => f.write_str("attachment"),
             Self::FileName => f.write_str("file name"),
             Self::Header(name) => write!(f, "header {name}"),
+            Self::Message => f.write_str("message"),
         }
     }
 }

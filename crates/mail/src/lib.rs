@@ -20,7 +20,7 @@ pub mod envelope;
 pub mod message;
 pub mod text;
 
-mod html;
+pub mod html;
 
 pub mod authentication;
 pub mod facts;

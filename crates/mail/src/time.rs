@@ -44,6 +44,28 @@ impl Timestamp {
     }
 }
 
+impl Timestamp {
+    /// As header fields write it (RFC 5322 §3.3).
+    #[must_use]
+    pub fn in_mail(self) -> String {
+        const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+        const MONTHS: [&str; 12] = [
+            "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+        ];
+        let text = self.to_string();
+        let day = DAYS[self.secs().div_euclid(86_400).rem_euclid(7) as usize];
+        let part = |from: usize, to: usize| text.get(from..to).unwrap_or("00");
+        let month: usize = part(5, 7).parse().unwrap_or(1);
+        format!(
+            "{day}, {} {} {} {} +0000",
+            part(8, 10),
+            MONTHS[month.clamp(1, 12) - 1],
+            part(0, 4),
+            part(11, 19)
+        )
+    }
+}
+
 impl fmt::Display for Timestamp {
     /// `2026-11-23 10:00:00Z`: sorts as text, and needs no time zone data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -361,6 +361,9 @@ pub enum PolicyCommand {
         #[arg(long, short = 'm')]
         reason: Option<String>,
     },
+    /// Take over rules that were written for another program.
+    #[command(subcommand)]
+    Import(ImportCommand),
     /// Check a policy and run the tests it carries; with messages, judge them and show why.
     Test {
         /// Policy file; the policy in force when left out.
@@ -405,6 +408,46 @@ pub struct AllowArgs {
     pub unguarded: bool,
     /// Why; kept with the entry and the version.
     #[arg(long, short = 'm')]
+    pub reason: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ImportCommand {
+    /// Take over SpamAssassin's rules as they are, say what was left out and why, and write or apply the policy that carries them.
+    ///
+    /// The rules replace those imported before; what the policy says of them (weight, scores) stays. Each rule that hits is a reason
+    /// of the verdict with SpamAssassin's score (set 0: no network, no Bayes) times the weight, and its `describe` text.
+    /// Without --out or --apply nothing is changed and only the report is printed. See docs/spamassassin.md.
+    #[command(after_long_help = "Examples:\n  \
+        mailvigil policy import spamassassin /usr/share/spamassassin /etc/spamassassin\n  \
+        mailvigil policy import spamassassin /var/lib/spamassassin/4.000001/updates_spamassassin_org --details | less\n  \
+        mailvigil policy import spamassassin rules/ --out policy.toml && mailvigil policy diff policy.toml\n  \
+        mailvigil policy import spamassassin rules/ --apply -m \"SpamAssassin's rules of November\"")]
+    Spamassassin(ImportSpamassassinArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct ImportSpamassassinArgs {
+    /// Folders of rules (their *.cf, in order of names) or single files, read in this order: of two lines for one rule the later holds.
+    #[arg(required = true, value_name = "DIR")]
+    pub from: Vec<PathBuf>,
+    /// Write the policy that carries them to this file, or to standard output for `-`.
+    #[arg(long, value_name = "FILE", conflicts_with = "apply")]
+    pub out: Option<PathBuf>,
+    /// Put that policy in force.
+    #[arg(long)]
+    pub apply: bool,
+    /// Policy file that gets them; the policy in force when left out.
+    #[arg(long, value_name = "FILE", conflicts_with = "apply")]
+    pub policy: Option<PathBuf>,
+    /// What one SpamAssassin point is worth. When left out: as it was, or so that SpamAssassin's required_score (5 unless the rules say otherwise) is where suspicious begins.
+    #[arg(long, value_name = "FACTOR")]
+    pub weight: Option<f64>,
+    /// Name everything that was left out, with its file and line.
+    #[arg(long)]
+    pub details: bool,
+    /// Why; kept with the version.
+    #[arg(long, short = 'm', requires = "apply")]
     pub reason: Option<String>,
 }
 

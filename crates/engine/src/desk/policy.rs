@@ -175,7 +175,8 @@ impl Desk {
         let message = crate::read(&raw, self.limits(), self.readers()).await;
         let site = self.site();
         let judged = tokio::task::spawn_blocking(move || {
-            crate::by_hand::judge_by_hand(message, ip, &site, &policy, version, Known::NotAsked)
+            let not_asked = Known::NotAsked;
+            crate::by_hand::judge_by_hand(message, &raw, ip, &site, &policy, version, not_asked)
         });
         judged
             .await

@@ -115,14 +115,18 @@ impl Desk {
     }
 
     /// Texts of those that are held whole. One that cannot be read counts as one that is gone.
-    async fn bodies(&self, records: &[Record]) -> Vec<(RecordId, mail::Message)> {
+    async fn bodies(&self, records: &[Record]) -> Vec<Body> {
         let mut bodies = Vec::new();
         for record in records {
             if record.fate == mail::Fate::Quarantined
                 && let Ok(body) = self.store().body(record.id).await
             {
                 let message = crate::read(&body, self.limits(), self.readers()).await;
-                bodies.push((record.id, message));
+                bodies.push(Body {
+                    id: record.id,
+                    raw: body,
+                    message,
+                });
             }
         }
         bodies
@@ -132,7 +136,7 @@ impl Desk {
         &self,
         mut replay: Replay,
         records: Vec<Record>,
-        bodies: Vec<(RecordId, mail::Message)>,
+        bodies: Vec<Body>,
         policy: Arc<Policy>,
     ) -> Result<Replay, DeskError> {
         let site = self.site();
@@ -145,8 +149,10 @@ impl Desk {
                     replay.without_facts += 1;
                     continue;
                 };
-                if let Some((_, message)) = bodies.iter().find(|(id, _)| *id == record.id) {
-                    facts.hits = policy.scan(message);
+                if let Some(body) = bodies.iter().find(|body| body.id == record.id) {
+                    facts.hits = policy.scan(&body.message);
+                    let imported = policy.scan_imported(&body.message, &body.raw, &facts.envelope);
+                    facts.hits.extend(imported);
                 }
                 let new = judge::judge(&facts, &site, &policy, 0);
                 replay.judged += 1;
@@ -157,6 +163,13 @@ impl Desk {
         done.await
             .map_err(|_| DeskError::Refused("judging again failed inside the program".to_owned()))
     }
+}
+
+/// A message that is held whole.
+struct Body {
+    id: RecordId,
+    raw: Vec<u8>,
+    message: mail::Message,
 }
 
 impl Replay {

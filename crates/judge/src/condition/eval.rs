@@ -4,6 +4,7 @@ use mail::verdict::{Evidence, ListEntryRef};
 use mail::{Address, Facts, Hit, Site, WindowKey};
 
 use super::{Condition, Count, KeyKind, Test, Value};
+use crate::policy::IMPORTED;
 use crate::policy::Policy;
 use crate::scan::{INLINE, Places};
 use crate::signals;
@@ -106,6 +107,22 @@ impl Condition {
                     found.map(|to| Evidence::of(format!("{to} is not a mailbox of this site"))),
                 );
                 found.is_some()
+            }
+            Self::Imported(rule) => {
+                let hits = scope.facts.hits.iter();
+                let hits: Vec<&Hit> = hits
+                    .filter(|hit| hit.set == IMPORTED && hit.term == *rule)
+                    .collect();
+                show(&hits, evidence);
+                !hits.is_empty()
+            }
+            Self::ImportedOver(over) => {
+                let points = scope.policy.imported_points(scope.facts);
+                let more = points > *over;
+                if more {
+                    evidence.push(Evidence::of(format!("{points:.1} points")));
+                }
+                more
             }
             Self::SenderIn(list) => {
                 let entry = scope.policy.sender_in(list, scope.facts, scope.recipients);

@@ -57,6 +57,10 @@ pub(crate) enum Condition {
     RelayAttempt,
     /// The sender stands in a list of senders, and what the entry is bound to is there.
     SenderIn(String),
+    /// A rule of SpamAssassin that the policy carries hit.
+    Imported(String),
+    /// The points of all of them that hit add up to more.
+    ImportedOver(f64),
 }
 
 /// Whose window.
@@ -121,7 +125,9 @@ impl Condition {
             | Self::Window { .. }
             | Self::Signal(_)
             | Self::RelayAttempt
-            | Self::SenderIn(_) => {}
+            | Self::SenderIn(_)
+            | Self::Imported(_)
+            | Self::ImportedOver(_) => {}
         }
     }
 
@@ -134,7 +140,9 @@ impl Condition {
             | Self::Found { .. }
             | Self::Near { .. }
             | Self::Signal(_)
-            | Self::SenderIn(_) => {
+            | Self::SenderIn(_)
+            | Self::Imported(_)
+            | Self::ImportedOver(_) => {
                 needs = true;
             }
             Self::All(_)

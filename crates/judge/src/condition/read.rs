@@ -28,6 +28,8 @@ pub(crate) struct Mentioned {
     pub terms: Vec<Wanted>,
     /// Patterns that stand in rules.
     pub patterns: Vec<(Wanted, Regex)>,
+    /// Names of imported rules, and where.
+    pub imported: Vec<(String, Spot)>,
 }
 
 /// Reads one condition. `None` when something in it is wrong (and said).
@@ -36,7 +38,7 @@ pub(crate) fn condition(section: &Section<'_, '_>, mentioned: &mut Mentioned) ->
 }
 
 /// The keys that say what kind of condition a table is.
-const KINDS: [&str; 14] = [
+const KINDS: [&str; 16] = [
     "all",
     "any",
     "not",
@@ -51,6 +53,8 @@ const KINDS: [&str; 14] = [
     "signal",
     "relay_attempt",
     "sender_in",
+    "spamassassin",
+    "spamassassin_over",
 ];
 
 fn at_depth(
@@ -188,6 +192,16 @@ fn at_depth(
             })
         }
         "window" => window(section),
+        "spamassassin" => {
+            let rule = section.string("spamassassin")?;
+            let spot = section.spot("spamassassin");
+            mentioned.imported.push((rule.clone(), spot));
+            Some(Condition::Imported(rule))
+        }
+        "spamassassin_over" => {
+            let over = section.decimal("spamassassin_over", -10_000.0..=10_000.0)?;
+            Some(Condition::ImportedOver(over))
+        }
         "signal" => {
             let id = section.text("signal", "the name of a signal", |name| {
                 SIGNALS

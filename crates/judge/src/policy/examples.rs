@@ -39,7 +39,8 @@ impl Example {
         envelope.peer.ip = self.ip;
         envelope.envelope_from = self.envelope_from.clone();
         envelope.recipients = vec![self.recipient.clone()];
-        let hits = policy.scan(&message);
+        let mut hits = policy.scan(&message);
+        hits.extend(policy.scan_imported(&message, self.message.as_bytes(), &envelope));
         let facts = Facts {
             envelope,
             message,

@@ -3,10 +3,12 @@
 //! [`Policy::parse`] reads the text, says every problem at once with its line, and compiles what is good. The text
 //! itself is what is stored, compared and exported; a [`Policy`] is its meaning and is never changed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use mail::verdict::Outcome;
-use mail::{Action, Address, Facts, Hit, Level, Limits, Message, Timestamp, Verdict};
+use mail::{
+    Action, Address, Envelope, Facts, Hit, Level, Limits, Message, Reason, Timestamp, Verdict,
+};
 use written::{Section, Written};
 
 use crate::condition::read::Mentioned;
@@ -17,6 +19,7 @@ use crate::standing::Settings;
 
 mod actions;
 mod examples;
+mod imported;
 mod lists;
 mod rules;
 mod sets;
@@ -25,6 +28,8 @@ mod standing;
 pub(crate) use actions::Actions;
 pub use actions::ReplyText;
 pub use examples::Failed;
+use imported::Imported;
+pub(crate) use imported::{GAVE_UP, IMPORTED};
 pub(crate) use lists::List;
 pub(crate) use rules::Rule;
 pub(crate) use sets::KeywordSet;
@@ -32,6 +37,8 @@ pub use written::Problem;
 
 /// Longest document, in keyword sets: bounds the automaton.
 const TERMS_MAX: usize = 200_000;
+/// Most imported rules that are named one by one where policies are compared.
+const IMPORTED_NAMED_MAX: usize = 50;
 /// Most distinct spans of windows; each costs memory per key.
 const SPANS_MAX: usize = 4;
 
@@ -52,6 +59,7 @@ pub struct Policy {
     standing: Settings,
     hold_at_server: bool,
     examples: Vec<examples::Example>,
+    imported: Imported,
 }
 
 /// Which headers say what was found.
@@ -99,6 +107,8 @@ pub struct Summary {
     pub lists: Vec<(String, usize)>,
     /// Signals with their weight.
     pub signals: Vec<(&'static str, f64, &'static str)>,
+    /// Rules of SpamAssassin it carries, without those that are only parts of others.
+    pub imported: usize,
     /// Number of examples it is tested by.
     pub examples: usize,
 }
@@ -169,6 +179,7 @@ impl Policy {
         let mut mentioned = Mentioned::default();
         let rules = rules::read(root, &mut mentioned);
         let examples = examples::read(root);
+        let imported = Imported::read(root, &mentioned.imported, limits);
 
         check_names(root, &lists, &sets, &mentioned);
         let spans = spans(root, &rules);
@@ -223,12 +234,18 @@ impl Policy {
             standing,
             hold_at_server,
             examples,
+            imported,
         })
     }
 
     /// Finds the policy's terms and patterns in a message.
     pub fn scan(&self, message: &Message) -> Vec<Hit> {
         self.scanner.scan(message)
+    }
+
+    /// Runs the rules of SpamAssassin it carries over a message, as its bytes came with this envelope.
+    pub fn scan_imported(&self, message: &Message, raw: &[u8], envelope: &Envelope) -> Vec<Hit> {
+        self.imported.scan(message, raw, envelope)
     }
 
     /// The window lengths its rules ask about, seconds, ascending.
@@ -331,6 +348,7 @@ impl Policy {
                 .zip(&self.signal_weights)
                 .map(|(signal, weight)| (signal.id, *weight, signal.text))
                 .collect(),
+            imported: self.imported.scored(),
             examples: self.examples.len(),
         }
     }
@@ -352,6 +370,28 @@ impl Policy {
             .iter()
             .find(|known| known.name == set)
             .map_or(0.0, |known| known.weigh(hits))
+    }
+
+    /// Imported rules that `old` did not carry, as `(set, rule)`; of very many, their number.
+    pub(crate) fn new_imported(&self, old: &Self) -> Vec<(String, String)> {
+        let known: HashSet<&str> = old.imported.names().collect();
+        let new = self.imported.names();
+        let new: Vec<&str> = new.filter(|name| !known.contains(name)).collect();
+        let named = |term: String| (IMPORTED.to_owned(), term);
+        if new.len() > IMPORTED_NAMED_MAX {
+            return vec![named(format!("{} rules", new.len()))];
+        }
+        new.into_iter().map(|name| named(name.to_owned())).collect()
+    }
+
+    /// What the imported rules that hit add, each with its reason.
+    pub(crate) fn imported_reasons(&self, facts: &Facts) -> Vec<Reason> {
+        self.imported.reasons(facts)
+    }
+
+    /// The points of the imported rules that hit, as their authors count.
+    pub(crate) fn imported_points(&self, facts: &Facts) -> f64 {
+        self.imported.points(facts)
     }
 
     /// The entry of a list that holds this value now, as written.

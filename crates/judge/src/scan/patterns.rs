@@ -8,12 +8,8 @@ use std::ops::Range;
 
 use daachorse::DoubleArrayAhoCorasick;
 use regex::Regex;
-use regex_syntax::hir::{Class, Hir, HirKind};
+use regex_syntax::hir::Class;
 
-/// Shortest text worth looking for, bytes: three letters, or one Chinese character.
-const NEEDLE_BYTES_MIN: usize = 3;
-/// Most alternative texts for one pattern.
-const NEEDLES_MAX: usize = 64;
 /// Characters of a class that are spelled out.
 const CLASS_MAX: usize = 8;
 
@@ -107,152 +103,15 @@ fn needles_of(pattern: &str) -> Option<Vec<String>> {
         .case_insensitive(true)
         .build();
     let hir = parser.parse(pattern).ok()?;
-    let known = Known::of(&hir);
-    let best = [known.exact, known.needed].into_iter().flatten();
-    best.filter(|needles| worth(needles) > 0)
-        .max_by_key(|needles| worth(needles))
-}
-
-/// How much is gained by looking for these: nothing when one of them is too short or there are too many.
-fn worth(needles: &[String]) -> usize {
-    let shortest = needles.iter().map(String::len).min().unwrap_or(0);
-    if shortest < NEEDLE_BYTES_MIN || needles.len() > NEEDLES_MAX {
-        return 0;
-    }
-    // Length tells more than few alternatives do.
-    shortest * 100 - needles.len()
-}
-
-/// What is known about the matches of a part of a pattern.
-struct Known {
-    /// All texts it can match, when they are few.
-    exact: Option<Vec<String>>,
-    /// Texts one of which is in every match.
-    needed: Option<Vec<String>>,
-}
-
-impl Known {
-    const NOTHING: Self = Self {
-        exact: None,
-        needed: None,
-    };
-
-    fn exactly(texts: Vec<String>) -> Self {
-        Self {
-            exact: Some(texts),
-            needed: None,
-        }
-    }
-
-    /// The parser bounds how deep a pattern nests, so this ends.
-    fn of(hir: &Hir) -> Self {
-        match hir.kind() {
-            HirKind::Empty | HirKind::Look(_) => Self::exactly(vec![String::new()]),
-            HirKind::Literal(literal) => match std::str::from_utf8(&literal.0) {
-                Ok(text) => Self::exactly(vec![text.to_lowercase()]),
-                Err(_) => Self::NOTHING,
-            },
-            HirKind::Class(class) => spelled_out(class).map_or(Self::NOTHING, Self::exactly),
-            HirKind::Capture(capture) => Self::of(&capture.sub),
-            HirKind::Repetition(repetition) => {
-                Self::repeated(repetition.min, repetition.max, Self::of(&repetition.sub))
-            }
-            HirKind::Concat(parts) => Self::in_sequence(parts),
-            HirKind::Alternation(branches) => Self::one_of(branches),
-        }
-    }
-
-    fn repeated(min: u32, max: Option<u32>, sub: Self) -> Self {
-        match (min, max) {
-            (1, Some(1)) => sub,
-            (0, Some(1)) => Self {
-                exact: sub.exact.map(|mut texts| {
-                    texts.push(String::new());
-                    texts
-                }),
-                needed: None,
-            },
-            (0, _) => Self::NOTHING,
-            _ => Self {
-                exact: None,
-                needed: sub.best(),
-            },
-        }
-    }
-
-    fn in_sequence(parts: &[Hir]) -> Self {
-        let mut candidates: Vec<Vec<String>> = Vec::new();
-        let mut run = vec![String::new()];
-        let mut whole = true;
-        for part in parts {
-            let known = Self::of(part);
-            candidates.extend(known.needed);
-            let joins = known.exact.as_ref().and_then(|texts| joined(&run, texts));
-            if let Some(joins) = joins {
-                run = joins;
-            } else {
-                whole = false;
-                // What ends the run may begin the next one.
-                let next = known.exact.unwrap_or_else(|| vec![String::new()]);
-                candidates.push(std::mem::replace(&mut run, next));
-            }
-        }
-        if whole {
-            return Self {
-                exact: Some(run),
-                needed: candidates.into_iter().max_by_key(|needles| worth(needles)),
-            };
-        }
-        candidates.push(run);
-        Self {
-            exact: None,
-            needed: candidates
-                .into_iter()
-                .filter(|needles| worth(needles) > 0)
-                .max_by_key(|needles| worth(needles)),
-        }
-    }
-
-    fn one_of(branches: &[Hir]) -> Self {
-        let known: Vec<Self> = branches.iter().map(Self::of).collect();
-        let exact: Option<Vec<String>> = known
-            .iter()
-            .map(|one| one.exact.clone())
-            .collect::<Option<Vec<_>>>()
-            .map(|texts| texts.concat());
-        if let Some(exact) = exact.filter(|texts| texts.len() <= NEEDLES_MAX) {
-            return Self::exactly(exact);
-        }
-        let needed: Option<Vec<Vec<String>>> = known.into_iter().map(Self::best).collect();
-        Self {
-            exact: None,
-            needed: needed
-                .map(|needles| needles.concat())
-                .filter(|needles| needles.len() <= NEEDLES_MAX),
-        }
-    }
-
-    /// The better of both.
-    fn best(self) -> Option<Vec<String>> {
-        [self.exact, self.needed]
-            .into_iter()
-            .flatten()
-            .filter(|needles| worth(needles) > 0)
-            .max_by_key(|needles| worth(needles))
-    }
-}
-
-/// Every first with every second, when that is not too much.
-fn joined(first: &[String], second: &[String]) -> Option<Vec<String>> {
-    let few = first.len() * second.len() <= NEEDLES_MAX / 2;
-    let all = first
-        .iter()
-        .flat_map(|start| second.iter().map(move |end| format!("{start}{end}")));
-    few.then(|| all.collect())
+    let needles = needles::of(&hir, &spelled_out)?;
+    needles
+        .into_iter()
+        .map(|needle| String::from_utf8(needle).ok())
+        .collect()
 }
 
 /// The characters of a small class, as far as they occur in normal form.
-fn spelled_out(class: &Class) -> Option<Vec<String>> {
+fn spelled_out(class: &Class) -> Option<Vec<Vec<u8>>> {
     let Class::Unicode(class) = class else {
         return None;
     };
@@ -272,7 +131,8 @@ fn spelled_out(class: &Class) -> Option<Vec<String>> {
             }
         }
     }
-    (texts.len() <= CLASS_MAX && !texts.is_empty()).then_some(texts)
+    let few = texts.len() <= CLASS_MAX && !texts.is_empty();
+    few.then(|| texts.into_iter().map(String::into_bytes).collect())
 }
 
 #[cfg(test)]
@@ -289,7 +149,7 @@ mod tests {
     fn patterns_name_what_they_need() {
         for (pattern, wanted) in [
             ("viagra", &["viagra"][..]),
-            (r"\bfree\s+money\b", &["money"]),
+            (r"\bfree\s+money\b", &[" money"]),
             (r"(?:click|press) here", &["click here", "press here"]),
             (r"gr[ae]y", &["gray", "grey"]),
             (r"[0-9]+ million", &[" million"]),

@@ -6,12 +6,12 @@ use markup5ever::data::{C1_REPLACEMENTS, NAMED_ENTITIES};
 use memchr::memchr;
 
 /// Text with its character references replaced.
-pub(super) fn decoded(text: &str) -> Cow<'_, str> {
+pub fn decoded(text: &str) -> Cow<'_, str> {
     replaced(text, false)
 }
 
 /// The value of an attribute with its character references replaced: `?a=1&copy=2` is left alone there.
-pub(super) fn decoded_value(text: &str) -> Cow<'_, str> {
+pub fn decoded_value(text: &str) -> Cow<'_, str> {
     replaced(text, true)
 }
 

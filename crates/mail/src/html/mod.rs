@@ -8,9 +8,9 @@ mod entity;
 mod style;
 mod token;
 
-use entity::{decoded, decoded_value};
+pub use entity::{decoded, decoded_value};
 use style::{Ink, Sheet, same};
-use token::{Attributes, Token, Tokens};
+pub use token::{Attributes, Token, Tokens};
 
 /// Elements nested deeper count as part of the one at this depth.
 const DEPTH_MAX: usize = 500;
@@ -20,6 +20,14 @@ const LOOK_UP_MAX: usize = 50;
 const LINKS_MAX: usize = 1000;
 /// Longest text kept of a link, bytes.
 const LINK_TEXT_MAX: usize = 300;
+
+/// Red, green and blue of a colour as old attributes write it: `red`, `#ff0000`, `ff0000`.
+pub fn colour(text: &str) -> Option<[u8; 3]> {
+    match style::old_ink(text) {
+        Some(Ink::Of(colour)) => Some(colour),
+        _ => None,
+    }
+}
 
 /// One part of a message in HTML, as seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -95,6 +103,7 @@ impl View {
                 Token::Text { text, decoded } => reader.text(text, decoded),
                 Token::Start { name, attributes } => reader.start(name, attributes),
                 Token::End { name } => reader.end(name),
+                Token::Unshown { .. } => {}
             }
         }
         reader.view

@@ -10,17 +10,35 @@ const ATTRIBUTES_MAX: usize = 100;
 
 /// A piece of HTML.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Token<'h> {
+pub enum Token<'h> {
     /// Text as it stands; `decoded` when character references in it mean something.
-    Text { text: &'h str, decoded: bool },
+    Text {
+        /// As it stands.
+        text: &'h str,
+        /// Do character references mean something?
+        decoded: bool,
+    },
     /// `<name attributes>`
-    Start { name: &'h str, attributes: &'h str },
+    Start {
+        /// As written.
+        name: &'h str,
+        /// What stands behind the name.
+        attributes: &'h str,
+    },
     /// `</name>`
-    End { name: &'h str },
+    End {
+        /// As written.
+        name: &'h str,
+    },
+    /// `<!-- … -->`, `<!DOCTYPE …>`, `<? … >`: nothing that is shown.
+    Unshown {
+        /// As written, with its brackets.
+        text: &'h str,
+    },
 }
 
-/// Cuts HTML into tokens. Comments, declarations and unfinished tags at the end are left out, as a browser does.
-pub(super) struct Tokens<'h> {
+/// Cuts HTML into tokens. An unfinished tag at the end is left out, as a browser does.
+pub struct Tokens<'h> {
     html: &'h str,
     at: usize,
     /// Text until this element's end tag is no HTML.
@@ -28,7 +46,8 @@ pub(super) struct Tokens<'h> {
 }
 
 impl<'h> Tokens<'h> {
-    pub(super) const fn of(html: &'h str) -> Self {
+    /// Over decoded text.
+    pub const fn of(html: &'h str) -> Self {
         Self {
             html,
             at: 0,
@@ -48,21 +67,26 @@ impl<'h> Tokens<'h> {
         })
     }
 
-    /// Takes the markup at the current place; `None` when it says nothing (a comment, a declaration, an unfinished tag).
+    /// Takes the markup at the current place; `None` when it is an unfinished tag.
     fn markup(&mut self) -> Option<Token<'h>> {
         let bytes = &self.html.as_bytes()[self.at..];
         match (bytes.get(1), bytes.get(2)) {
             (Some(first), _) if first.is_ascii_alphabetic() => self.tag(1),
             (Some(b'/'), Some(first)) if first.is_ascii_alphabetic() => self.tag(2),
             (Some(b'!'), _) if bytes[2..].starts_with(b"--") => {
-                self.at += comment_end(bytes);
-                None
+                Some(self.unshown(comment_end(bytes)))
             }
             _ => {
-                self.at += memchr(b'>', bytes).map_or(bytes.len(), |end| end + 1);
-                None
+                let length = memchr(b'>', bytes).map_or(bytes.len(), |end| end + 1);
+                Some(self.unshown(length))
             }
         }
+    }
+
+    fn unshown(&mut self, length: usize) -> Token<'h> {
+        let text = &self.html[self.at..self.at + length];
+        self.at += length;
+        Token::Unshown { text }
     }
 
     /// A tag whose name begins `skip` bytes further on.
@@ -193,13 +217,14 @@ fn comment_end(bytes: &[u8]) -> usize {
 }
 
 /// The attributes of a tag, in order: name and value as written.
-pub(super) struct Attributes<'h> {
+pub struct Attributes<'h> {
     rest: &'h str,
     left: usize,
 }
 
 impl<'h> Attributes<'h> {
-    pub(super) const fn of(written: &'h str) -> Self {
+    /// Over what stands between the name and the end of a tag.
+    pub const fn of(written: &'h str) -> Self {
         Self {
             rest: written,
             left: ATTRIBUTES_MAX,
@@ -207,7 +232,7 @@ impl<'h> Attributes<'h> {
     }
 
     /// The value of the first attribute of this name, as written.
-    pub(super) fn named(written: &'h str, name: &str) -> Option<&'h str> {
+    pub fn named(written: &'h str, name: &str) -> Option<&'h str> {
         Self::of(written)
             .find(|(known, _)| known.eq_ignore_ascii_case(name))
             .map(|(_, value)| value)
@@ -316,6 +341,7 @@ mod tests {
                     end_text(&mut text, &mut seen);
                     seen.push(format!("end {}", name.to_ascii_lowercase()));
                 }
+                Token::Unshown { .. } => {}
             }
         }
         end_text(&mut text, &mut seen);

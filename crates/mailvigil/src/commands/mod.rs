@@ -15,6 +15,7 @@ mod auth;
 mod connect;
 mod connect_exim;
 mod console;
+mod import;
 mod messages;
 mod people;
 mod policy;

@@ -11,7 +11,8 @@ use judge::Policy;
 use judge::edit::ListEntry;
 use mail::Level;
 
-use crate::cli::{AllowArgs, PolicyCommand, ScanArgs};
+use super::import;
+use crate::cli::{AllowArgs, ImportCommand, PolicyCommand, ScanArgs};
 use crate::config::Config;
 use crate::{Problems, show};
 
@@ -46,6 +47,9 @@ pub async fn run(config: &Config, desk: &Desk, command: PolicyCommand) -> anyhow
         }
         PolicyCommand::Diff { from, to } => return diff(desk, &from, to.as_deref()).await,
         PolicyCommand::History => history(desk).await?,
+        PolicyCommand::Import(ImportCommand::Spamassassin(args)) => {
+            import::spamassassin(config, desk, args).await?;
+        }
         PolicyCommand::Test { policy, messages } => {
             return test(config, desk, policy.as_deref(), messages).await;
         }
@@ -90,7 +94,7 @@ pub fn parse(config: &Config, text: &str, what: &str) -> anyhow::Result<Policy> 
 }
 
 /// A refused policy with all its reasons.
-fn in_words(applied: Result<i64, DeskError>, what: &str) -> anyhow::Result<i64> {
+pub(super) fn in_words(applied: Result<i64, DeskError>, what: &str) -> anyhow::Result<i64> {
     applied.map_err(|error| match error {
         DeskError::Policy(problems) => Problems {
             what: format!("policy {what}"),
@@ -113,7 +117,7 @@ fn in_words(applied: Result<i64, DeskError>, what: &str) -> anyhow::Result<i64> 
 }
 
 /// Waits until every living node judges by the version, and says so.
-async fn taken_over(desk: &Desk, version: i64) -> anyhow::Result<()> {
+pub(super) async fn taken_over(desk: &Desk, version: i64) -> anyhow::Result<()> {
     println!("Version {version} is in force.");
     let started = Instant::now();
     loop {
@@ -217,9 +221,10 @@ async fn show_active(config: &Config, desk: &Desk) -> anyhow::Result<()> {
             .join(", ")
     };
     println!(
-        "sets: {}\nlists: {}\nexamples: {}",
+        "sets: {}\nlists: {}\nSpamAssassin's rules: {}\nexamples: {}",
         named(&summary.sets),
         named(&summary.lists),
+        summary.imported,
         summary.examples
     );
     Ok(())

@@ -83,7 +83,7 @@ impl Scan<'_> {
         let message = tokio::task::block_in_place(|| Handle::current().block_on(read));
         let authentication = self.verify(raw, &message);
         let (site, policy) = (&config.site, self.policy);
-        engine::judge_by_hand(message, ip, site, policy, self.version, authentication)
+        engine::judge_by_hand(message, raw, ip, site, policy, self.version, authentication)
     }
 
     /// Who sent it, as DNS tells it now, where that is asked for: signatures of old mail have mostly lost their keys.
