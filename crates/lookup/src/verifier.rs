@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use ipnet::IpNet;
 use mail::authentication::{
     Alignment, Alleged, Authentication, HeloFlaw, Outbound, OwnName, Scheme, Signature,
-    SignatureProblem as Problem, SignatureResult, Signed as Summary, Spf,
+    Signed as Summary, Spf,
 };
 use mail::message::Mailbox;
 use mail::{Address, Direction, Domain, Envelope, Known, Limits, Message, Timestamp};
@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use crate::dmarc::{self, Organisation};
 use crate::dns::{Questions, Resolver};
 use crate::outbound::{LastHop, last_hop};
-use crate::signature::{KeyFailure, Signed, dkim, domainkeys, fetch_key, result_of};
+use crate::signature::{self, Circumstances, Signed};
 use crate::{arc, host, spf};
 
 /// What a site says about itself and whom it believes.
@@ -262,62 +262,16 @@ impl Case<'_> {
     }
 
     async fn signatures(&self) -> Vec<Signature> {
+        let circumstances = Circumstances {
+            now: self.now(),
+            sender: self.sender(),
+            acceptance: self.settings.acceptance,
+        };
         let places = self.signature_places();
         let looked_at = places.into_iter().take(self.limits().signatures_max);
-        join_all(looked_at.map(|(place, scheme)| self.signature(place, scheme))).await
-    }
-
-    async fn signature(&self, place: usize, scheme: Scheme) -> Signature {
-        let (message, limits, acceptance) =
-            (&self.signed, self.limits(), &self.settings.acceptance);
-        match scheme {
-            Scheme::Dkim => {
-                let (mut signature, claimed) =
-                    dkim::claimed(message, message.fields[place], self.now(), limits);
-                match claimed {
-                    Ok(claimed) => {
-                        let key =
-                            fetch_key(self.questions, &claimed.selector, &claimed.domain).await;
-                        claimed.finish(message, &mut signature, key, acceptance, limits);
-                    }
-                    Err(problem) => self.break_off(&mut signature, problem).await,
-                }
-                signature
-            }
-            Scheme::DomainKeys => {
-                let sender = self.sender();
-                let (mut signature, claimed) = domainkeys::claimed(message, place, sender, limits);
-                match claimed {
-                    Ok(claimed) => {
-                        let key =
-                            fetch_key(self.questions, &claimed.selector, &claimed.domain).await;
-                        claimed.finish(message, &mut signature, key, acceptance, limits);
-                    }
-                    Err(problem) => self.break_off(&mut signature, problem).await,
-                }
-                signature
-            }
-        }
-    }
-
-    /// A signature that cannot hold still says whether its key is one in test, and so whether its failing means anything
-    /// (RFC 6376 §3.6.1). While DNS does not say, nothing is known (R4.44).
-    async fn break_off(&self, signature: &mut Signature, problem: Problem) {
-        signature.problem = Some(problem);
-        if let (Some(selector), Some(domain)) = (&signature.selector, &signature.domain) {
-            match fetch_key(self.questions, &selector.to_ascii_lowercase(), domain).await {
-                Ok((key, dnssec)) => {
-                    signature.testing = key.testing;
-                    signature.key_bits = Some(key.bits());
-                    signature.dnssec = dnssec;
-                }
-                Err(KeyFailure::Unanswered) => signature.problem = Some(Problem::Dns),
-                Err(KeyFailure::Problem(_)) => {}
-            }
-        }
-        signature.result = signature
-            .problem
-            .map_or(SignatureResult::Neutral, result_of);
+        let verified = looked_at
+            .map(|place| signature::verify(self.questions, &self.signed, place, &circumstances));
+        join_all(verified).await
     }
 
     /// Whom DomainKeys is about: `Sender`, else `From`.

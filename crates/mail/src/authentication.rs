@@ -551,6 +551,23 @@ impl Signed {
     }
 }
 
+impl Spf {
+    /// A result of which nothing more is known.
+    pub const fn new(result: SpfResult) -> Self {
+        Self {
+            result,
+            domain: None,
+            mechanism: None,
+            mechanism_of: None,
+            explanation: None,
+            problem: None,
+            lookups: 0,
+            void_lookups: 0,
+            dnssec: false,
+        }
+    }
+}
+
 impl Signature {
     /// Does it say something about the message when it does not pass? A key in test must make no difference (RFC
     /// 6376 §3.6.1), and who signs with SHA-1 or a short key is as good as unsigned, no forger.

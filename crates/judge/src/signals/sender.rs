@@ -39,15 +39,6 @@ fn first_domain(mailboxes: &[Mailbox]) -> Option<Domain> {
         .find_map(|mailbox| mailbox.address.as_ref()?.domain())
 }
 
-/// The last two labels, or three below two short ones (`example.co.uk`): near enough to an organisation until the
-/// public suffix list comes in with authentication.
-fn organisation(domain: &Domain) -> String {
-    let labels: Vec<&str> = domain.as_str().split('.').collect();
-    let count = labels.len();
-    let short_end = count >= 3 && labels[count - 1].len() == 2 && labels[count - 2].len() <= 3;
-    labels[count.saturating_sub(if short_end { 3 } else { 2 })..].join(".")
-}
-
 /// Mailing lists send for others and set Reply-To; nothing is odd about that.
 pub(super) fn is_list(facts: &Facts) -> bool {
     ["list-id", "list-post", "list-unsubscribe"]
@@ -58,7 +49,7 @@ pub(super) fn is_list(facts: &Facts) -> bool {
 pub(super) fn reply_to_other_domain(facts: &Facts, _: &Site) -> Option<String> {
     let from = first_domain(&facts.message.header_from)?;
     let reply_to = first_domain(&facts.message.reply_to)?;
-    let other = organisation(&from) != organisation(&reply_to) && !is_list(facts);
+    let other = from.registered() != reply_to.registered() && !is_list(facts);
     other.then(|| format!("replies go to {reply_to}, not {from}"))
 }
 
@@ -85,7 +76,7 @@ pub(super) fn name_shows_other_address(facts: &Facts, _: &Site) -> Option<String
             continue;
         };
         if shown_domain.as_str().contains('.')
-            && organisation(&shown_domain) != organisation(&real_domain)
+            && shown_domain.registered() != real_domain.registered()
         {
             return Some(format!("shows {shown}, is {address}"));
         }
@@ -115,7 +106,7 @@ pub(super) fn own_domain_from_outside(facts: &Facts, site: &Site) -> Option<Stri
 pub(super) fn envelope_from_other_domain(facts: &Facts, _: &Site) -> Option<String> {
     let header = first_domain(&facts.message.header_from)?;
     let envelope = facts.envelope.envelope_from.as_ref()?.domain()?;
-    let other = organisation(&header) != organisation(&envelope) && !is_list(facts);
+    let other = header.registered() != envelope.registered() && !is_list(facts);
     other.then(|| format!("envelope {envelope}, header {header}"))
 }
 
