@@ -426,7 +426,7 @@ pub struct Dmarc {
     pub problem: Option<String>,
 }
 
-/// Results of RFC 8601 §2.7 as extended for DMARC (RFC 9989 §9).
+/// Results of DMARC, in the words of RFC 7489 §11.2, which RFC 9989 keeps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DmarcResult {

@@ -22,37 +22,58 @@ pub use record::{Fault, check_syntax};
 pub(crate) use walk::Organisation;
 use walk::Published;
 
-/// Evaluates the policy of the alleged domain with what is known of SPF (`MAIL FROM`) and of the signatures.
-pub(crate) async fn evaluate(
+/// Why no policy applies: there is none, it cannot be read, or DNS could not tell.
+pub(crate) struct NoPolicy {
+    result: DmarcResult,
+    problem: Option<String>,
+}
+
+impl From<Unanswered> for NoPolicy {
+    fn from(Unanswered(why): Unanswered) -> Self {
+        Self {
+            result: DmarcResult::TempError,
+            problem: Some(why),
+        }
+    }
+}
+
+/// The policy that applies to the alleged domain.
+pub(crate) async fn discover(
     questions: &Questions<'_>,
     organisation: &Organisation,
+) -> Result<DmarcPolicy, NoPolicy> {
+    let Some(governing) = organisation.walk.policy()? else {
+        return Err(NoPolicy {
+            result: DmarcResult::None,
+            problem: None,
+        });
+    };
+    let domain = governing.domain;
+    let record = governing.record.map_err(|fault| NoPolicy {
+        result: DmarcResult::PermError,
+        problem: Some(format!("the policy of {domain} {fault}")),
+    })?;
+    let applies = applies(questions, &organisation.alleged, domain, record).await?;
+    Ok(record.policy(domain, applies, governing.published, questions.limits()))
+}
+
+/// Holds a message against the policy, with what is known of SPF (`MAIL FROM`) and of the signatures.
+pub(crate) fn evaluate(
+    policy: Result<DmarcPolicy, NoPolicy>,
     spf: Option<(&Spf, Alignment)>,
     signatures: &[Signature],
 ) -> Dmarc {
-    let governing = match organisation.walk.policy() {
-        Err(Unanswered(why)) => return failed(DmarcResult::TempError, why),
-        Ok(None) => return Dmarc::default(),
-        Ok(Some(governing)) => governing,
-    };
-    let (domain, published) = (governing.domain, governing.published);
-    let record = match governing.record {
-        Ok(record) => record,
-        Err(fault) => {
-            return failed(
-                DmarcResult::PermError,
-                format!("the policy of {domain} {fault}"),
-            );
-        }
-    };
-    let applies = match applies(questions, &organisation.alleged, domain, record).await {
-        Ok(applies) => applies,
-        Err(Unanswered(why)) => return failed(DmarcResult::TempError, why),
-    };
-    let policy = record.policy(domain, applies, published, questions.limits());
-    judge(policy, spf, signatures)
+    match policy {
+        Ok(policy) => judge(policy, spf, signatures),
+        Err(NoPolicy { result, problem }) => Dmarc {
+            result,
+            problem,
+            ..Dmarc::default()
+        },
+    }
 }
 
-/// `np` for a subdomain that does not exist (RFC 9989 §3.2.14): no address and no mail server by any answer.
+/// `np` for a subdomain that does not exist (RFC 9989): no address and no mail server by any answer.
 async fn applies(
     questions: &Questions<'_>,
     alleged: &Domain,
@@ -79,14 +100,6 @@ async fn applies(
         answer?;
     }
     Ok(PolicyTag::Np)
-}
-
-fn failed(result: DmarcResult, why: String) -> Dmarc {
-    Dmarc {
-        result,
-        problem: Some(why),
-        ..Dmarc::default()
-    }
 }
 
 fn judge(policy: DmarcPolicy, spf: Option<(&Spf, Alignment)>, signatures: &[Signature]) -> Dmarc {
@@ -211,7 +224,8 @@ mod tests {
             .alignment(&questions, &domain(spf_domain))
             .await;
         let spf = Spf::new(SpfResult::Pass);
-        let dmarc = evaluate(&questions, &organisation, Some((&spf, alignment)), &[]).await;
+        let policy = discover(&questions, &organisation).await;
+        let dmarc = evaluate(policy, Some((&spf, alignment)), &[]);
         (organisation.domain, dmarc)
     }
 
