@@ -28,14 +28,6 @@ pub mod sign;
 
 pub use verifier::{Acceptance, Settings, Verifier};
 
-/// Reads one signature field's value, key record or both kinds of tag lists, for fuzzing: nothing comes of it but that it ends.
-pub fn read_tags(text: &[u8]) -> bool {
-    let key = signature::key::KeyRecord::read(text).is_some();
-    let list =
-        std::str::from_utf8(text).is_ok_and(|text| signature::tags::Tags::read(text).is_ok());
-    key || list
-}
-
 /// At most `bytes_max` bytes of a text, without control characters: texts of strangers that are kept.
 fn cut(text: &str, bytes_max: usize) -> String {
     let end = mail::address::floor_char_boundary(text, bytes_max);

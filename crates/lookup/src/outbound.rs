@@ -21,13 +21,9 @@ pub(crate) fn last_hop<'m>(
     message: &'m Message,
     trusted: &[IpNet],
 ) -> LastHop<'m> {
-    let is_trusted = |ip: IpAddr| {
-        trusted
-            .iter()
-            .any(|network| network.contains(&ip.to_canonical()))
-    };
+    let is_trusted = |ip: IpAddr| trusted.iter().any(|network| network.contains(&ip));
     let mut last = LastHop {
-        ip: envelope.peer.ip,
+        ip: envelope.peer.ip.map(|ip| ip.to_canonical()),
         helo_name: envelope.helo_name.as_deref(),
         relays_skipped: 0,
     };
@@ -41,7 +37,7 @@ pub(crate) fn last_hop<'m>(
             break;
         };
         last = LastHop {
-            ip: *ip,
+            ip: ip.map(|ip| ip.to_canonical()),
             helo_name: helo_name.as_deref(),
             relays_skipped: last.relays_skipped + 1,
         };
@@ -86,6 +82,7 @@ mod tests {
         check("10.0.0.1", &[inside, outside, forged], Some("192.0.2.9"), 2);
         check("10.0.0.1", &[itself, outside], Some("192.0.2.9"), 2);
         check("2001:db8::1", &[outside], Some("192.0.2.9"), 1);
+        check("::ffff:10.0.0.1", &[outside], Some("192.0.2.9"), 1);
         check("127.0.0.1", &[outside], Some("127.0.0.1"), 0);
         check("10.0.0.1", &[], Some("10.0.0.1"), 0);
         check(

@@ -404,17 +404,7 @@ mod tests {
         envelope.envelope_from = mail::Address::new("a\"b;\r\nspf=pass é@example.org");
         let mut found = Authentication::default();
         found.outbound.helo_name = Some("x) (y; dmarc=pass".to_owned());
-        let spf = Spf {
-            result: SpfResult::Fail,
-            domain: None,
-            mechanism: None,
-            mechanism_of: None,
-            explanation: None,
-            problem: None,
-            lookups: 0,
-            void_lookups: 0,
-            dnssec: false,
-        };
+        let spf = Spf::new(SpfResult::Fail);
         found.spf = Some(spf.clone());
         found.spf_helo = Some(spf);
         let value = write(&found, &envelope, "mx.example.org");

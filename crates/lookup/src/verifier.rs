@@ -5,17 +5,17 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use ipnet::IpNet;
 use mail::authentication::{
-    Alignment, Alleged, Authentication, HeloFlaw, Outbound, OwnName, Scheme, Signature,
-    SignatureProblem as Problem, SignatureResult, Signed as Summary, Spf,
+    Alignment, Alleged, Authentication, Dmarc, DmarcPolicy, DnsUse, HeloFlaw, Outbound, OwnName,
+    Reachable, Scheme, Signature, Signed as Summary, Spf,
 };
 use mail::message::Mailbox;
 use mail::{Address, Direction, Domain, Envelope, Known, Limits, Message, Timestamp};
 use tokio::time::Instant;
 
-use crate::dmarc::{self, Organisation};
+use crate::dmarc::{self, NoPolicy, Organisation};
 use crate::dns::{Questions, Resolver};
 use crate::outbound::{LastHop, last_hop};
-use crate::signature::{KeyFailure, Signed, dkim, domainkeys, fetch_key, result_of};
+use crate::signature::{self, Circumstances, Signed};
 use crate::{arc, host, spf};
 
 /// What a site says about itself and whom it believes.
@@ -82,10 +82,10 @@ impl Verifier {
     ) -> Authentication {
         let limits = self.resolver.limits();
         let deadline = deadline.min(Instant::now() + Duration::from_millis(limits.lookup_ms));
-        let questions = Questions::new(&self.resolver, deadline);
+        let asking = Asking::new(&self.resolver, deadline);
         let case = Case {
             settings: &self.settings,
-            questions: &questions,
+            asking: &asking,
             last_hop: last_hop(envelope, message, &self.settings.trusted_relays),
             alleged: alleged(message),
             envelope,
@@ -113,10 +113,60 @@ fn domain(mailbox: &Mailbox) -> Option<Domain> {
     mailbox.address.as_ref()?.domain()
 }
 
+/// The questions of one message, each concern with a budget of its own: whoever writes an SPF record that asks for ever, or
+/// puts up names that do not answer, must not keep us from finding the policy of the domain he abuses.
+struct Asking<'r> {
+    alleged: Questions<'r>,
+    spf: Questions<'r>,
+    helo: Questions<'r>,
+    signatures: Questions<'r>,
+    arc: Questions<'r>,
+    machine: Questions<'r>,
+}
+
+impl<'r> Asking<'r> {
+    const fn new(resolver: &'r Resolver, deadline: Instant) -> Self {
+        Self {
+            alleged: Questions::new(resolver, deadline),
+            spf: Questions::new(resolver, deadline),
+            helo: Questions::new(resolver, deadline),
+            signatures: Questions::new(resolver, deadline),
+            arc: Questions::new(resolver, deadline),
+            machine: Questions::new(resolver, deadline),
+        }
+    }
+
+    fn used(&self) -> DnsUse {
+        let concerns = [
+            &self.alleged,
+            &self.spf,
+            &self.helo,
+            &self.signatures,
+            &self.arc,
+            &self.machine,
+        ];
+        concerns
+            .iter()
+            .map(|questions| questions.used())
+            .fold(DnsUse::default(), |sum, one| DnsUse {
+                questions: sum.questions + one.questions,
+                sent: sum.sent + one.sent,
+                failed: sum.failed + one.failed,
+            })
+    }
+}
+
+async fn reachable(questions: &Questions<'_>, domain: Option<Domain>) -> Known<Reachable> {
+    match domain {
+        Some(domain) => host::reachable(questions, &domain).await,
+        None => Known::NotAsked,
+    }
+}
+
 /// One message under verification.
 struct Case<'c> {
     settings: &'c Settings,
-    questions: &'c Questions<'c>,
+    asking: &'c Asking<'c>,
     envelope: &'c Envelope,
     message: &'c Message,
     last_hop: LastHop<'c>,
@@ -126,28 +176,37 @@ struct Case<'c> {
 
 impl Case<'_> {
     async fn verify(self) -> Authentication {
-        let (organisation, spf, spf_helo, signatures, outbound, envelope_domain, alleged_domain) = tokio::join!(
+        let (
+            organisation,
+            spf,
+            spf_helo,
+            mut signatures,
+            arc,
+            outbound,
+            envelope_domain,
+            alleged_domain,
+        ) = tokio::join!(
             self.organisation(),
             self.spf_mail_from(),
             self.spf_helo(),
             self.signatures(),
+            arc::verify(&self.asking.arc, &self.signed, |sealer| self
+                .believes(sealer)),
             self.outbound(),
-            self.reachable(self.envelope_domain()),
-            self.reachable(self.alleged.domain.clone()),
+            reachable(&self.asking.machine, self.envelope_domain()),
+            reachable(&self.asking.alleged, self.alleged.domain.clone()),
         );
-        let mut signatures = signatures;
+        let (organisation, policy) = organisation.unzip();
         let spf_alignment = self
             .align(organisation.as_ref(), spf.as_ref(), &mut signatures)
             .await;
-        let (dmarc, arc) = tokio::join!(
-            self.dmarc(
-                organisation.as_ref(),
-                spf.as_ref(),
-                spf_alignment,
-                &signatures
-            ),
-            arc::verify(self.questions, &self.signed, |sealer| self.believes(sealer)),
-        );
+        let dmarc = policy.map_or_else(Dmarc::default, |policy| {
+            dmarc::evaluate(
+                policy,
+                spf.as_ref().map(|spf| (spf, spf_alignment)),
+                &signatures,
+            )
+        });
         let alleged = Alleged {
             organisation: organisation.map(|one| one.domain),
             ..self.alleged.clone()
@@ -166,12 +225,12 @@ impl Case<'_> {
             dmarc,
             envelope_domain,
             alleged_domain,
-            dns: self.questions.used(),
+            dns: self.asking.used(),
         }
     }
 
     fn limits(&self) -> &Limits {
-        self.questions.limits()
+        self.asking.alleged.limits()
     }
 
     const fn now(&self) -> Timestamp {
@@ -189,8 +248,12 @@ impl Case<'_> {
             .any(|trusted| sealer.is_within(trusted))
     }
 
-    async fn organisation(&self) -> Option<Organisation> {
-        Some(Organisation::of(self.questions, self.alleged.domain.clone()?).await)
+    /// Whose domain it says it comes from, and the policy for it.
+    async fn organisation(&self) -> Option<(Organisation, Result<DmarcPolicy, NoPolicy>)> {
+        let questions = &self.asking.alleged;
+        let organisation = Organisation::of(questions, self.alleged.domain.clone()?).await;
+        let policy = dmarc::discover(questions, &organisation).await;
+        Some((organisation, policy))
     }
 
     /// The domain a bounce would go to.
@@ -198,18 +261,11 @@ impl Case<'_> {
         self.envelope.envelope_from.as_ref()?.domain()
     }
 
-    async fn reachable(&self, domain: Option<Domain>) -> Known<mail::authentication::Reachable> {
-        match domain {
-            Some(domain) => host::reachable(self.questions, &domain).await,
-            None => Known::NotAsked,
-        }
-    }
-
     /// RFC 7208 §2.4: the null sender is `postmaster` at the HELO name.
     async fn spf_mail_from(&self) -> Option<Spf> {
         let helo_name = self.last_hop.helo_name.unwrap_or_default();
         match &self.envelope.envelope_from {
-            None => self.spf("postmaster", helo_name).await,
+            None => self.spf(&self.asking.spf, "postmaster", helo_name).await,
             Some(from) => {
                 let domain = from
                     .as_str()
@@ -223,7 +279,7 @@ impl Case<'_> {
                 let local = Some(from.local())
                     .filter(|local| !local.is_empty())
                     .unwrap_or("postmaster");
-                self.spf(local, &ascii).await
+                self.spf(&self.asking.spf, local, &ascii).await
             }
         }
     }
@@ -231,10 +287,10 @@ impl Case<'_> {
     async fn spf_helo(&self) -> Option<Spf> {
         let helo_name = self.last_hop.helo_name?;
         Domain::parse(helo_name).ok()?;
-        self.spf("postmaster", helo_name).await
+        self.spf(&self.asking.helo, "postmaster", helo_name).await
     }
 
-    async fn spf(&self, local: &str, domain: &str) -> Option<Spf> {
+    async fn spf(&self, questions: &Questions<'_>, local: &str, domain: &str) -> Option<Spf> {
         let sending = spf::Sending {
             ip: self.last_hop.ip?,
             helo_name: self.last_hop.helo_name.unwrap_or_default(),
@@ -243,7 +299,7 @@ impl Case<'_> {
             receiver: &self.settings.authserv_id,
             now: self.now(),
         };
-        Some(spf::check(self.questions, &sending).await)
+        Some(spf::check(questions, &sending).await)
     }
 
     /// Places of all signatures, top first.
@@ -262,62 +318,17 @@ impl Case<'_> {
     }
 
     async fn signatures(&self) -> Vec<Signature> {
+        let circumstances = Circumstances {
+            now: self.now(),
+            sender: self.sender(),
+            acceptance: self.settings.acceptance,
+        };
         let places = self.signature_places();
         let looked_at = places.into_iter().take(self.limits().signatures_max);
-        join_all(looked_at.map(|(place, scheme)| self.signature(place, scheme))).await
-    }
-
-    async fn signature(&self, place: usize, scheme: Scheme) -> Signature {
-        let (message, limits, acceptance) =
-            (&self.signed, self.limits(), &self.settings.acceptance);
-        match scheme {
-            Scheme::Dkim => {
-                let (mut signature, claimed) =
-                    dkim::claimed(message, message.fields[place], self.now(), limits);
-                match claimed {
-                    Ok(claimed) => {
-                        let key =
-                            fetch_key(self.questions, &claimed.selector, &claimed.domain).await;
-                        claimed.finish(message, &mut signature, key, acceptance, limits);
-                    }
-                    Err(problem) => self.break_off(&mut signature, problem).await,
-                }
-                signature
-            }
-            Scheme::DomainKeys => {
-                let sender = self.sender();
-                let (mut signature, claimed) = domainkeys::claimed(message, place, sender, limits);
-                match claimed {
-                    Ok(claimed) => {
-                        let key =
-                            fetch_key(self.questions, &claimed.selector, &claimed.domain).await;
-                        claimed.finish(message, &mut signature, key, acceptance, limits);
-                    }
-                    Err(problem) => self.break_off(&mut signature, problem).await,
-                }
-                signature
-            }
-        }
-    }
-
-    /// A signature that cannot hold still says whether its key is one in test, and so whether its failing means anything
-    /// (RFC 6376 §3.6.1). While DNS does not say, nothing is known (R4.44).
-    async fn break_off(&self, signature: &mut Signature, problem: Problem) {
-        signature.problem = Some(problem);
-        if let (Some(selector), Some(domain)) = (&signature.selector, &signature.domain) {
-            match fetch_key(self.questions, &selector.to_ascii_lowercase(), domain).await {
-                Ok((key, dnssec)) => {
-                    signature.testing = key.testing;
-                    signature.key_bits = Some(key.bits());
-                    signature.dnssec = dnssec;
-                }
-                Err(KeyFailure::Unanswered) => signature.problem = Some(Problem::Dns),
-                Err(KeyFailure::Problem(_)) => {}
-            }
-        }
-        signature.result = signature
-            .problem
-            .map_or(SignatureResult::Neutral, result_of);
+        let verified = looked_at.map(|place| {
+            signature::verify(&self.asking.signatures, &self.signed, place, &circumstances)
+        });
+        join_all(verified).await
     }
 
     /// Whom DomainKeys is about: `Sender`, else `From`.
@@ -338,7 +349,7 @@ impl Case<'_> {
         let ip = self.last_hop.ip;
         let ptr = async {
             match ip {
-                Some(ip) => host::ptr(self.questions, ip).await,
+                Some(ip) => host::ptr(&self.asking.machine, ip).await,
                 None => Known::NotAsked,
             }
         };
@@ -350,7 +361,7 @@ impl Case<'_> {
             let is_ours = |domain: &Domain| {
                 self.is_ours(domain) || domain.as_str() == self.settings.authserv_id
             };
-            host::helo_flaws(self.questions, self.last_hop.helo_name, ip, is_ours).await
+            host::helo_flaws(&self.asking.machine, self.last_hop.helo_name, ip, is_ours).await
         };
         let (ptr, helo_flaws) = tokio::join!(ptr, flaws);
         Outbound {
@@ -373,7 +384,7 @@ impl Case<'_> {
             return Alignment::None;
         };
         let align = async |domain: Option<Domain>| match domain {
-            Some(domain) => organisation.alignment(self.questions, &domain).await,
+            Some(domain) => organisation.alignment(&self.asking.alleged, &domain).await,
             None => Alignment::None,
         };
         let of_signatures = join_all(
@@ -387,27 +398,6 @@ impl Case<'_> {
             signature.alignment = alignment;
         }
         of_spf
-    }
-
-    async fn dmarc(
-        &self,
-        organisation: Option<&Organisation>,
-        spf: Option<&Spf>,
-        spf_alignment: Alignment,
-        signatures: &[Signature],
-    ) -> mail::authentication::Dmarc {
-        match organisation {
-            Some(organisation) => {
-                dmarc::evaluate(
-                    self.questions,
-                    organisation,
-                    spf.map(|spf| (spf, spf_alignment)),
-                    signatures,
-                )
-                .await
-            }
-            None => mail::authentication::Dmarc::default(),
-        }
     }
 
     /// Names of ours in a message from outside.

@@ -238,6 +238,38 @@ async fn forgeries_fail_and_outages_do_not() {
     );
 }
 
+/// A sender whose own records ask for more than a message may ask cannot hide the policy of the domain he abuses.
+#[tokio::test]
+async fn a_greedy_record_starves_nobody_else() {
+    let (mut zone, _) = well_kept(KeyKind::Ed25519);
+    let mut record = "v=spf1".to_owned();
+    for number in 0..10 {
+        record += &format!(" mx:m{number}.greedy.example");
+        for host in 0..10 {
+            let host = format!("h{host}.m{number}.greedy.example");
+            let mx = Record::Mx {
+                preference: 10,
+                host: host.clone(),
+            };
+            zone = zone
+                .with(&format!("m{number}.greedy.example"), mx)
+                .with(&host, Record::A([198, 51, 100, 1].into()));
+        }
+    }
+    let zone = zone.txt("greedy.example", &record);
+    let mut greedy = envelope();
+    greedy.peer.ip = Some(IpAddr::from([203, 0, 113, 9]));
+    greedy.envelope_from = mail::Address::new("x@greedy.example");
+    greedy.helo_name = Some("greedy.example".to_owned());
+    let found = verify(&zone, &greedy, MESSAGE).await;
+    let spf = found.spf.expect("a result");
+    assert_eq!(spf.result, SpfResult::TempError, "{spf:?}");
+    assert_eq!(
+        (found.dmarc.result, found.dmarc.asked),
+        (DmarcResult::Fail, Disposition::Reject)
+    );
+}
+
 #[tokio::test]
 async fn forwarders_seal_what_they_saw() {
     let (zone, signer) = well_kept(KeyKind::Ed25519);

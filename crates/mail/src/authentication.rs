@@ -426,7 +426,7 @@ pub struct Dmarc {
     pub problem: Option<String>,
 }
 
-/// Results of RFC 8601 §2.7 as extended for DMARC (RFC 9989 §9).
+/// Results of DMARC, in the words of RFC 7489 §11.2, which RFC 9989 keeps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DmarcResult {
@@ -547,6 +547,23 @@ impl Signed {
             Self::Unauthentic
         } else {
             Self::Unsigned
+        }
+    }
+}
+
+impl Spf {
+    /// A result of which nothing more is known.
+    pub const fn new(result: SpfResult) -> Self {
+        Self {
+            result,
+            domain: None,
+            mechanism: None,
+            mechanism_of: None,
+            explanation: None,
+            problem: None,
+            lookups: 0,
+            void_lookups: 0,
+            dnssec: false,
         }
     }
 }

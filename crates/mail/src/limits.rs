@@ -80,7 +80,8 @@ pub struct Limits {
     // Looking up who sent it.
     /// Time for all look-ups of one message, milliseconds; what is not known by then is unavailable.
     pub lookup_ms: u64,
-    /// Questions asked of DNS for one message; further ones are unavailable.
+    /// Questions asked of DNS for one concern of a message (SPF by either name, signatures, ARC, the alleged domain, the
+    /// sending machine); further ones are unavailable.
     pub lookups_max: u32,
     /// Time for one question of DNS over all servers and retries, milliseconds.
     pub dns_question_ms: u64,
@@ -198,7 +199,7 @@ impl Default for Limits {
             ocr_pictures_max: 3,
             ocr_ms: 4000,
             lookup_ms: 5_000,
-            lookups_max: 150,
+            lookups_max: 64,
             dns_question_ms: 2_500,
             dns_in_flight_max: 2_000,
             dns_answer_bytes_max: 16 << 10,

@@ -6,7 +6,7 @@ use mail::message::{LinkFrom, LinkOddity};
 use mail::{Facts, Site};
 
 use super::look::followed;
-use super::sender::{is_free_mailbox, organisation_of};
+use super::sender::is_free_mailbox;
 
 /// Hosts below one domain from which they look made by the dozen.
 const HOSTS_MANY: usize = 3;
@@ -38,7 +38,7 @@ pub(super) fn cheap_ending(facts: &Facts, _: &Site) -> Option<String> {
 pub(super) fn leads_elsewhere(facts: &Facts, site: &Site) -> Option<String> {
     super::look::html_only(facts, site)?;
     let from = facts.message.header_from.first()?.address.as_ref()?;
-    let home = organisation_of(&from.domain()?);
+    let home = from.domain()?.registered();
     let domains: BTreeSet<&str> = followed(facts)
         .filter(|link| link.from != LinkFrom::Text)
         .map(|link| link.domain.as_str())

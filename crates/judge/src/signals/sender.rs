@@ -76,15 +76,6 @@ fn first_domain(mailboxes: &[Mailbox]) -> Option<Domain> {
 /// Digits in a row that are no year and no house number.
 const NAME_DIGITS: usize = 6;
 
-/// The last two labels, or three below two short ones (`example.co.uk`): near enough to an organisation until the
-/// public suffix list comes in with authentication.
-pub(super) fn organisation_of(domain: &Domain) -> String {
-    let labels: Vec<&str> = domain.as_str().split('.').collect();
-    let count = labels.len();
-    let short_end = count >= 3 && labels[count - 1].len() == 2 && labels[count - 2].len() <= 3;
-    labels[count.saturating_sub(if short_end { 3 } else { 2 })..].join(".")
-}
-
 /// Mailing lists send for others and set Reply-To; nothing is odd about that.
 pub(super) fn is_list(facts: &Facts) -> bool {
     ["list-id", "list-post", "list-unsubscribe"]
@@ -113,7 +104,7 @@ pub(super) fn is_written_by_list(facts: &Facts) -> bool {
 pub(super) fn reply_to_other_domain(facts: &Facts, _: &Site) -> Option<String> {
     let from = first_domain(&facts.message.header_from)?;
     let reply_to = first_domain(&facts.message.reply_to)?;
-    let other = organisation_of(&from) != organisation_of(&reply_to) && !is_list(facts);
+    let other = from.registered() != reply_to.registered() && !is_list(facts);
     other.then(|| format!("replies go to {reply_to}, not {from}"))
 }
 
@@ -145,9 +136,9 @@ pub(super) fn from_free_mailbox(facts: &Facts, _: &Site) -> Option<String> {
 /// `z9uppzk2wq.com`: letters and digits mixed, or more consonants in a row than any language has. Bought by the hundred, used for a day.
 pub(super) fn domain_by_chance(facts: &Facts, _: &Site) -> Option<String> {
     let from = first_domain(&facts.message.header_from)?;
-    let organisation = organisation_of(&from);
+    let organisation = from.registered();
     let labels = from.as_str().split('.').take(2);
-    let mut labels = labels.filter(|label| organisation.starts_with(label) || label.len() >= 8);
+    let mut labels = labels.filter(|label| organisation.as_str().starts_with(label) || label.len() >= 8);
     labels
         .find(|label| by_chance(label))
         .map(|_| from.to_string())
@@ -209,7 +200,7 @@ pub(super) fn name_shows_other_address(facts: &Facts, _: &Site) -> Option<String
             continue;
         };
         if shown_domain.as_str().contains('.')
-            && organisation_of(&shown_domain) != organisation_of(&real_domain)
+            && shown_domain.registered() != real_domain.registered()
         {
             return Some(format!("shows {shown}, is {address}"));
         }
@@ -239,7 +230,7 @@ pub(super) fn own_domain_from_outside(facts: &Facts, site: &Site) -> Option<Stri
 pub(super) fn envelope_from_other_domain(facts: &Facts, _: &Site) -> Option<String> {
     let header = first_domain(&facts.message.header_from)?;
     let envelope = facts.envelope.envelope_from.as_ref()?.domain()?;
-    let other = organisation_of(&header) != organisation_of(&envelope) && !is_list(facts);
+    let other = header.registered() != envelope.registered() && !is_list(facts);
     other.then(|| format!("envelope {envelope}, header {header}"))
 }
 

@@ -1,12 +1,12 @@
 //! What the owner of the alleged domain asks of receivers (DMARC, RFC 9989), and whose domain it is.
 //!
-//! A policy and an organisation are found by one walk up the tree of names ([`walk`]); no list of suffixes is needed
+//! A policy and an organisation are found by one walk up the tree of names (`walk`); no list of suffixes is needed
 //! where owners publish. The list steps in only for counting and for [`mail::authentication::Signed`], where
 //! nobody published anything.
 
 use futures_util::future::join_all;
 use mail::authentication::{
-    Alignment, Disposition, Dmarc, DmarcPolicy, DmarcResult, PolicyTag, Psd, Scheme, Signature,
+    Alignment, Disposition, Dmarc, DmarcPolicy, DmarcResult, PolicyTag, Scheme, Signature,
     SignatureResult, Spf, SpfResult,
 };
 use mail::{Domain, Limits};
@@ -15,211 +15,65 @@ use crate::cut;
 use crate::dns::{Found, Kind, Name, Questions, Unanswered};
 
 mod record;
+mod walk;
 
 use record::Record;
 pub use record::{Fault, check_syntax};
+pub(crate) use walk::Organisation;
+use walk::Published;
 
-/// Names asked for in one walk at most (RFC 9989 §4.10).
-const STEPS_MAX: usize = 8;
-
-/// One name of a walk, and what stands there.
-struct Step {
-    domain: Domain,
-    published: Result<Published, Unanswered>,
+/// Why no policy applies: there is none, it cannot be read, or DNS could not tell.
+pub(crate) struct NoPolicy {
+    result: DmarcResult,
+    problem: Option<String>,
 }
 
-/// What stands at `_dmarc` of a domain.
-#[derive(Default)]
-struct Published {
-    record: Option<Result<Record, Fault>>,
-    text: String,
-    dnssec: bool,
-}
-
-/// The names from a domain up to its top-level domain that have records.
-pub(crate) struct Walk(Vec<Step>);
-
-/// Walks from a domain up (RFC 9989 §4.10): the domain itself, then its last seven labels, six, and so on. All are asked for
-/// at once, and read in order.
-pub(crate) async fn walk(questions: &Questions<'_>, domain: &Domain) -> Walk {
-    let above = std::iter::successors(domain.parent(), Domain::parent)
-        .filter(|parent| parent.labels().count() < STEPS_MAX);
-    let names = std::iter::once(domain.clone()).chain(above).take(STEPS_MAX);
-    let step = async |domain: Domain| Step {
-        published: published(questions, &domain).await,
-        domain,
-    };
-    Walk(join_all(names.map(step)).await)
-}
-
-async fn published(questions: &Questions<'_>, domain: &Domain) -> Result<Published, Unanswered> {
-    let Some(name) = Name::below("_dmarc", domain.as_str()) else {
-        return Ok(Published::default());
-    };
-    let answer = questions.txt(&name).await?;
-    let mut texts = answer.texts().filter(|text| record::is_dmarc(text));
-    let (first, second) = (texts.next(), texts.next());
-    // RFC 9989 §4.10: several records are none.
-    let (Some(text), None) = (first, second) else {
-        return Ok(Published::default());
-    };
-    let text = String::from_utf8_lossy(text);
-    Ok(Published {
-        record: Some(Record::read(&text)),
-        text: cut(&text, questions.limits().authentication_text_bytes_max),
-        dnssec: answer.dnssec,
-    })
-}
-
-impl Walk {
-    /// Records in the order of the walk, up to the first that says what it is (`psd=`).
-    fn records(&self) -> Result<Vec<(&Step, &Published, &Record)>, Unanswered> {
-        let mut records = Vec::new();
-        for step in &self.0 {
-            let published = step.published.as_ref().map_err(Clone::clone)?;
-            if let Some(Ok(record)) = &published.record {
-                records.push((step, published, record));
-                if record.psd != Psd::Unsaid {
-                    break;
-                }
-            }
-        }
-        Ok(records)
-    }
-
-    /// The organisational domain (RFC 9989 §4.10.2); `None` when nobody on the way published anything.
-    pub(crate) fn organisation(&self) -> Result<Option<Domain>, Unanswered> {
-        let records = self.records()?;
-        let Some((last, _, record)) = records.last() else {
-            return Ok(None);
-        };
-        let start = self.0.first().map(|step| &step.domain);
-        Ok(match record.psd {
-            Psd::Yes if Some(&last.domain) != start => self.one_below(&last.domain),
-            Psd::Yes | Psd::No | Psd::Unsaid => Some(last.domain.clone()),
-        })
-    }
-
-    /// The name on the way from the start that is one label longer than `parent`.
-    fn one_below(&self, parent: &Domain) -> Option<Domain> {
-        let start = self.0.first()?.domain.clone();
-        std::iter::successors(Some(start), Domain::parent)
-            .find(|name| name.parent().as_ref() == Some(parent))
-    }
-
-    /// The policy for the domain the walk started at (RFC 9989 §4.10.1): its own, else its organisation's, else that of the
-    /// public suffix above.
-    fn policy(&self) -> Result<Option<Governing<'_>>, Unanswered> {
-        let Some(start) = self.0.first() else {
-            return Ok(None);
-        };
-        let own = start.published.as_ref().map_err(Clone::clone)?;
-        if let Some(record) = &own.record {
-            return Ok(Some(Governing {
-                domain: &start.domain,
-                published: own,
-                record: record.as_ref(),
-            }));
-        }
-        let organisation = self.organisation()?;
-        let records = self.records()?;
-        let of_organisation = records
-            .iter()
-            .find(|(step, _, _)| Some(&step.domain) == organisation.as_ref());
-        let of_suffix = || records.iter().find(|(_, _, record)| record.psd == Psd::Yes);
-        Ok(of_organisation
-            .or_else(of_suffix)
-            .map(|(step, published, record)| Governing {
-                domain: &step.domain,
-                published,
-                record: Ok(record),
-            }))
-    }
-}
-
-/// The record a message is governed by.
-struct Governing<'w> {
-    domain: &'w Domain,
-    published: &'w Published,
-    record: Result<&'w Record, &'w Fault>,
-}
-
-/// Whose domain a message says it comes from, and how other domains stand to it.
-pub(crate) struct Organisation {
-    pub alleged: Domain,
-    pub walk: Walk,
-    /// By the walk, or by the list where there is nothing to find or DNS could not tell.
-    pub domain: Domain,
-    published: bool,
-}
-
-impl Organisation {
-    /// Finds out for the alleged domain.
-    pub(crate) async fn of(questions: &Questions<'_>, alleged: Domain) -> Self {
-        let walk = walk(questions, &alleged).await;
-        let found = walk.organisation().ok().flatten();
-        let published = found.is_some();
+impl From<Unanswered> for NoPolicy {
+    fn from(Unanswered(why): Unanswered) -> Self {
         Self {
-            domain: found.unwrap_or_else(|| alleged.registered()),
-            alleged,
-            walk,
-            published,
-        }
-    }
-
-    /// How a domain stands to the alleged one (RFC 9989 §4.4). One that is not within the organisation cannot be of it,
-    /// so nothing needs to be asked about it.
-    pub(crate) async fn alignment(&self, questions: &Questions<'_>, domain: &Domain) -> Alignment {
-        if *domain == self.alleged {
-            return Alignment::Strict;
-        }
-        if !domain.is_within(&self.domain) {
-            return Alignment::None;
-        }
-        let organisation = if self.published {
-            walk(questions, domain).await.organisation().ok().flatten()
-        } else {
-            Some(domain.registered())
-        };
-        if organisation.is_none_or(|one| one == self.domain) {
-            Alignment::Relaxed
-        } else {
-            Alignment::None
+            result: DmarcResult::TempError,
+            problem: Some(why),
         }
     }
 }
 
-/// Evaluates the policy of the alleged domain with what is known of SPF (`MAIL FROM`) and of the signatures.
-pub(crate) async fn evaluate(
+/// The policy that applies to the alleged domain.
+pub(crate) async fn discover(
     questions: &Questions<'_>,
     organisation: &Organisation,
+) -> Result<DmarcPolicy, NoPolicy> {
+    let Some(governing) = organisation.walk.policy()? else {
+        return Err(NoPolicy {
+            result: DmarcResult::None,
+            problem: None,
+        });
+    };
+    let domain = governing.domain;
+    let record = governing.record.map_err(|fault| NoPolicy {
+        result: DmarcResult::PermError,
+        problem: Some(format!("the policy of {domain} {fault}")),
+    })?;
+    let applies = applies(questions, &organisation.alleged, domain, record).await?;
+    Ok(record.policy(domain, applies, governing.published, questions.limits()))
+}
+
+/// Holds a message against the policy, with what is known of SPF (`MAIL FROM`) and of the signatures.
+pub(crate) fn evaluate(
+    policy: Result<DmarcPolicy, NoPolicy>,
     spf: Option<(&Spf, Alignment)>,
     signatures: &[Signature],
 ) -> Dmarc {
-    let governing = match organisation.walk.policy() {
-        Err(Unanswered(why)) => return failed(DmarcResult::TempError, why),
-        Ok(None) => return Dmarc::default(),
-        Ok(Some(governing)) => governing,
-    };
-    let (domain, published) = (governing.domain, governing.published);
-    let record = match governing.record {
-        Ok(record) => record,
-        Err(fault) => {
-            return failed(
-                DmarcResult::PermError,
-                format!("the policy of {domain} {fault}"),
-            );
-        }
-    };
-    let applies = match applies(questions, &organisation.alleged, domain, record).await {
-        Ok(applies) => applies,
-        Err(Unanswered(why)) => return failed(DmarcResult::TempError, why),
-    };
-    let policy = record.policy(domain, applies, published, questions.limits());
-    judge(policy, spf, signatures)
+    match policy {
+        Ok(policy) => judge(policy, spf, signatures),
+        Err(NoPolicy { result, problem }) => Dmarc {
+            result,
+            problem,
+            ..Dmarc::default()
+        },
+    }
 }
 
-/// `np` for a subdomain that does not exist (RFC 9989 §3.2.14): no address and no mail server by any answer.
+/// `np` for a subdomain that does not exist (RFC 9989): no address and no mail server by any answer.
 async fn applies(
     questions: &Questions<'_>,
     alleged: &Domain,
@@ -246,14 +100,6 @@ async fn applies(
         answer?;
     }
     Ok(PolicyTag::Np)
-}
-
-fn failed(result: DmarcResult, why: String) -> Dmarc {
-    Dmarc {
-        result,
-        problem: Some(why),
-        ..Dmarc::default()
-    }
 }
 
 fn judge(policy: DmarcPolicy, spf: Option<(&Spf, Alignment)>, signatures: &[Signature]) -> Dmarc {
@@ -366,20 +212,6 @@ mod tests {
         Domain::parse(text).expect("a domain")
     }
 
-    fn spf_pass() -> Spf {
-        Spf {
-            result: SpfResult::Pass,
-            domain: None,
-            mechanism: None,
-            mechanism_of: None,
-            explanation: None,
-            problem: None,
-            lookups: 0,
-            void_lookups: 0,
-            dnssec: false,
-        }
-    }
-
     /// Evaluates for an author domain, with SPF passing for `spf_domain`.
     async fn evaluated(zone: Zone, author: &str, spf_domain: &str) -> (Domain, Dmarc) {
         let resolver = Resolver::new(zone, &Limits::default());
@@ -391,8 +223,9 @@ mod tests {
         let alignment = organisation
             .alignment(&questions, &domain(spf_domain))
             .await;
-        let spf = spf_pass();
-        let dmarc = evaluate(&questions, &organisation, Some((&spf, alignment)), &[]).await;
+        let spf = Spf::new(SpfResult::Pass);
+        let policy = discover(&questions, &organisation).await;
+        let dmarc = evaluate(policy, Some((&spf, alignment)), &[]);
         (organisation.domain, dmarc)
     }
 

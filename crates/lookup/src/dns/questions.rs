@@ -1,4 +1,4 @@
-//! The questions of one message: within its deadline and its budget, and counted.
+//! The questions of one concern of a message: within the deadline and a budget, and counted.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::{Answer, Kind, Name, Question, Record, Resolver, Unanswered};
 
-/// What one message may ask.
+/// What may be asked for one concern of a message.
 pub struct Questions<'r> {
     resolver: &'r Resolver,
     deadline: Instant,
@@ -77,7 +77,7 @@ impl<'r> Questions<'r> {
         let before = self.asked.fetch_add(1, Ordering::Relaxed);
         if before >= self.limits().lookups_max {
             return self.fail(Unanswered(
-                "the message asked too many questions of DNS".to_owned(),
+                "too many questions were asked for this".to_owned(),
             ));
         }
         let question = Question {

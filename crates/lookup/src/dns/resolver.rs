@@ -49,24 +49,31 @@ impl Resolver {
                 sent: false,
             };
         }
-        let until = deadline.min(now + Duration::from_millis(self.limits.dns_question_ms));
+        let unasked = |why: &str| Asked {
+            outcome: Err(Unanswered(why.to_owned())),
+            sent: false,
+        };
+        if now >= deadline {
+            return unasked("the message's time for look-ups is over");
+        }
         let Ok(_place) = self.in_flight.try_acquire() else {
-            let outcome = Err(Unanswered(
-                "too many questions wait for DNS servers".to_owned(),
-            ));
-            return Asked {
-                outcome,
-                sent: false,
-            };
+            return unasked("too many questions wait for DNS servers");
         };
-        let outcome = match timeout_at(until, self.source.ask(question, until)).await {
-            Ok(answered) => answered
-                .and_then(|answer| self.bounded(answer))
-                .map(Arc::new),
-            Err(_) => Err(Unanswered("no DNS server answered in time".to_owned())),
+        let until = deadline.min(now + Duration::from_millis(self.limits.dns_question_ms));
+        let (outcome, is_theirs) = match timeout_at(until, self.source.ask(question, until)).await {
+            Ok(answered) => (
+                answered
+                    .and_then(|answer| self.bounded(answer))
+                    .map(Arc::new),
+                true,
+            ),
+            // A message that came with little time left says nothing about the servers.
+            Err(_) => (
+                Err(Unanswered("no DNS server answered in time".to_owned())),
+                until < deadline,
+            ),
         };
-        // A message that came with little time left says nothing about the servers.
-        if outcome.is_ok() || until < deadline {
+        if is_theirs {
             self.cache.put(question, &outcome, Instant::now());
         }
         Asked {

@@ -5,7 +5,7 @@
 //! takes the first server's SERVFAIL for everybody's. Which server to ask next, and when, is decided here: one that
 //! fails is passed over at once, one that is silent gets company after a moment, and who answered last is asked first.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -31,6 +31,12 @@ const PATIENCE: Duration = Duration::from_millis(400);
 
 /// When a negative answer does not say how long it lasts (no SOA), it is used again for so long.
 const NEGATIVE_TTL_UNSAID: Duration = Duration::from_mins(1);
+
+/// Where the system names its servers (resolv.conf(5)).
+const SYSTEM: &str = "/etc/resolv.conf";
+
+/// Port of DNS servers the system names.
+const PORT: u16 = 53;
 
 /// Recursive resolvers.
 pub struct Upstreams {
@@ -79,19 +85,9 @@ impl Upstreams {
 
     /// Asks the servers the system names.
     pub fn of_system(limits: &Limits) -> Result<Self, NoUpstream> {
-        let (config, _) = hickory_resolver::system_conf::read_system_conf()
-            .map_err(|why| NoUpstream::System(why.to_string()))?;
-        let servers: Vec<SocketAddr> = config
-            .name_servers()
-            .iter()
-            .map(|server| {
-                SocketAddr::new(
-                    server.ip,
-                    server.connections.first().map_or(53, |one| one.port),
-                )
-            })
-            .collect();
-        Self::new(&servers, limits)
+        let text =
+            std::fs::read_to_string(SYSTEM).map_err(|why| NoUpstream::System(why.to_string()))?;
+        Self::new(&named_by_system(&text), limits)
     }
 
     /// Asks, following aliases the servers did not follow themselves. A loop of aliases ends like a long chain of them.
@@ -176,6 +172,18 @@ impl Source for Upstreams {
     fn ask<'s>(&'s self, question: &'s Question, _: Instant) -> Answering<'s> {
         Box::pin(self.follow(question))
     }
+}
+
+/// Addresses of lines `nameserver ADDRESS`. Link-local ones with an interface behind `%` are passed over: they can be
+/// configured here by address and port.
+fn named_by_system(text: &str) -> Vec<SocketAddr> {
+    let server = |line: &str| {
+        let mut words = line.split_whitespace();
+        let named = words.next() == Some("nameserver");
+        let ip: IpAddr = words.next()?.parse().ok()?;
+        named.then(|| SocketAddr::new(ip, PORT))
+    };
+    text.lines().filter_map(server).collect()
 }
 
 fn pool(
@@ -343,5 +351,21 @@ const fn wire_kind(kind: Kind) -> RecordType {
         Kind::Mx => RecordType::MX,
         Kind::Txt => RecordType::TXT,
         Kind::Ptr => RecordType::PTR,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_of_the_system() {
+        let text = "# nameserver 192.0.2.9\nsearch example.org\nnameserver 192.0.2.1\n nameserver\t2001:db8::1 # x\n\
+            nameserver fe80::1%eth0\nnameserver\noptions edns0\n";
+        let expected =
+            ["192.0.2.1:53", "[2001:db8::1]:53"].map(|server| server.parse().expect("an address"));
+        assert_eq!(named_by_system(text), expected);
+        let none = Upstreams::new(&[], &Limits::default()).err();
+        assert_eq!(none, Some(NoUpstream::None));
     }
 }

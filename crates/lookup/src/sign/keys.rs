@@ -2,9 +2,12 @@
 
 use data_encoding::BASE64;
 use mail::Secret;
+use mail::authentication::SignatureProblem;
 use ring::rand::SystemRandom;
 use ring::signature::{Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
 use rsa::pkcs8::{EncodePrivateKey, EncodePublicKey};
+
+use crate::signature::key::KeyRecord;
 
 /// Length of RSA keys that are made: what everybody verifies and a record of 512 bytes holds (RFC 8301 §3.2).
 const RSA_BITS: usize = 2048;
@@ -112,6 +115,11 @@ pub fn published(record: &str) -> String {
     strings.join(" ")
 }
 
+/// What a published text is: the length of its key in bits, or what is wrong with it; `None` when it is no key record.
+pub fn check_record(text: &[u8]) -> Option<Result<u32, SignatureProblem>> {
+    KeyRecord::read(text).map(|record| record.map(|key| key.bits()))
+}
+
 const BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
 const END: &str = "-----END PRIVATE KEY-----";
 
@@ -186,7 +194,7 @@ impl SigningKey {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::signature::key::{Algorithm, KeyRecord};
+    use crate::signature::key::Algorithm;
 
     #[test]
     fn keys_made_here_verify_what_they_sign() {
@@ -201,7 +209,7 @@ mod tests {
             let public = KeyRecord::read(new.record.as_bytes())
                 .expect("a record")
                 .expect("a key");
-            assert_eq!(public.bits(), bits);
+            assert_eq!(check_record(new.record.as_bytes()), Some(Ok(bits)));
             assert!(public.verifies(algorithm, b"hello", &signature));
             assert!(!public.verifies(algorithm, b"hallo", &signature));
             assert!(!format!("{new:?}").contains("BEGIN"));

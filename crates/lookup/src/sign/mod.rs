@@ -8,7 +8,7 @@ mod keys;
 
 pub use arc::{ArcSigner, Seal};
 pub use dkim::{DkimSigner, Unsigned};
-pub use keys::{BadKey, KeyKind, NewKey, SigningKey, published};
+pub use keys::{BadKey, KeyKind, NewKey, SigningKey, check_record, published};
 
 use data_encoding::BASE64;
 

@@ -1,15 +1,13 @@
 //! One DKIM signature (RFC 6376, RFC 8301, RFC 8463).
 
-use mail::authentication::{
-    PartialBody, Scheme, Signature, SignatureProblem as Problem, SignatureResult,
-};
+use mail::authentication::{PartialBody, Scheme, Signature, SignatureProblem as Problem};
 use mail::message::Field;
 use mail::{Domain, Limits, Timestamp};
 
 use super::canon::{self, Form};
 use super::key::{Algorithm, KeyRecord};
 use super::tags::{NoTags, Tags, is_space};
-use super::{BodyHash, KeyFailure, Signed, described, lower, result_of};
+use super::{BodyHash, Signed, described, lower};
 use crate::Acceptance;
 
 /// A signature whose field can be read and whose body is the signed one: what is left is the key.
@@ -21,8 +19,8 @@ pub(crate) struct Claimed<'m> {
     names: Vec<String>,
     /// `i=` names the signer's domain itself.
     identity_is_exact: bool,
-    pub selector: String,
-    pub domain: Domain,
+    /// There is more body than it covers.
+    is_partial: bool,
 }
 
 /// The tags that say how and what is signed, shared with ARC's message signatures.
@@ -66,8 +64,7 @@ pub(crate) fn claimed<'m>(
                 signature: method.signature,
                 names: method.names,
                 identity_is_exact,
-                selector: method.selector,
-                domain: method.domain,
+                is_partial: method.partial_body.is_some_and(|body| body.uncovered > 0),
             })
         });
     (signature, read)
@@ -212,37 +209,12 @@ fn lifetime(tags: &Tags<'_>, now: Timestamp) -> Result<(), Problem> {
 }
 
 impl Claimed<'_> {
-    /// Finishes a signature with what DNS said of its key.
-    pub(crate) fn finish(
-        &self,
-        message: &Signed<'_>,
-        signature: &mut Signature,
-        key: Result<(KeyRecord, bool), KeyFailure>,
-        acceptance: &Acceptance,
-        limits: &Limits,
-    ) {
-        let verified = key.map_err(KeyFailure::problem).and_then(|(key, dnssec)| {
-            signature.key_bits = Some(key.bits());
-            signature.testing = key.testing;
-            signature.dnssec = dnssec;
-            self.verify(message, &key, limits)
-        });
-        let partly = signature
-            .partial_body
-            .is_some_and(|body| body.uncovered > 0);
-        let accepted = verified.and(match self.algorithm {
-            Algorithm::RsaSha1 if !acceptance.dkim_sha1 => Err(Problem::WeakHash),
-            _ if partly && !acceptance.partial_body => Err(Problem::PartialBody),
-            _ => Ok(()),
-        });
-        signature.problem = accepted.err();
-        signature.result = signature.problem.map_or(SignatureResult::Pass, result_of);
-    }
-
-    fn verify(
+    /// Does the signature hold under this key, and is it accepted?
+    pub(super) fn check(
         &self,
         message: &Signed<'_>,
         key: &KeyRecord,
+        acceptance: &Acceptance,
         limits: &Limits,
     ) -> Result<(), Problem> {
         key.allows(self.algorithm, limits.rsa_bits_max)?;
@@ -250,8 +222,14 @@ impl Claimed<'_> {
             return Err(Problem::Identity);
         }
         let signed = signed_header(message, &self.names, self.header_form, &self.field);
-        let holds = key.verifies(self.algorithm, &signed, &self.signature);
-        holds.then_some(()).ok_or(Problem::Signature)
+        if !key.verifies(self.algorithm, &signed, &self.signature) {
+            return Err(Problem::Signature);
+        }
+        match self.algorithm {
+            Algorithm::RsaSha1 if !acceptance.dkim_sha1 => Err(Problem::WeakHash),
+            _ if self.is_partial && !acceptance.partial_body => Err(Problem::PartialBody),
+            _ => Ok(()),
+        }
     }
 }
 

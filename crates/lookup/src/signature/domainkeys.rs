@@ -3,14 +3,14 @@
 //! It knows no hash but SHA-1, no list of fields unless it says so, and no `i=`: the signer must be the sender's domain
 //! or above it. It covers only what stands below it.
 
-use mail::authentication::{Scheme, Signature, SignatureProblem as Problem, SignatureResult};
+use mail::authentication::{Scheme, Signature, SignatureProblem as Problem};
 use mail::message::Field;
 use mail::{Address, Domain, Limits};
 
 use super::canon::{self, Form};
 use super::key::{Algorithm, KeyRecord};
 use super::tags::{NoTags, Tags};
-use super::{KeyFailure, Signed, described, lower, result_of};
+use super::{Signed, described, lower};
 use crate::Acceptance;
 
 /// A signature whose field can be read.
@@ -21,8 +21,6 @@ pub(crate) struct Claimed {
     names: Option<Vec<String>>,
     /// Whom it is about: `Sender`, else `From`.
     sender: Address,
-    pub selector: String,
-    pub domain: Domain,
 }
 
 /// Reads the `DomainKey-Signature` field at `place`. `sender` is the mailbox in `Sender`, else in `From`.
@@ -83,8 +81,7 @@ fn read(
         .map_err(|NoTags| Problem::Syntax)?
         .ok_or(Problem::MissingTag)?;
     let domain = Domain::parse(need("d")?).map_err(|_| Problem::Domain)?;
-    let selector = need("s")?;
-    Domain::parse(selector).map_err(|_| Problem::Domain)?;
+    Domain::parse(need("s")?).map_err(|_| Problem::Domain)?;
     let names: Option<Vec<String>> = tags.words("h").map(|words| {
         words
             .take(limits.signed_fields_max + 1)
@@ -118,41 +115,16 @@ fn read(
         signature,
         names,
         sender,
-        selector: selector.to_ascii_lowercase(),
-        domain,
     })
 }
 
 impl Claimed {
-    /// Finishes a signature with what DNS said of its key.
-    pub(crate) fn finish(
-        &self,
-        message: &Signed<'_>,
-        signature: &mut Signature,
-        key: Result<(KeyRecord, bool), KeyFailure>,
-        acceptance: &Acceptance,
-        limits: &Limits,
-    ) {
-        let verified = key.map_err(KeyFailure::problem).and_then(|(key, dnssec)| {
-            signature.key_bits = Some(key.bits());
-            signature.testing = key.testing;
-            signature.dnssec = dnssec;
-            self.verify(message, &key, limits)
-        });
-        let accepted = verified.and_then(|()| {
-            acceptance
-                .domain_keys
-                .then_some(())
-                .ok_or(Problem::WeakHash)
-        });
-        signature.problem = accepted.err();
-        signature.result = signature.problem.map_or(SignatureResult::Pass, result_of);
-    }
-
-    fn verify(
+    /// Does the signature hold under this key, and is it accepted?
+    pub(super) fn check(
         &self,
         message: &Signed<'_>,
         key: &KeyRecord,
+        acceptance: &Acceptance,
         limits: &Limits,
     ) -> Result<(), Problem> {
         key.allows(Algorithm::RsaSha1, limits.rsa_bits_max)?;
@@ -163,12 +135,14 @@ impl Claimed {
         if !granted {
             return Err(Problem::KeyUse);
         }
-        let holds = key.verifies(
-            Algorithm::RsaSha1,
-            &self.signed_bytes(message),
-            &self.signature,
-        );
-        holds.then_some(()).ok_or(Problem::Signature)
+        let signed = self.signed_bytes(message);
+        if !key.verifies(Algorithm::RsaSha1, &signed, &self.signature) {
+            return Err(Problem::Signature);
+        }
+        acceptance
+            .domain_keys
+            .then_some(())
+            .ok_or(Problem::WeakHash)
     }
 
     /// The fields that are signed: those below the signature in the message's order; of a list, every occurrence of each name,

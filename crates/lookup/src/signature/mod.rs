@@ -1,8 +1,7 @@
 //! Signatures in the header of a message: DKIM (RFC 6376, RFC 8463) and its predecessor DomainKeys (RFC 4870).
 //!
-//! Verifying has three steps, so that all keys of a message can be asked for at once: what the field itself and the body
-//! say (`dkim::Claimed::read`, no DNS), the key (`fetch_key`), and the signature over the header. `arc` takes the same
-//! three steps for its sets.
+//! [`verify`] takes three steps: what the field itself and the body say (`claimed` of either kind, no DNS), the key, and the
+//! signature over the header. `arc` takes the same three steps for its sets.
 //!
 //! Our own, on `ring`, and not `mail-auth` 0.13: that measures `l=` in the raw body and ignores `l=0`, reads the clock itself, asks DNS
 //! past our cache and budget, and does not tell the facts we record (key length, what is covered and oversigned).
@@ -14,10 +13,10 @@ use mail::authentication::{
     Alignment, Covered, Scheme, Signature, SignatureProblem as Problem, SignatureResult,
 };
 use mail::message::{Field, Fields, body_start};
-use mail::{Domain, Limits, Timestamp};
+use mail::{Address, Domain, Limits, Timestamp};
 
-use crate::cut;
 use crate::dns::{Name, Questions, Unanswered};
+use crate::{Acceptance, cut};
 
 pub(crate) mod canon;
 pub(crate) mod dkim;
@@ -143,6 +142,65 @@ pub(crate) fn lower(name: &[u8]) -> String {
         .collect()
 }
 
+/// A signature whose field makes sense; what is left is the key.
+enum Claimed<'m> {
+    Dkim(dkim::Claimed<'m>),
+    DomainKeys(domainkeys::Claimed),
+}
+
+/// What verifying a signature takes beside message and DNS.
+pub(crate) struct Circumstances<'c> {
+    pub now: Timestamp,
+    /// The mailbox in `Sender`, else in `From`.
+    pub sender: Option<&'c Address>,
+    pub acceptance: Acceptance,
+}
+
+/// Verifies the signature whose field stands at `place`.
+pub(crate) async fn verify(
+    questions: &Questions<'_>,
+    message: &Signed<'_>,
+    (place, scheme): (usize, Scheme),
+    circumstances: &Circumstances<'_>,
+) -> Signature {
+    let limits = questions.limits();
+    let (mut signature, claimed) = match scheme {
+        Scheme::Dkim => {
+            let field = message.fields[place];
+            let (signature, claimed) = dkim::claimed(message, field, circumstances.now, limits);
+            (signature, claimed.map(Claimed::Dkim))
+        }
+        Scheme::DomainKeys => {
+            let sender = circumstances.sender;
+            let (signature, claimed) = domainkeys::claimed(message, place, sender, limits);
+            (signature, claimed.map(Claimed::DomainKeys))
+        }
+    };
+    let key = match (&signature.selector, &signature.domain) {
+        (Some(selector), Some(domain)) => fetch_key(questions, selector, domain).await,
+        _ => Err(KeyFailure::Problem(Problem::NoKey)),
+    };
+    // A signature that cannot hold still says whether its key is one in test, and so whether its failing means anything
+    // (RFC 6376 §3.6.1). While DNS does not say, nothing is known (R4.44).
+    let checked = match (key, claimed) {
+        (Err(KeyFailure::Unanswered), _) => Err(Problem::Dns),
+        (Err(KeyFailure::Problem(problem)), claimed) => claimed.and(Err(problem)),
+        (Ok((key, dnssec)), claimed) => {
+            signature.key_bits = Some(key.bits());
+            signature.testing = key.testing;
+            signature.dnssec = dnssec;
+            let accepted = &circumstances.acceptance;
+            claimed.and_then(|claimed| match claimed {
+                Claimed::Dkim(claimed) => claimed.check(message, &key, accepted, limits),
+                Claimed::DomainKeys(claimed) => claimed.check(message, &key, accepted, limits),
+            })
+        }
+    };
+    signature.problem = checked.err();
+    signature.result = signature.problem.map_or(SignatureResult::Pass, result_of);
+    signature
+}
+
 /// Asks for the key of a signature: `selector._domainkey.domain`.
 pub(crate) async fn fetch_key(
     questions: &Questions<'_>,
@@ -179,17 +237,8 @@ pub(crate) enum KeyFailure {
     Problem(Problem),
 }
 
-impl KeyFailure {
-    const fn problem(self) -> Problem {
-        match self {
-            Self::Unanswered => Problem::Dns,
-            Self::Problem(problem) => problem,
-        }
-    }
-}
-
 /// The result a problem makes (RFC 6376 §3.9, RFC 8601 §2.7.1).
-pub(crate) const fn result_of(problem: Problem) -> SignatureResult {
+const fn result_of(problem: Problem) -> SignatureResult {
     match problem {
         Problem::Syntax => SignatureResult::Neutral,
         Problem::BodyHash | Problem::Signature => SignatureResult::Fail,
