@@ -1,12 +1,13 @@
 //! What a domain's standing says about one message (R4.36 to R4.44).
 
-use mail::authentication::{Authentication, Disposition, DmarcResult, Signed};
+use ipnet::IpNet;
+use mail::authentication::{Alignment, Authentication, Disposition, DmarcResult, Signed};
 use mail::standing::{Handling, Ruling, Stage};
 use mail::verdict::{Demand, Evidence};
-use mail::{Domain, Facts, Known, Reason};
+use mail::{Domain, Facts, Known, Mark, Reason};
 
 use super::days::Entry;
-use super::settings::{DomainSettings, Settings};
+use super::settings::{DomainSettings, Settings, mark_of};
 use super::share::share;
 use super::{Standing, soften, source};
 
@@ -77,7 +78,12 @@ impl Standing {
             }
             Signed::Unauthentic => {
                 let why = format!("signed in the name of {domain}, and not authentic");
-                Found::at_once(Handling::Block, vec![why])
+                let mut step = Found::at_once(Handling::Block, vec![why]);
+                if let Some(why) = stands_in(found, set, settings) {
+                    step.each(|_| Handling::Forward);
+                    step.why.push(why.to_owned());
+                }
+                step
             }
             Signed::Unsigned if stage > Stage::Observing => {
                 unsigned_of_signing(domain, entry, found, set, settings, &ruling)
@@ -145,19 +151,9 @@ fn unsigned_of_signing(
         |share| format!("{domain} signs its mail ({share})"),
     );
     let why = format!("not signed, and {signs}");
-    let server = found.outbound.ip.map(ipnet::IpNet::from);
-    let mark = server.map(|server| super::settings::mark_of(&set.marks, &server));
-    if matches!(mark, Some(mail::Mark::Own | mail::Mark::Authorised)) {
+    if let Some(stands_in) = stands_in(found, set, settings) {
         let mut step = by_stage(Handling::Forward, why);
-        step.why
-            .push("its server is marked as the domain's".to_owned());
-        return step;
-    }
-    let by_spf = found.dmarc.spf > mail::authentication::Alignment::None;
-    if settings.spf_is_enough && by_spf {
-        let mut step = by_stage(Handling::Forward, why);
-        step.why
-            .push("SPF of the domain itself names its server".to_owned());
+        step.why.push(stands_in.to_owned());
         return step;
     }
     if !ruling.source.is_certain && entry.is_some_and(|entry| is_steady(entry, found)) {
@@ -170,12 +166,28 @@ fn unsigned_of_signing(
     by_stage(Handling::Block, why)
 }
 
+/// What stands in for a good signature: the server is the domain's by an administrator's word or by the domain's own.
+fn stands_in(
+    found: &Authentication,
+    set: &DomainSettings,
+    settings: &Settings,
+) -> Option<&'static str> {
+    let server = found.outbound.ip.map(|ip| IpNet::from(ip.to_canonical()));
+    match server.map(|server| mark_of(&set.marks, &server)) {
+        Some(Mark::Own | Mark::Authorised) => return Some("its server is marked as the domain's"),
+        Some(Mark::NotOurs) => return None,
+        Some(Mark::Unmarked) | None => {}
+    }
+    (settings.spf_is_enough && found.dmarc.spf > Alignment::None)
+        .then_some("SPF of the domain itself names its server")
+}
+
 /// The same machine has sent mail as the domain on many days, and most of it was no spam.
 fn is_steady(entry: &Entry, found: &Authentication) -> bool {
     let Some(ip) = found.outbound.ip else {
         return false;
     };
-    let server = ipnet::IpNet::from(ip.to_canonical());
+    let server = IpNet::from(ip.to_canonical());
     let known = entry.servers.iter().find(|known| known.net == server);
     known.is_some_and(|known| {
         let counts = known.sum();
