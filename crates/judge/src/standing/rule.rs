@@ -1,7 +1,9 @@
 //! What a domain's standing says about one message (R4.36 to R4.44).
 
 use ipnet::IpNet;
-use mail::authentication::{Alignment, Authentication, Disposition, DmarcResult, Signed};
+use mail::authentication::{
+    Alignment, Authentication, Disposition, DmarcResult, Signed, SpfResult,
+};
 use mail::standing::{Handling, Ruling, Stage};
 use mail::verdict::{Demand, Evidence};
 use mail::{Domain, Facts, Known, Mark, Reason};
@@ -30,6 +32,15 @@ impl Found {
             at_once: would,
             why,
         }
+    }
+
+    /// Nothing is done where something stands in for a signature.
+    fn excused(mut self, stands_in: Option<&'static str>) -> Self {
+        if let Some(why) = stands_in {
+            self.each(|_| Handling::Forward);
+            self.why.push(why.to_owned());
+        }
+        self
     }
 
     /// Applies to both.
@@ -78,17 +89,18 @@ impl Standing {
             }
             Signed::Unauthentic => {
                 let why = format!("signed in the name of {domain}, and not authentic");
-                let mut step = Found::at_once(Handling::Block, vec![why]);
-                if let Some(why) = stands_in(found, set, settings) {
-                    step.each(|_| Handling::Forward);
-                    step.why.push(why.to_owned());
+                let step = Found::at_once(Handling::Block, vec![why]);
+                step.excused(stands_in(found, set, settings))
+            }
+            Signed::Unsigned => {
+                let step = unsigned(domain, suspect, &ruling);
+                if stage == Stage::Observing {
+                    step
+                } else {
+                    unsigned_of_signing(domain, entry, found, &ruling, step)
+                        .excused(stands_in(found, set, settings))
                 }
-                step
             }
-            Signed::Unsigned if stage > Stage::Observing => {
-                unsigned_of_signing(domain, entry, found, set, settings, &ruling)
-            }
-            Signed::Unsigned => unsigned(domain, suspect, &ruling),
         };
         if settings.honour_dmarc {
             honour(found, &mut step);
@@ -131,39 +143,35 @@ fn nothing(why: String) -> Ruling {
     }
 }
 
-/// Unsigned, though the domain signs (R4.37).
+/// Unsigned, though the domain signs (R4.37). `apart` is what the message would meet with if the domain did not sign: that does not wait.
 fn unsigned_of_signing(
     domain: &Domain,
     entry: Option<&Entry>,
     found: &Authentication,
-    set: &DomainSettings,
-    settings: &Settings,
     ruling: &Ruling,
+    apart: Found,
 ) -> Found {
-    let by_stage = |would, why: String| Found {
-        would,
-        at_once: Handling::Forward,
-        why: vec![why],
-    };
     let share = entry.and_then(|entry| entry.share);
     let signs = share.map_or_else(
         || format!("{domain} is set to be treated as signing its mail"),
         |share| format!("{domain} signs its mail ({share})"),
     );
-    let why = format!("not signed, and {signs}");
-    if let Some(stands_in) = stands_in(found, set, settings) {
-        let mut step = by_stage(Handling::Forward, why);
-        step.why.push(stands_in.to_owned());
-        return step;
+    let mut why = vec![format!("not signed, and {signs}")];
+    if apart.at_once > Handling::Forward {
+        why.extend(apart.why);
     }
-    if !ruling.source.is_certain && entry.is_some_and(|entry| is_steady(entry, found)) {
-        let mut step = by_stage(Handling::Redirect, why);
-        step.why.push(
-            "its server has sent such mail for long: mark it as the domain's own or not".to_owned(),
-        );
-        return step;
+    let is_known = entry.is_some_and(|entry| is_steady(entry, found));
+    let would = if is_known && !ruling.source.is_certain {
+        why.push("its server has sent such mail for long: mark whether it is the domain's".into());
+        Handling::Redirect
+    } else {
+        Handling::Block
+    };
+    Found {
+        would: would.max(apart.at_once),
+        at_once: apart.at_once,
+        why,
     }
-    by_stage(Handling::Block, why)
 }
 
 /// What stands in for a good signature: the server is the domain's by an administrator's word or by the domain's own.
@@ -178,8 +186,14 @@ fn stands_in(
         Some(Mark::NotOurs) => return None,
         Some(Mark::Unmarked) | None => {}
     }
-    (settings.spf_is_enough && found.dmarc.spf > Alignment::None)
-        .then_some("SPF of the domain itself names its server")
+    if !settings.spf_is_enough {
+        return None;
+    }
+    let spf = found.spf.as_ref().map(|spf| spf.result);
+    if spf == Some(SpfResult::TempError) {
+        return Some("DNS could not say whether SPF names its server");
+    }
+    (found.dmarc.spf > Alignment::None).then_some("SPF of the domain itself names its server")
 }
 
 /// The same machine has sent mail as the domain on many days, and most of it was no spam.

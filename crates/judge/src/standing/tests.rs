@@ -296,7 +296,7 @@ fn a_domain_is_watched_before_it_blocks() {
             let ruling = standing.rule(&forged, false, &settings);
             assert_eq!(
                 (ruling.would, ruling.handling),
-                (Handling::Block, Handling::Forward)
+                (Handling::Block, Handling::Redirect)
             );
         }
     }
