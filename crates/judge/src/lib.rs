@@ -17,6 +17,7 @@ mod scan;
 mod signals;
 
 // What was counted before.
+mod bounded;
 pub mod ledger;
 pub mod standing;
 

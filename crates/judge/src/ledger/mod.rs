@@ -6,7 +6,6 @@
 //! comes again. Random keys therefore neither exhaust memory nor flush out those that matter.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{IpAddr, Ipv6Addr};
 
 use mail::{Address, Envelope, Timestamp, WindowFact, WindowKey};
@@ -17,14 +16,14 @@ mod tests;
 
 use counts::{Counts, Sighting};
 
+use crate::bounded::{Dice, Generations, hash};
+
 /// Recipients of one message whose windows are kept; a message to more is seen by its peer's and sender's windows.
 const RECIPIENTS_MAX: usize = 100;
 /// Bytes a key costs besides its counters: hash, index, allocation.
 const KEY_BYTES: usize = 64;
 /// Bytes a key seen once costs.
 const NEWCOMER_BYTES: usize = 64;
-/// Keys looked at to find the least active one.
-const SAMPLE: usize = 24;
 
 /// One message that came.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,14 +72,11 @@ pub struct Ledger {
     spans: Vec<u32>,
     secret: u64,
     regulars_max: usize,
-    newcomers_max: usize,
     index: HashMap<u64, usize>,
     regulars: Vec<(u64, Counts)>,
-    /// Keys seen once, in two generations: when the young one is full it becomes the old one.
-    young: HashMap<u64, Sighting>,
-    old: HashMap<u64, Sighting>,
-    /// For choosing whom to look at when something must go; not secret, only unguessable enough.
-    dice: u64,
+    /// Keys seen once.
+    newcomers: Generations<Sighting>,
+    dice: Dice,
     evicted: u64,
 }
 
@@ -92,12 +88,10 @@ impl Ledger {
             spans: spans.to_vec(),
             secret,
             regulars_max: (bytes_max / 4 * 3 / each).max(8),
-            newcomers_max: (bytes_max / 8 / NEWCOMER_BYTES).max(8),
             index: HashMap::new(),
             regulars: Vec::new(),
-            young: HashMap::new(),
-            old: HashMap::new(),
-            dice: secret | 1,
+            newcomers: Generations::new((bytes_max / 8 / NEWCOMER_BYTES).max(8)),
+            dice: Dice::new(secret),
             evicted: 0,
         }
     }
@@ -109,7 +103,7 @@ impl Ledger {
 
     /// Keys it knows.
     pub fn len(&self) -> usize {
-        self.regulars.len() + self.young.len() + self.old.len()
+        self.regulars.len() + self.newcomers.len()
     }
 
     /// Knows it nobody yet?
@@ -127,8 +121,10 @@ impl Ledger {
         if self.spans.is_empty() {
             return;
         }
-        let peer = arrival.peer.map_or(0, |ip| self.hash(&network_of(ip)));
-        let sender = self.hash(&arrival.sender);
+        let peer = arrival
+            .peer
+            .map_or(0, |ip| hash(self.secret, &network_of(ip)));
+        let sender = hash(self.secret, &arrival.sender);
         let sighting = Sighting {
             at: arrival.at,
             kibibytes: arrival
@@ -141,7 +137,7 @@ impl Ledger {
             sender,
         };
         for key in arrival.keys() {
-            let hash = self.hash(&key);
+            let hash = hash(self.secret, &key);
             self.count(hash, &sighting);
         }
     }
@@ -151,7 +147,7 @@ impl Ledger {
     pub fn read(&self, envelope: &Envelope, at: Timestamp) -> Vec<WindowFact> {
         let mut facts = Vec::new();
         for key in Arrival::new(envelope, 0).keys() {
-            let hash = self.hash(&key);
+            let hash = hash(self.secret, &key);
             for (number, span_secs) in self.spans.iter().enumerate() {
                 let fact = match self.index.get(&hash) {
                     Some(place) => {
@@ -159,7 +155,7 @@ impl Ledger {
                             .1
                             .fact(key.clone(), number, *span_secs, at)
                     }
-                    None => match self.young.get(&hash).or_else(|| self.old.get(&hash)) {
+                    None => match self.newcomers.get(hash) {
                         Some(sighting) => sighting.fact(key.clone(), *span_secs, at),
                         None => continue,
                     },
@@ -175,19 +171,17 @@ impl Ledger {
             self.regulars[*place].1.add(&self.spans, sighting);
             return;
         }
-        let Some(first) = self.young.remove(&hash).or_else(|| self.old.remove(&hash)) else {
-            if self.young.len() >= self.newcomers_max {
-                self.evicted += self.old.len() as u64;
-                self.old = std::mem::take(&mut self.young);
-            }
-            self.young.insert(hash, sighting.clone());
+        let Some(first) = self.newcomers.remove(hash) else {
+            self.evicted += self.newcomers.insert(hash, sighting.clone());
             return;
         };
         let mut counts = Counts::new(self.spans.len());
         counts.add(&self.spans, &first);
         counts.add(&self.spans, sighting);
         if self.regulars.len() >= self.regulars_max {
-            let place = self.least_active(sighting.at);
+            let (regulars, spans) = (&self.regulars, &self.spans);
+            let active = |place: usize| regulars[place].1.activity(spans, sighting.at);
+            let place = self.dice.least(regulars.len(), active);
             let (gone, _) = std::mem::replace(&mut self.regulars[place], (hash, counts));
             self.index.remove(&gone);
             self.index.insert(hash, place);
@@ -196,33 +190,6 @@ impl Ledger {
             self.index.insert(hash, self.regulars.len());
             self.regulars.push((hash, counts));
         }
-    }
-
-    /// The least active of a few keys, chosen without favour.
-    fn least_active(&mut self, now: Timestamp) -> usize {
-        let mut least = 0;
-        let mut activity = u64::MAX;
-        for _ in 0..SAMPLE {
-            // xorshift64 (Marsaglia 2003): enough to spread the sample.
-            self.dice ^= self.dice << 13;
-            self.dice ^= self.dice >> 7;
-            self.dice ^= self.dice << 17;
-            let place = (self.dice % self.regulars.len() as u64) as usize;
-            let active = self.regulars[place].1.activity(&self.spans, now);
-            if active < activity {
-                activity = active;
-                least = place;
-            }
-        }
-        least
-    }
-
-    fn hash(&self, value: &impl Hash) -> u64 {
-        // SipHash-1-3 with the secret in front: keys chosen to collide are not to be had without it.
-        let mut hasher = DefaultHasher::new();
-        self.secret.hash(&mut hasher);
-        value.hash(&mut hasher);
-        hasher.finish()
     }
 }
 

@@ -79,7 +79,7 @@ fn many_peers_to_one_mailbox_are_seen() {
 #[test]
 fn random_keys_neither_exhaust_memory_nor_flush_out_the_active() {
     let mut ledger = Ledger::new(&[600, 3600], BUDGET, 7);
-    let known = ledger.regulars_max + 2 * ledger.newcomers_max;
+    let known = ledger.regulars_max + ledger.newcomers.most();
     for number in 0..200_000_u32 {
         let at = 1_000_000 + i64::from(number / 1000);
         ledger.apply(&arrival(

@@ -9,26 +9,22 @@ use mail::{Domain, Timestamp};
 use super::days::Entry;
 use super::observe::Observation;
 use super::settings::Settings;
-use super::{hash, stage};
+use super::stage;
+use crate::bounded::{Dice, Generations, hash};
 
 /// Bytes a domain seen once costs: 48 of its own, and what a hash table leaves free.
 const NEWCOMER_BYTES: usize = 112;
-/// Domains looked at to find the one worth least.
-const SAMPLE: usize = 24;
 
 /// The table.
 pub(super) struct Domains {
     secret: u64,
     bytes_max: usize,
     bytes: usize,
-    newcomers_max: usize,
     index: HashMap<u64, usize>,
     regulars: Vec<(u64, Entry)>,
-    /// Domains seen once: when the young generation is full it becomes the old one.
-    young: HashMap<u64, Newcomer>,
-    old: HashMap<u64, Newcomer>,
-    /// For choosing whom to look at when something must go; not secret, only unguessable enough.
-    dice: u64,
+    /// Domains seen once.
+    newcomers: Generations<Newcomer>,
+    dice: Dice,
     evicted: u64,
 }
 
@@ -81,12 +77,10 @@ impl Domains {
             secret,
             bytes_max: bytes_max / 5 * 4,
             bytes: 0,
-            newcomers_max: (bytes_max / 5 / 2 / NEWCOMER_BYTES).max(8),
             index: HashMap::new(),
             regulars: Vec::new(),
-            young: HashMap::new(),
-            old: HashMap::new(),
-            dice: secret | 1,
+            newcomers: Generations::new((bytes_max / 5 / 2 / NEWCOMER_BYTES).max(8)),
+            dice: Dice::new(secret),
             evicted: 0,
         }
     }
@@ -102,12 +96,8 @@ impl Domains {
             self.make_room();
             return told(seen);
         }
-        let Some(first) = self.young.remove(&hash).or_else(|| self.old.remove(&hash)) else {
-            if self.young.len() >= self.newcomers_max {
-                self.evicted += self.old.len() as u64;
-                self.old = std::mem::take(&mut self.young);
-            }
-            self.young.insert(hash, Newcomer::of(seen));
+        let Some(first) = self.newcomers.remove(hash) else {
+            self.evicted += self.newcomers.insert(hash, Newcomer::of(seen));
             return Vec::new();
         };
         let first = first.observation(&seen.domain, &seen.organisation);
@@ -165,29 +155,12 @@ impl Domains {
     /// Lets the domains with the least of a history go until the rest fits.
     fn make_room(&mut self) {
         while self.bytes > self.bytes_max && self.regulars.len() > 1 {
-            let place = self.least_valuable();
+            let regulars = &self.regulars;
+            let value = |place: usize| regulars[place].1.value();
+            let place = self.dice.least(regulars.len(), value);
             self.remove(place);
             self.evicted += 1;
         }
-    }
-
-    /// The least valuable of a few, chosen without favour.
-    fn least_valuable(&mut self) -> usize {
-        let mut least = 0;
-        let mut least_value = u64::MAX;
-        for _ in 0..SAMPLE {
-            // xorshift64 (Marsaglia 2003): enough to spread the sample.
-            self.dice ^= self.dice << 13;
-            self.dice ^= self.dice >> 7;
-            self.dice ^= self.dice << 17;
-            let place = (self.dice % self.regulars.len() as u64) as usize;
-            let value = self.regulars[place].1.value();
-            if value < least_value {
-                least_value = value;
-                least = place;
-            }
-        }
-        least
     }
 
     fn remove(&mut self, place: usize) {
@@ -241,7 +214,7 @@ impl Domains {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.bytes + (self.young.len() + self.old.len()) * NEWCOMER_BYTES
+        self.bytes + self.newcomers.len() * NEWCOMER_BYTES
     }
 }
 

@@ -34,14 +34,14 @@ mod months;
 #[cfg(test)]
 mod tests;
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-
 use mail::standing::{Counts, Delta, Share, Stage, Switch};
 use mail::{Domain, Timestamp};
 
 use domains::Domains;
 use forwarders::Forwarders;
 use kept::Pending;
+
+use crate::bounded::hash;
 
 pub use observe::Observation;
 pub use rule::reason;
@@ -167,12 +167,4 @@ impl Standing {
     pub fn take_delta(&mut self) -> Delta {
         self.pending.take()
     }
-}
-
-/// SipHash-1-3 with the secret in front: names chosen to collide are not to be had without it.
-fn hash(secret: u64, value: &impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    secret.hash(&mut hasher);
-    value.hash(&mut hasher);
-    hasher.finish()
 }

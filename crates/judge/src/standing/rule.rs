@@ -1,12 +1,15 @@
 //! What a domain's standing says about one message (R4.36 to R4.44).
 
-use mail::authentication::{Authentication, Disposition, DmarcResult, Signed};
+use ipnet::IpNet;
+use mail::authentication::{
+    Alignment, Authentication, Disposition, DmarcResult, Signed, SpfResult,
+};
 use mail::standing::{Handling, Ruling, Stage};
 use mail::verdict::{Demand, Evidence};
-use mail::{Domain, Facts, Known, Reason};
+use mail::{Domain, Facts, Known, Mark, Reason};
 
 use super::days::Entry;
-use super::settings::{DomainSettings, Settings};
+use super::settings::{DomainSettings, Settings, mark_of};
 use super::share::share;
 use super::{Standing, soften, source};
 
@@ -29,6 +32,15 @@ impl Found {
             at_once: would,
             why,
         }
+    }
+
+    /// Nothing is done where something stands in for a signature.
+    fn excused(mut self, stands_in: Option<&'static str>) -> Self {
+        if let Some(why) = stands_in {
+            self.each(|_| Handling::Forward);
+            self.why.push(why.to_owned());
+        }
+        self
     }
 
     /// Applies to both.
@@ -77,12 +89,18 @@ impl Standing {
             }
             Signed::Unauthentic => {
                 let why = format!("signed in the name of {domain}, and not authentic");
-                Found::at_once(Handling::Block, vec![why])
+                let step = Found::at_once(Handling::Block, vec![why]);
+                step.excused(stands_in(found, set, settings))
             }
-            Signed::Unsigned if stage > Stage::Observing => {
-                unsigned_of_signing(domain, entry, found, set, settings, &ruling)
+            Signed::Unsigned => {
+                let step = unsigned(domain, suspect, &ruling);
+                if stage == Stage::Observing {
+                    step
+                } else {
+                    unsigned_of_signing(domain, entry, found, &ruling, step)
+                        .excused(stands_in(found, set, settings))
+                }
             }
-            Signed::Unsigned => unsigned(domain, suspect, &ruling),
         };
         if settings.honour_dmarc {
             honour(found, &mut step);
@@ -125,49 +143,57 @@ fn nothing(why: String) -> Ruling {
     }
 }
 
-/// Unsigned, though the domain signs (R4.37).
+/// Unsigned, though the domain signs (R4.37). `apart` is what the message would meet with if the domain did not sign: that does not wait.
 fn unsigned_of_signing(
     domain: &Domain,
     entry: Option<&Entry>,
     found: &Authentication,
-    set: &DomainSettings,
-    settings: &Settings,
     ruling: &Ruling,
+    apart: Found,
 ) -> Found {
-    let by_stage = |would, why: String| Found {
-        would,
-        at_once: Handling::Forward,
-        why: vec![why],
-    };
     let share = entry.and_then(|entry| entry.share);
     let signs = share.map_or_else(
         || format!("{domain} is set to be treated as signing its mail"),
         |share| format!("{domain} signs its mail ({share})"),
     );
-    let why = format!("not signed, and {signs}");
-    let server = found.outbound.ip.map(ipnet::IpNet::from);
-    let mark = server.map(|server| super::settings::mark_of(&set.marks, &server));
-    if matches!(mark, Some(mail::Mark::Own | mail::Mark::Authorised)) {
-        let mut step = by_stage(Handling::Forward, why);
-        step.why
-            .push("its server is marked as the domain's".to_owned());
-        return step;
+    let mut why = vec![format!("not signed, and {signs}")];
+    if apart.at_once > Handling::Forward {
+        why.extend(apart.why);
     }
-    let by_spf = found.dmarc.spf > mail::authentication::Alignment::None;
-    if settings.spf_is_enough && by_spf {
-        let mut step = by_stage(Handling::Forward, why);
-        step.why
-            .push("SPF of the domain itself names its server".to_owned());
-        return step;
+    let is_known = entry.is_some_and(|entry| is_steady(entry, found));
+    let would = if is_known && !ruling.source.is_certain {
+        why.push("its server has sent such mail for long: mark whether it is the domain's".into());
+        Handling::Redirect
+    } else {
+        Handling::Block
+    };
+    Found {
+        would: would.max(apart.at_once),
+        at_once: apart.at_once,
+        why,
     }
-    if !ruling.source.is_certain && entry.is_some_and(|entry| is_steady(entry, found)) {
-        let mut step = by_stage(Handling::Redirect, why);
-        step.why.push(
-            "its server has sent such mail for long: mark it as the domain's own or not".to_owned(),
-        );
-        return step;
+}
+
+/// What stands in for a good signature: the server is the domain's by an administrator's word or by the domain's own.
+fn stands_in(
+    found: &Authentication,
+    set: &DomainSettings,
+    settings: &Settings,
+) -> Option<&'static str> {
+    let server = found.outbound.ip.map(|ip| IpNet::from(ip.to_canonical()));
+    match server.map(|server| mark_of(&set.marks, &server)) {
+        Some(Mark::Own | Mark::Authorised) => return Some("its server is marked as the domain's"),
+        Some(Mark::NotOurs) => return None,
+        Some(Mark::Unmarked) | None => {}
     }
-    by_stage(Handling::Block, why)
+    if !settings.spf_is_enough {
+        return None;
+    }
+    let spf = found.spf.as_ref().map(|spf| spf.result);
+    if spf == Some(SpfResult::TempError) {
+        return Some("DNS could not say whether SPF names its server");
+    }
+    (found.dmarc.spf > Alignment::None).then_some("SPF of the domain itself names its server")
 }
 
 /// The same machine has sent mail as the domain on many days, and most of it was no spam.
@@ -175,7 +201,7 @@ fn is_steady(entry: &Entry, found: &Authentication) -> bool {
     let Some(ip) = found.outbound.ip else {
         return false;
     };
-    let server = ipnet::IpNet::from(ip.to_canonical());
+    let server = IpNet::from(ip.to_canonical());
     let known = entry.servers.iter().find(|known| known.net == server);
     known.is_some_and(|known| {
         let counts = known.sum();

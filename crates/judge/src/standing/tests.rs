@@ -153,20 +153,31 @@ pub(super) fn pass(standing: &mut Standing, facts: &Facts, settings: &Settings) 
     ruling
 }
 
-/// Two weeks of a domain whose server signs `signed` of 100 messages a day, reviewed daily.
+/// A day of a domain whose server signs `signed` of 100 messages, and a review at its end.
+fn one_day(
+    standing: &mut Standing,
+    (name, ip): (&str, &str),
+    day: i64,
+    signed: u32,
+    settings: &Settings,
+) -> Vec<Switch> {
+    for number in 0..100 {
+        let at = start().plus_secs(day * DAY + i64::from(number));
+        let facts = message(name, ip, at);
+        let facts = if number < signed {
+            authentic(facts)
+        } else {
+            with_spf(facts, name, SpfResult::Pass)
+        };
+        pass(standing, &facts, settings);
+    }
+    standing.review(start().plus_secs((day + 1) * DAY), settings)
+}
+
+/// Two weeks of such days.
 fn history(standing: &mut Standing, name: &str, ip: &str, signed: u32, settings: &Settings) {
     for day in 0..14 {
-        for number in 0..100 {
-            let at = start().plus_secs(day * DAY + i64::from(number));
-            let mut facts = message(name, ip, at);
-            if number < signed {
-                facts = authentic(facts);
-            } else {
-                facts = with_spf(facts, name, SpfResult::Pass);
-            }
-            pass(standing, &facts, settings);
-        }
-        standing.review(start().plus_secs((day + 1) * DAY), settings);
+        one_day(standing, (name, ip), day, signed, settings);
     }
 }
 
@@ -276,15 +287,8 @@ fn a_domain_is_watched_before_it_blocks() {
     let name = domain("example.org");
     let mut switches = Vec::new();
     for day in 0..14 {
-        for number in 0..100 {
-            let at = start().plus_secs(day * DAY + number);
-            pass(
-                &mut standing,
-                &authentic(message("example.org", "192.0.2.1", at)),
-                &settings,
-            );
-        }
-        switches.extend(standing.review(start().plus_secs((day + 1) * DAY), &settings));
+        let server = ("example.org", "192.0.2.1");
+        switches.extend(one_day(&mut standing, server, day, 100, &settings));
         if day == 5 {
             let stage = standing.view(&name, &settings).expect("known").stage;
             assert_eq!(stage, Stage::ReportOnly);
@@ -292,7 +296,7 @@ fn a_domain_is_watched_before_it_blocks() {
             let ruling = standing.rule(&forged, false, &settings);
             assert_eq!(
                 (ruling.would, ruling.handling),
-                (Handling::Block, Handling::Forward)
+                (Handling::Block, Handling::Redirect)
             );
         }
     }
@@ -332,17 +336,8 @@ fn between_the_two_shares_nothing_changes() {
         let mut standing = self::standing();
         history(&mut standing, "example.org", "192.0.2.1", 99, &settings);
         for day in 14..28 {
-            for number in 0..100 {
-                let at = start().plus_secs(day * DAY + i64::from(number));
-                let facts = message("example.org", "192.0.2.1", at);
-                let facts = if number < signed {
-                    authentic(facts)
-                } else {
-                    with_spf(facts, "example.org", SpfResult::Pass)
-                };
-                pass(&mut standing, &facts, &settings);
-            }
-            standing.review(start().plus_secs((day + 1) * DAY), &settings);
+            let server = ("example.org", "192.0.2.1");
+            one_day(&mut standing, server, day, signed, &settings);
         }
         let stage = standing.view(&name, &settings).expect("known").stage;
         assert_eq!(stage, from_blocking, "{signed} % from blocking");
@@ -470,6 +465,22 @@ fn unauthentic_is_blocked_whatever_the_share_but_for_forwarders() {
     };
     let ruling = standing().rule(&broken(SignatureProblem::BodyHash), false, &known);
     assert_eq!(ruling.handling, Handling::Forward);
+}
+
+#[test]
+fn what_the_domain_or_an_administrator_vouches_for_needs_no_signature() {
+    let broken = unauthentic(
+        message("example.org", "192.0.2.1", start()),
+        SignatureProblem::Signature,
+    );
+    let vouched = with_spf(broken, "example.org", SpfResult::Pass);
+    let rule = |settings: &Settings| standing().rule(&vouched, false, settings).handling;
+    assert_eq!(rule(&enforcing()), Handling::Forward);
+    let signature_only = Settings {
+        spf_is_enough: false,
+        ..enforcing()
+    };
+    assert_eq!(rule(&signature_only), Handling::Block);
 }
 
 #[test]
@@ -617,21 +628,11 @@ fn a_server_that_sent_long_is_no_stranger() {
     let settings = enforcing();
     let mut standing = standing();
     for day in 0..14 {
-        for number in 0..100 {
-            let at = start().plus_secs(day * DAY + number);
-            pass(
-                &mut standing,
-                &authentic(message("example.org", "192.0.2.1", at)),
-                &settings,
-            );
-        }
         let at = start().plus_secs(day * DAY);
-        pass(
-            &mut standing,
-            &message("example.org", "198.51.100.4", at),
-            &settings,
-        );
-        standing.review(start().plus_secs((day + 1) * DAY), &settings);
+        let facts = message("example.org", "198.51.100.4", at);
+        pass(&mut standing, &facts, &settings);
+        let server = ("example.org", "192.0.2.1");
+        one_day(&mut standing, server, day, 100, &settings);
     }
     let steady = message("example.org", "198.51.100.4", later());
     let ruling = standing.rule(&steady, false, &settings);

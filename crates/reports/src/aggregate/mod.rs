@@ -8,7 +8,9 @@ use std::net::IpAddr;
 use mail::Timestamp;
 use serde::{Deserialize, Serialize};
 
+mod draft;
 mod read;
+mod values;
 mod words;
 mod write;
 

@@ -351,7 +351,9 @@ fn a_report_with_too_many_rows_is_refused_whole() {
 
 #[test]
 fn values_and_results_are_bounded() {
-    let many = "<dkim><domain>x</domain></dkim>".repeat(1000);
+    let many: String = (0..1000)
+        .map(|number| format!("<dkim><domain>d{number}</domain></dkim>"))
+        .collect();
     let long = "x".repeat(1_000_000);
     let xml = with_records(&format!(
         "<record><row><source_ip>192.0.2.1</source_ip><count>1</count></row><identifiers><header_from>{long}</header_from></identifiers>\
@@ -359,6 +361,10 @@ fn values_and_results_are_bounded() {
     ));
     let row = read_text(&xml).expect("a report").report.rows.remove(0);
     assert_eq!(row.dkim.len(), 100);
+    assert_eq!(
+        row.dkim[99].domain, "d99",
+        "the last kept is not written over"
+    );
     assert_eq!(
         row.header_from.len(),
         Limits::default().report_text_bytes_max
