@@ -35,7 +35,6 @@ pub struct Cli {
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "made once per run")]
 pub enum Command {
     /// Run the service: answer mail servers, keep records.
     Serve,

@@ -469,7 +469,7 @@ fn a_feed_ends_with_the_right_to_it() {
             &["bob@b.example"],
             &bed::ordinary(&format!("Number {number}")),
         );
-        let mut buffer = [0; 65_536];
+        let mut buffer = [0; 4096];
         match feed.read(&mut buffer) {
             Ok(0) => Some(()),
             Ok(_) => None,
