@@ -12,6 +12,8 @@ pub(super) struct Field<'m> {
     pub name: &'m [u8],
     /// Folded, without the line break at its end.
     pub value: &'m [u8],
+    /// All of it, with the line break.
+    whole: &'m [u8],
 }
 
 /// The header of a message, field by field.
@@ -63,10 +65,19 @@ impl<'m> Iterator for Fields<'m> {
                     .strip_suffix(b"\n")
                     .unwrap_or(&field[colon + 1..]);
                 let value = value.strip_suffix(b"\r").unwrap_or(value);
-                return Some(Field { name, value });
+                return Some(Field {
+                    name,
+                    value,
+                    whole: field,
+                });
             }
         }
     }
+}
+
+/// The fields of a header as they stand, line breaks included; lines that are no field are left out.
+pub fn raw_fields(raw: &[u8]) -> impl Iterator<Item = &[u8]> {
+    Fields::of(raw).map(|field| field.whole)
 }
 
 /// A field's value as text: unfolded, trimmed, encoded words decoded.
@@ -143,7 +154,7 @@ impl<'t> EncodedWord<'t> {
             return None;
         }
         let bytes = match encoding {
-            "B" | "b" => base64(content),
+            "B" | "b" => base64(content.as_bytes()),
             "Q" | "q" => quoted(content),
             _ => return None,
         };
@@ -155,11 +166,12 @@ impl<'t> EncodedWord<'t> {
     }
 }
 
-/// As many bytes as can be decoded; padding may be missing.
-fn base64(content: &str) -> Vec<u8> {
+/// As many bytes as can be decoded; padding may be missing, and what is no digit is passed over (RFC 2045 §6.8).
+pub(super) fn base64(content: &[u8]) -> Vec<u8> {
     let mut digits: Vec<u8> = content
-        .bytes()
-        .filter(|byte| !matches!(byte, b'=' | b' ' | b'\t'))
+        .iter()
+        .copied()
+        .filter(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
         .collect();
     if digits.len() % 4 == 1 {
         digits.pop();

@@ -219,7 +219,7 @@ impl Link {
 }
 
 /// The registered domain of a host name: one label more than its public suffix.
-pub(crate) fn registered(host: &str) -> &str {
+pub fn registered(host: &str) -> &str {
     psl::domain_str(host).unwrap_or(host)
 }
 
