@@ -54,6 +54,8 @@ pub struct Opinion {
     pub score: f64,
     /// The probability of spam, where the classifier can name one.
     pub probability: Option<f64>,
+    /// Were there enough labels of both classes to act on it? Until then mail is delivered, whatever is thought of it.
+    pub settled: bool,
     /// What its parts think, for explanations.
     pub voices: Vec<Option<f64>>,
 }
@@ -64,6 +66,7 @@ impl Opinion {
         Self {
             score,
             probability: None,
+            settled: true,
             voices: Vec::new(),
         }
     }

@@ -29,8 +29,10 @@ const WRONG: f64 = 0.15;
 const CALIBRATION_LABELS: u32 = 100;
 /// The slope of naive Bayes before it is calibrated.
 const COUNTS_SLOPE: f64 = 0.2;
-/// How far the most suspicious voice is heard above the mean.
-const SUSPICION: f64 = 0.0;
+/// How far the most suspicious voice is heard above the mean: a header that is like spam cannot be argued away by a body.
+const SUSPICION: f64 = 0.35;
+/// Labels of each class before anything should be done on the model's word.
+const SETTLED_LABELS: u32 = 100;
 
 /// The model of what mail says.
 #[derive(Clone, PartialEq)]
@@ -112,6 +114,9 @@ impl Content {
         Opinion {
             score,
             probability: Some(probability.clamp(1.0 - sure, sure)),
+            settled: (0..2).all(|class| {
+                self.state.labels[0][class] + self.state.labels[1][class] >= SETTLED_LABELS
+            }),
             voices: voices.to_vec(),
         }
     }
@@ -162,12 +167,12 @@ impl Content {
     }
 
     fn scores(&self, seen: &Seen) -> Scores {
-        let side = |view: usize, features: &Features, side| self.tables[view].scores(features.side(side));
+        let sides = |view: usize, features: &Features| {
+            let table = &self.tables[view];
+            [table.scores(features.side(0)), table.body_scores(features.side(1))]
+        };
         Scores {
-            heads: [
-                [side(0, &seen.grams, 0), side(0, &seen.grams, 1)],
-                [side(1, &seen.tokens, 0), side(1, &seen.tokens, 1)],
-            ],
+            heads: [sides(0, &seen.grams), sides(1, &seen.tokens)],
             counts: self.counts.score(&seen.tokens.ids),
         }
     }
@@ -263,14 +268,13 @@ const fn views(seen: &Seen) -> [&Features; VIEWS] {
     [&seen.grams, &seen.tokens]
 }
 
-fn suspicion() -> f64 { static K: std::sync::OnceLock<f64> = std::sync::OnceLock::new(); *K.get_or_init(|| std::env::var("K").ok().and_then(|k| k.parse().ok()).unwrap_or(SUSPICION)) }
 /// All voices as one.
 fn together(voices: &Voices) -> f64 {
     let heard = voices.iter().flatten();
     let count = heard.clone().count().max(1) as f64;
     let mean = heard.clone().sum::<f64>() / count;
     let most = heard.copied().fold(mean, f64::max);
-    mean + suspicion() * (most - mean)
+    mean + SUSPICION * (most - mean)
 }
 
 /// How far log-odds were off, as far as the label is believed.

@@ -13,6 +13,9 @@ pub(super) const SIDES: usize = 2;
 const UNIT: f64 = 1.0 / (1 << 20) as f64;
 /// How much was learnt from a feature is counted in this many pieces of an error of one.
 const MASS_UNIT: u16 = 32;
+/// Features of a stretch of a body, and how far the most suspicious one is heard above the whole.
+const STRETCH: usize = 256;
+const STRETCH_SUSPICION: f64 = 0.7;
 /// Different rates: half-octaves of a 16-bit count.
 const LEVELS: usize = 24;
 
@@ -44,14 +47,39 @@ impl Table {
 
     /// The score of each head: the sum of weights over the root of the number of features, so that long messages count no more than short ones.
     pub(super) fn scores(&self, ids: &[u32]) -> [f64; HEADS] {
+        normal(self.sums(ids), ids.len())
+    }
+
+    /// The scores of a body: of the whole, moved towards that of its most suspicious stretch. Words pasted around a message change the whole, but
+    /// not the stretch that is the message.
+    pub(super) fn body_scores(&self, ids: &[u32]) -> [f64; HEADS] {
+        let mut sums = [0; HEADS];
+        let mut most = [f64::NEG_INFINITY; HEADS];
+        for stretch in ids.chunks(STRETCH) {
+            let stretch_sums = self.sums(stretch);
+            let scores = normal(stretch_sums, stretch.len());
+            for head in 0..HEADS {
+                sums[head] += stretch_sums[head];
+                if stretch.len() >= STRETCH / 2 {
+                    most[head] = most[head].max(scores[head]);
+                }
+            }
+        }
+        let mut scores = normal(sums, ids.len());
+        for (score, most) in scores.iter_mut().zip(most) {
+            *score += STRETCH_SUSPICION * (most - *score).max(0.0);
+        }
+        scores
+    }
+
+    fn sums(&self, ids: &[u32]) -> [i64; HEADS] {
         let mut sums = [0_i64; HEADS];
         for id in ids {
             let weights = self.weights[*id as usize];
             sums[0] += i64::from(weights[0]);
             sums[1] += i64::from(weights[1]);
         }
-        let root = root(ids);
-        sums.map(|sum| sum as f64 * UNIT / root)
+        sums
     }
 
     /// Moves the weights of what was seen by the heads' gradients.
@@ -59,7 +87,7 @@ impl Table {
     /// A feature's rate falls with the fourth root of the errors it was part of: slowly enough to follow mail as it changes, and measured to
     /// halve the error on small collections against one rate for all (`docs/accuracy.md`).
     pub(super) fn learn(&mut self, ids: &[u32], gradients: [f64; HEADS], error: f64) -> Change {
-        let root = root(ids);
+        let root = root(ids.len());
         let steps = gradients.map(|gradient| (gradient / root / UNIT).round() as i32);
         let mass = (error * f64::from(MASS_UNIT)).round() as u16;
         if steps == [0; HEADS] {
@@ -100,8 +128,13 @@ impl Table {
     }
 }
 
-fn root(ids: &[u32]) -> f64 {
-    (ids.len().max(1) as f64).sqrt()
+fn root(features: usize) -> f64 {
+    (features.max(1) as f64).sqrt()
+}
+
+fn normal(sums: [i64; HEADS], features: usize) -> [f64; HEADS] {
+    let root = root(features);
+    sums.map(|sum| sum as f64 * UNIT / root)
 }
 
 /// Half-octaves of the count, starting at one whole error.

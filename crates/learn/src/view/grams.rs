@@ -9,6 +9,8 @@ use crate::Key;
 const HEADER_BYTES: usize = 3000;
 /// Bytes of the body looked at.
 const BODY_BYTES: usize = 3000;
+/// Of them at the end of a longer text.
+const TAIL_BYTES: usize = 1000;
 /// Header and body are told apart.
 const HEADER: u64 = 1;
 const BODY: u64 = 2;
@@ -29,8 +31,10 @@ pub(super) fn see(
     let header = marks.len();
     let mut window = Window::new(key, BODY, BODY_BYTES);
     for text in skim.parts.iter().filter_map(|part| part.text.as_deref()) {
-        window.run(text.as_bytes(), marks);
+        let (first, last) = ends(text, window.left);
+        window.run(first.as_bytes(), marks);
         window.run(b"\n", marks);
+        window.run(last.as_bytes(), marks);
     }
     marks.take(header)
 }
@@ -67,4 +71,14 @@ impl<'k> Window<'k> {
             }
         }
     }
+}
+
+/// The beginning of a text, and its end where it is too long to be looked at whole: what is pasted before a message does not hide it.
+pub(super) fn ends(text: &str, room: usize) -> (&str, &str) {
+    if text.len() <= room || room <= TAIL_BYTES {
+        return (&text[..text.floor_char_boundary(room)], "");
+    }
+    let first = text.floor_char_boundary(room - TAIL_BYTES);
+    let last = text.ceil_char_boundary(text.len() - TAIL_BYTES);
+    (&text[..first], &text[last..])
 }

@@ -3,6 +3,7 @@
 use mail::facts::Authentication;
 use mail::{Skim, SkimField, SkimPart};
 
+use super::grams::ends;
 use super::words::each_word;
 use super::{Features, Marks, Scope};
 use crate::Key;
@@ -14,6 +15,8 @@ const HEADER_BYTES: usize = 6000;
 const BODY_BYTES: usize = 5000;
 /// Links looked at.
 const LINKS: usize = 50;
+/// Bytes of a link looked at.
+const LINK_BYTES: usize = 500;
 
 /// What kind of thing a token is; the first part of its hash.
 mod tag {
@@ -53,10 +56,12 @@ pub(super) fn see(
             tokens.part(part);
         }
         let Some(text) = &part.text else { continue };
-        let text = &text[..floor(text, left)];
-        left -= text.len();
-        tokens.words(text);
-        tokens.links(text, &mut links);
+        let (first, last) = ends(text, left);
+        for text in [first, last] {
+            left -= text.len().min(left);
+            tokens.words(text);
+            tokens.links(text, &mut links);
+        }
     }
     marks.take(header)
 }
@@ -83,7 +88,7 @@ impl Tokens<'_> {
             self.marks.add_hash(self.key.number(tag::ORDER ^ before, name));
             before = name;
             let text = skim.text(field);
-            let text = &text[..floor(&text, left.min(FIELD_BYTES))];
+            let text = &text[..text.floor_char_boundary(left.min(FIELD_BYTES))];
             left -= text.len();
             let mut last = None;
             each_word(text, |word| {
@@ -119,7 +124,7 @@ impl Tokens<'_> {
             *left -= 1;
             let rest = &text[colon + 3..];
             let end = rest.find(|c: char| c.is_whitespace() || "\"'<>".contains(c));
-            let link = &rest[..end.unwrap_or(rest.len()).min(floor(rest, 500))];
+            let link = &rest[..end.unwrap_or(rest.len()).min(rest.floor_char_boundary(LINK_BYTES))];
             let (host, path) = link.split_at(link.find('/').unwrap_or(link.len()));
             let host = host.to_ascii_lowercase();
             self.add(tag::HOST, host.as_bytes());
@@ -177,7 +182,3 @@ fn lower_case<'b>(name: &[u8], buffer: &'b mut [u8; 40]) -> &'b [u8] {
     &buffer[..length]
 }
 
-/// The largest character boundary at or below `at`.
-fn floor(text: &str, at: usize) -> usize {
-    text.floor_char_boundary(at)
-}

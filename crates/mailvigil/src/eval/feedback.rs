@@ -23,7 +23,7 @@ pub enum Feedback {
     Noise(f64),
     /// At most so many messages are asked about: those the filter is least sure of.
     Active(usize),
-    /// Only what is delivered gets a label, and this share of the rest.
+    /// Only what is delivered gets a label, and this share of the rest. While a filter has seen too little of either class, all is delivered.
     OneSided(f64),
     /// No labels at all.
     None,
@@ -123,7 +123,7 @@ impl Teacher {
             }
             Feedback::OneSided(share) => {
                 let reviewed = self.dice.share() < share;
-                (!opinion.is_spam() || reviewed).then(|| trusted(truth))
+                (!opinion.is_spam() || !opinion.settled || reviewed).then(|| trusted(truth))
             }
             Feedback::None => None,
         };
