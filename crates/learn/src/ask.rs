@@ -48,12 +48,21 @@ impl Asker {
         let due = f64::from(self.budget) * (AHEAD + (1.0 - AHEAD) * passed);
         // Behind the plan more is asked, ahead of it less.
         let behind = f64::from(self.asked) < f64::from(self.budget) * passed;
-        self.width = (if behind { self.width * STEP } else { self.width / STEP }).clamp(WIDTH_MIN, WIDTH_MAX);
+        self.width = (if behind {
+            self.width * STEP
+        } else {
+            self.width / STEP
+        })
+        .clamp(WIDTH_MIN, WIDTH_MAX);
         if f64::from(self.asked) >= due {
             return false;
         }
         // What is well within the line is asked in any case.
-        let width = if behind { self.width } else { self.width.max(WIDTH) };
+        let width = if behind {
+            self.width
+        } else {
+            self.width.max(WIDTH)
+        };
         let asks = opinion.score.abs() < width;
         self.asked += u32::from(asks);
         asks
@@ -62,5 +71,38 @@ impl Asker {
     /// Questions left.
     pub const fn left(&self) -> u32 {
         self.budget.saturating_sub(self.asked)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(budget: u32, messages: u32, score: impl Fn(u32) -> f64) -> Vec<u32> {
+        let mut asker = Asker::new(budget);
+        (0..messages)
+            .filter(|at| asker.asks(&Opinion::of(score(*at)), messages - at))
+            .collect()
+    }
+
+    #[test]
+    fn the_budget_lasts() {
+        // All mail is unsure: what may be used ahead goes first, the rest is spread.
+        let asked = asked(100, 10_000, |_| 0.0);
+        assert_eq!(asked.len(), 100);
+        assert!(asked[99] > 9000, "{}", asked[99]);
+        assert!(asked[39] < 100);
+    }
+
+    #[test]
+    fn what_is_sure_is_not_asked() {
+        assert!(asked(100, 10_000, |_| 9.0).is_empty());
+        assert!(asked(0, 100, |_| 0.0).is_empty());
+        let some = asked(
+            100,
+            10_000,
+            |at| if at.is_multiple_of(50) { 0.1 } else { 5.0 },
+        );
+        assert!(some.iter().all(|at| at.is_multiple_of(50)) && some.len() > 80);
     }
 }

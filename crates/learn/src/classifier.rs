@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::content::Changes;
+use crate::phases::Taught;
 use crate::view::{Seen, Sight};
 
 /// What somebody said a message is.
@@ -47,6 +48,9 @@ pub struct Lesson {
     pub chosen: bool,
 }
 
+/// From this probability on a message is junk without doubt.
+const SURE: f64 = 0.95;
+
 /// What a classifier thinks of a message.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Opinion {
@@ -71,9 +75,18 @@ impl Opinion {
         }
     }
 
+    /// Sure enough, and on enough labels, that a person need not see the message among the others.
+    pub fn is_sure_spam(&self) -> bool {
+        self.settled
+            && self
+                .probability
+                .map_or(self.score > 0.0, |probability| probability > SURE)
+    }
+
     /// The classifier's own decision: by probability where there is one.
     pub fn is_spam(&self) -> bool {
-        self.probability.map_or(self.score > 0.0, |probability| probability > 0.5)
+        self.probability
+            .map_or(self.score > 0.0, |probability| probability > 0.5)
     }
 }
 
@@ -88,6 +101,17 @@ pub enum Receipt {
         seen: Seen,
         /// What changed.
         changes: Changes,
+    },
+    /// A class of the two-phase classifier learnt.
+    Phases(Taught),
+    /// A cluster of fingerprints was labelled.
+    Cluster {
+        /// Which.
+        cluster: u32,
+        /// 1 for spam, 0 for ham.
+        spam: usize,
+        /// 1 for reported, 0 for trusted.
+        trust: usize,
     },
 }
 

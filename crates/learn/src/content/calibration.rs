@@ -47,6 +47,7 @@ impl Calibration {
         self.slope = self.slope.max(SLOPE_MIN);
     }
 
+    /// Can these numbers have been learnt?
     pub(crate) fn is_sound(&self) -> bool {
         [self.slope, self.shift, self.slope_seen, self.shift_seen]
             .iter()

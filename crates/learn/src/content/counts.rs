@@ -45,7 +45,10 @@ impl Counts {
     pub(super) fn learn(&mut self, ids: &[u32], spam: bool) {
         let class = usize::from(spam);
         if self.messages[class] >= MESSAGES_MAX {
-            self.tokens.iter_mut().flatten().for_each(|count| *count /= 2);
+            self.tokens
+                .iter_mut()
+                .flatten()
+                .for_each(|count| *count /= 2);
             self.messages.iter_mut().for_each(|count| *count /= 2);
             self.halved += 1;
         }

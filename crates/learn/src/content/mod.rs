@@ -6,7 +6,10 @@
 
 mod calibration;
 mod counts;
+mod keep;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use crate::view::{Features, Seen, Sight};
 use crate::{Classifier, Label, Lesson, Opinion, Receipt, Trust};
@@ -161,15 +164,25 @@ impl Content {
                 self.tables[view].unlearn(features.side(side), &changes.sides[view][side]);
             }
         }
-        self.counts.unlearn(&seen.tokens.ids, changes.spam, changes.halved);
-        let labels = &mut self.state.labels[usize::from(!changes.trusted)][usize::from(changes.spam)];
+        self.counts
+            .unlearn(&seen.tokens.ids, changes.spam, changes.halved);
+        let labels =
+            &mut self.state.labels[usize::from(!changes.trusted)][usize::from(changes.spam)];
         *labels = labels.saturating_sub(1);
+    }
+
+    /// Trusted labels of ham and of spam.
+    pub const fn trusted_labels(&self) -> [u32; 2] {
+        self.state.labels[0]
     }
 
     fn scores(&self, seen: &Seen) -> Scores {
         let sides = |view: usize, features: &Features| {
             let table = &self.tables[view];
-            [table.scores(features.side(0)), table.body_scores(features.side(1))]
+            [
+                table.scores(features.side(0)),
+                table.body_scores(features.side(1)),
+            ]
         };
         Scores {
             heads: [sides(0, &seen.grams), sides(1, &seen.tokens)],
@@ -182,7 +195,11 @@ impl Content {
         let mut voices = [None; VIEWS * SIDES + 1];
         // The wary head has seen every label, the faithful one the trusted: each counts by what only it can know.
         let [trusted, reported] = state.labels.map(|of| f64::from(of[0] + of[1]));
-        let wary = if trusted > 0.0 { reported / (trusted + reported) } else { 1.0 };
+        let wary = if trusted > 0.0 {
+            reported / (trusted + reported)
+        } else {
+            1.0
+        };
         for (view, features) in views(seen).into_iter().enumerate() {
             for side in 0..SIDES {
                 if features.side(side).is_empty() {
@@ -192,10 +209,12 @@ impl Content {
                     let score = scores.heads[view][side][head];
                     state.heads[view][side][head].calibration.log_odds(score)
                 };
-                voices[view * SIDES + side] = Some((1.0 - wary) * odds(FAITHFUL) + wary * odds(WARY));
+                voices[view * SIDES + side] =
+                    Some((1.0 - wary) * odds(FAITHFUL) + wary * odds(WARY));
             }
         }
-        let heard = !seen.tokens.ids.is_empty() && self.counts.messages.iter().all(|count| *count > 0);
+        let heard =
+            !seen.tokens.ids.is_empty() && self.counts.messages.iter().all(|count| *count > 0);
         voices[VIEWS * SIDES] = heard.then(|| state.counts.calibration.log_odds(scores.counts));
         voices
     }
@@ -226,7 +245,11 @@ impl Content {
     fn rates(&self) -> [f64; HEADS] {
         let [trusted, reported] = self.state.labels.map(|of| of[0] + of[1]);
         let rate = |head: usize, labels| {
-            if labels < EARLY_LABELS { RATES_EARLY[head] } else { RATES[head] }
+            if labels < EARLY_LABELS {
+                RATES_EARLY[head]
+            } else {
+                RATES[head]
+            }
         };
         [rate(FAITHFUL, trusted), rate(WARY, trusted + reported)]
     }
@@ -248,6 +271,17 @@ impl Classifier for Content {
         if let Receipt::Content { seen, changes } = receipt {
             self.take_back(seen, changes);
         }
+    }
+}
+
+impl State {
+    /// Can these numbers have been learnt?
+    fn is_sound(&self) -> bool {
+        let heads = self.heads.iter().flatten().flatten();
+        let calibrations = heads.chain([&self.counts]).map(|head| &head.calibration);
+        calibrations
+            .chain([&self.combined])
+            .all(Calibration::is_sound)
     }
 }
 

@@ -118,7 +118,9 @@ impl Table {
         let ladder = ladder(change.steps);
         for (id, level) in ids.iter().zip(&change.levels) {
             let steps = ladder[usize::from(*level).min(LEVELS - 1)];
-            let Some(weights) = self.weights.get_mut(*id as usize) else { continue };
+            let Some(weights) = self.weights.get_mut(*id as usize) else {
+                continue;
+            };
             for (weight, step) in weights.iter_mut().zip(steps) {
                 *weight = weight.wrapping_sub(step);
             }

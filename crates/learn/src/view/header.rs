@@ -74,7 +74,10 @@ impl Scope {
         for field in mail::message::raw_fields(header) {
             let colon = memchr::memchr(b':', field).unwrap_or(field.len());
             let name = field[..colon].trim_ascii_end();
-            let starts = |start: &[u8]| name.get(..start.len()).is_some_and(|it| it.eq_ignore_ascii_case(start));
+            let starts = |start: &[u8]| {
+                name.get(..start.len())
+                    .is_some_and(|it| it.eq_ignore_ascii_case(start))
+            };
             if self.keeps(name) || starts(b"content-") || starts(b"mime-") {
                 kept.extend_from_slice(field);
             }

@@ -48,6 +48,8 @@ pub struct Sight {
     pub seen: Seen,
     /// Subject and body in normal form, as a person reads them.
     pub text: String,
+    /// The numbers of its links and files under the key.
+    pub parts: Vec<u64>,
     /// When it came, and from where.
     pub arrival: Arrival,
 }
@@ -122,7 +124,10 @@ impl Viewer {
         }
         if self.needs.text {
             sight.text = text::read(&skim);
-            sight.arrival = letter.arrival.unwrap_or_else(|| self.written_arrival(&skim, letter.authentication));
+            sight.parts = text::parts(&self.key, &skim);
+            sight.arrival = letter
+                .arrival
+                .unwrap_or_else(|| self.written_arrival(&skim, letter.authentication));
         }
         sight
     }

@@ -4,7 +4,7 @@ use mail::facts::Authentication;
 use mail::{Skim, SkimField, SkimPart};
 
 use super::grams::ends;
-use super::words::each_word;
+use super::words::{each_link, each_word};
 use super::{Features, Marks, Scope};
 use crate::Key;
 
@@ -15,8 +15,6 @@ const HEADER_BYTES: usize = 6000;
 const BODY_BYTES: usize = 5000;
 /// Links looked at.
 const LINKS: usize = 50;
-/// Bytes of a link looked at.
-const LINK_BYTES: usize = 500;
 
 /// What kind of thing a token is; the first part of its hash.
 mod tag {
@@ -85,7 +83,8 @@ impl Tokens<'_> {
             let name = lower_case(field.name, &mut lower);
             let name = self.key.bytes(tag::NAME, name);
             self.marks.add_hash(name);
-            self.marks.add_hash(self.key.number(tag::ORDER ^ before, name));
+            self.marks
+                .add_hash(self.key.number(tag::ORDER ^ before, name));
             before = name;
             let text = skim.text(field);
             let text = &text[..text.floor_char_boundary(left.min(FIELD_BYTES))];
@@ -116,21 +115,18 @@ impl Tokens<'_> {
     }
 
     fn links(&mut self, text: &str, left: &mut usize) {
-        let bytes = text.as_bytes();
-        for colon in memchr::memmem::find_iter(bytes, b"://") {
-            if *left == 0 {
-                return;
-            }
-            *left -= 1;
-            let rest = &text[colon + 3..];
-            let end = rest.find(|c: char| c.is_whitespace() || "\"'<>".contains(c));
-            let link = &rest[..end.unwrap_or(rest.len()).min(rest.floor_char_boundary(LINK_BYTES))];
+        each_link(text, |link| {
+            let Some(less) = left.checked_sub(1) else {
+                return false;
+            };
+            *left = less;
             let (host, path) = link.split_at(link.find('/').unwrap_or(link.len()));
             let host = host.to_ascii_lowercase();
             self.add(tag::HOST, host.as_bytes());
             self.add(tag::DOMAIN, mail::message::registered(&host).as_bytes());
             self.add(tag::PATH, &shape(path));
-        }
+            true
+        });
     }
 
     fn part(&mut self, part: &SkimPart) {
@@ -181,4 +177,3 @@ fn lower_case<'b>(name: &[u8], buffer: &'b mut [u8; 40]) -> &'b [u8] {
     buffer[..length].make_ascii_lowercase();
     &buffer[..length]
 }
-

@@ -4,6 +4,8 @@ use mail::text::is_cjk;
 
 /// Longest word; what is longer is cut into several.
 const WORD_BYTES_MAX: usize = 40;
+/// Longest link.
+const LINK_BYTES_MAX: usize = 500;
 
 /// Calls `each` with every word of the text: runs of letters, digits and `.-_$`, and two neighbours each of characters of scripts written
 /// without spaces.
@@ -27,6 +29,18 @@ pub(crate) fn each_word(text: &str, mut each: impl FnMut(&[u8])) {
         } else {
             // Runs end at ASCII characters, which are never inside a longer one.
             without_spaces(&text[start..at], &mut each);
+        }
+    }
+}
+
+/// Calls `each` with every link written in the text, after `://`, until it says that it has enough.
+pub(super) fn each_link(text: &str, mut each: impl FnMut(&str) -> bool) {
+    for colon in memchr::memmem::find_iter(text.as_bytes(), b"://") {
+        let rest = &text[colon + 3..];
+        let rest = &rest[..rest.floor_char_boundary(LINK_BYTES_MAX)];
+        let end = rest.find(|c: char| c.is_whitespace() || "\"'<>".contains(c));
+        if !each(&rest[..end.unwrap_or(rest.len())]) {
+            return;
         }
     }
 }
@@ -67,7 +81,8 @@ const IN_WORD: [bool; 256] = {
     let mut byte = 0;
     while byte < 256 {
         let b = byte as u8;
-        table[byte] = b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b'$') || b >= 0x80;
+        table[byte] =
+            b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b'$') || b >= 0x80;
         byte += 1;
     }
     table

@@ -60,6 +60,8 @@ pub struct SkimPart {
     pub size_bytes: usize,
     /// The kind its first bytes are of, whatever is declared.
     pub real_type: Option<&'static str>,
+    /// Its first kilobytes decoded, for files.
+    pub start: Vec<u8>,
     /// Its first kilobytes as text, for text that is no file. Of HTML the source.
     pub text: Option<String>,
 }
@@ -198,7 +200,10 @@ impl About {
         };
         for field in Fields::of(entity) {
             let name = field.name;
-            if !name.get(..8).is_some_and(|start| start.eq_ignore_ascii_case(b"content-")) {
+            if !name
+                .get(..8)
+                .is_some_and(|start| start.eq_ignore_ascii_case(b"content-"))
+            {
                 continue;
             }
             if name.eq_ignore_ascii_case(b"content-type") {
@@ -248,6 +253,7 @@ impl About {
             nested,
             size_bytes: body.len(),
             real_type: if read { None } else { real_type(&start) },
+            start: if read { Vec::new() } else { start.into_owned() },
             text,
             content_type: self.content_type,
             charset: self.charset,
@@ -323,7 +329,13 @@ mod tests {
         );
         let seen: Vec<_> = parts
             .iter()
-            .map(|part| (part.content_type.as_str(), part.text.as_deref(), part.real_type))
+            .map(|part| {
+                (
+                    part.content_type.as_str(),
+                    part.text.as_deref(),
+                    part.real_type,
+                )
+            })
             .collect();
         assert_eq!(
             seen,
@@ -349,7 +361,10 @@ mod tests {
     #[test]
     fn what_is_not_closed_is_read_to_the_end() {
         let parts = skim("Content-Type: multipart/mixed; boundary=x\n\n--x\n\none\n--x\n\ntwo");
-        let texts: Vec<_> = parts.iter().filter_map(|part| part.text.as_deref()).collect();
+        let texts: Vec<_> = parts
+            .iter()
+            .filter_map(|part| part.text.as_deref())
+            .collect();
         assert_eq!(texts, ["one\n", "two"]);
     }
 

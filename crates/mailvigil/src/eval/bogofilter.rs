@@ -40,19 +40,28 @@ impl Bogofilter {
     pub fn classify(&self, raw: &[u8]) -> anyhow::Result<Said> {
         if self.taught == [false; 2] {
             // Without a word list it refuses to judge.
-            return Ok(Said { score: 0.5, spam: false });
+            return Ok(Said {
+                score: 0.5,
+                spam: false,
+            });
         }
         let output = self.run(&["-T"], raw)?;
         let text = String::from_utf8_lossy(&output.stdout);
         // "S 0.999999", "H 0.000000", "U 0.500000"
         let mut words = text.split_whitespace();
-        let (class, score) = (words.next(), words.next().and_then(|score| score.parse().ok()));
+        let (class, score) = (
+            words.next(),
+            words.next().and_then(|score| score.parse().ok()),
+        );
         match (output.status.code(), class, score) {
             (Some(0..=2), Some(class), Some(score)) => Ok(Said {
                 score,
                 spam: class == "S",
             }),
-            _ => bail!("bogofilter said {text:?} {}", String::from_utf8_lossy(&output.stderr)),
+            _ => bail!(
+                "bogofilter said {text:?} {}",
+                String::from_utf8_lossy(&output.stderr)
+            ),
         }
     }
 
@@ -64,7 +73,10 @@ impl Bogofilter {
         };
         let output = self.run(&[option], raw)?;
         if !output.status.success() {
-            bail!("bogofilter did not learn: {}", String::from_utf8_lossy(&output.stderr));
+            bail!(
+                "bogofilter did not learn: {}",
+                String::from_utf8_lossy(&output.stderr)
+            );
         }
         self.taught[class] = true;
         Ok(())
@@ -85,7 +97,9 @@ impl Bogofilter {
         // It may stop reading early; what it says then counts.
         let written = input.write_all(raw);
         drop(input);
-        let output = child.wait_with_output().context("bogofilter did not end well")?;
+        let output = child
+            .wait_with_output()
+            .context("bogofilter did not end well")?;
         if !output.status.success() && output.stdout.is_empty() {
             written.context("bogofilter did not read the message")?;
         }

@@ -23,7 +23,8 @@ pub enum Feedback {
     Noise(f64),
     /// At most so many messages are asked about: those the filter is least sure of.
     Active(usize),
-    /// Only what is delivered gets a label, and this share of the rest. While a filter has seen too little of either class, all is delivered.
+    /// Only what is delivered gets a label, and this share of the rest. Delivered is what the filter is not sure about; while it has seen too
+    /// little of either class, all is.
     OneSided(f64),
     /// No labels at all.
     None,
@@ -33,10 +34,14 @@ impl FromStr for Feedback {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> anyhow::Result<Self> {
-        let (name, value) = text.split_once('=').map_or((text, None), |(name, value)| (name, Some(value)));
+        let (name, value) = text
+            .split_once('=')
+            .map_or((text, None), |(name, value)| (name, Some(value)));
         let number = || {
             let value = value.with_context(|| format!("{name} needs a number: {name}=500"))?;
-            value.parse().with_context(|| format!("{value:?} is no number of messages"))
+            value
+                .parse()
+                .with_context(|| format!("{value:?} is no number of messages"))
         };
         Ok(match (name, value) {
             ("full", None) => Self::Full,
@@ -55,7 +60,9 @@ impl FromStr for Feedback {
 
 /// `0.02` or `2%`.
 fn share(text: &str) -> anyhow::Result<f64> {
-    let (number, of) = text.strip_suffix('%').map_or((text, 1.0), |number| (number, 100.0));
+    let (number, of) = text
+        .strip_suffix('%')
+        .map_or((text, 1.0), |number| (number, 100.0));
     let share = number.parse::<f64>().ok().map(|number| number / of);
     share
         .filter(|share| (0.0..=1.0).contains(share))
@@ -110,7 +117,11 @@ impl Teacher {
             Feedback::Delay(most) => (self.seen <= most).then(|| trusted(truth)),
             Feedback::Partial(_) => self.listed.contains(&entry.path).then(|| trusted(truth)),
             Feedback::Noise(share) => Some(Lesson {
-                label: if self.dice.share() < share { truth.other() } else { truth },
+                label: if self.dice.share() < share {
+                    truth.other()
+                } else {
+                    truth
+                },
                 trust: Trust::Reported,
                 chosen: false,
             }),
@@ -123,7 +134,7 @@ impl Teacher {
             }
             Feedback::OneSided(share) => {
                 let reviewed = self.dice.share() < share;
-                (!opinion.is_spam() || !opinion.settled || reviewed).then(|| trusted(truth))
+                (!opinion.is_sure_spam() || reviewed).then(|| trusted(truth))
             }
             Feedback::None => None,
         };
@@ -171,7 +182,9 @@ mod tests {
 
     #[test]
     fn each_kind_of_feedback_gives_the_labels_it_promises() {
-        let given = |feedback, score: fn(usize) -> f64| labels(feedback, score).into_iter().flatten().count();
+        let given = |feedback, score: fn(usize) -> f64| {
+            labels(feedback, score).into_iter().flatten().count()
+        };
         assert_eq!(given(Feedback::Full, |_| 0.0), 1000);
         assert_eq!(given(Feedback::None, |_| 0.0), 0);
         let late = labels(Feedback::Delay(10), |_| 0.0);
@@ -181,7 +194,10 @@ mod tests {
         assert!((20..100).contains(&reviewed), "{reviewed}");
         assert_eq!(given(Feedback::OneSided(0.0), |_| -5.0), 1000);
         let wrong = labels(Feedback::Noise(0.1), |_| 0.0);
-        let wrong = wrong.iter().flatten().filter(|lesson| lesson.label == Label::Spam);
+        let wrong = wrong
+            .iter()
+            .flatten()
+            .filter(|lesson| lesson.label == Label::Spam);
         assert!((50..170).contains(&wrong.count()));
         let asked = given(Feedback::Active(100), |at| (at % 20) as f64 - 10.0);
         assert!((50..=100).contains(&asked), "{asked}");

@@ -269,9 +269,18 @@ mod tests {
     #[test]
     fn the_area_counts_pairs_in_the_wrong_order() {
         // Of six pairs one is wrong and one is a tie.
-        let list = [(0.1, false), (0.4, true), (0.5, false), (0.5, true), (0.6, true)];
+        let list = [
+            (0.1, false),
+            (0.4, true),
+            (0.5, false),
+            (0.5, true),
+            (0.6, true),
+        ];
         let found = figures(&scored(&list));
-        assert!((found.roca.expect("both classes") - 25.0).abs() < 1e-9, "{found:?}");
+        assert!(
+            (found.roca.expect("both classes") - 25.0).abs() < 1e-9,
+            "{found:?}"
+        );
         assert_eq!((found.messages, found.spam), (5, 3));
         let (low, high) = (found.roca_low.expect("low"), found.roca_high.expect("high"));
         assert!(low <= 25.0 && 25.0 <= high);
@@ -279,19 +288,34 @@ mod tests {
 
     #[test]
     fn thresholds_let_no_more_ham_through_than_they_may() {
-        let mut list: Vec<(f64, bool)> = (0..2000).map(|at| (f64::from(at) / 4000.0, false)).collect();
+        let mut list: Vec<(f64, bool)> = (0..2000)
+            .map(|at| (f64::from(at) / 4000.0, false))
+            .collect();
         list.extend((0..100).map(|at| (0.49 + f64::from(at) / 5000.0, true)));
         let found = figures(&scored(&list));
         // 0.1 % of 2000 is two messages: the threshold lies at the third best ham, 0.49925.
-        let missed = list.iter().filter(|one| one.1 && one.0 <= 1997.0 / 4000.0).count();
+        let missed = list
+            .iter()
+            .filter(|one| one.1 && one.0 <= 1997.0 / 4000.0)
+            .count();
         assert!((found.sm_at_hm_0_1.expect("a figure") - missed as f64).abs() < 1e-9);
-        let none = list.iter().filter(|one| one.1 && one.0 <= 1999.0 / 4000.0).count();
+        let none = list
+            .iter()
+            .filter(|one| one.1 && one.0 <= 1999.0 / 4000.0)
+            .count();
         assert!((found.sm_at_hm_0_01.expect("a figure") - none as f64).abs() < 1e-9);
     }
 
     #[test]
     fn rates_at_the_own_threshold() {
-        let list = [(0.9, false), (0.1, false), (0.2, false), (0.3, false), (0.7, true), (0.4, true)];
+        let list = [
+            (0.9, false),
+            (0.1, false),
+            (0.2, false),
+            (0.3, false),
+            (0.7, true),
+            (0.4, true),
+        ];
         let found = figures(&scored(&list));
         assert_eq!((found.hm, found.sm), (Some(25.0), Some(50.0)));
         // The middle of the log-odds of 1/4 and 1/2.

@@ -24,8 +24,12 @@ pub fn read(file: &Path) -> anyhow::Result<Vec<Entry>> {
     let folder = file.parent().unwrap_or(Path::new(""));
     let mut entries = Vec::new();
     for (number, line) in lines(&text) {
-        let entry = entry(line, folder)
-            .with_context(|| format!("line {number} of {} is no entry of an index", file.display()))?;
+        let entry = entry(line, folder).with_context(|| {
+            format!(
+                "line {number} of {} is no entry of an index",
+                file.display()
+            )
+        })?;
         entries.push(entry);
     }
     if entries.is_empty() {
@@ -46,13 +50,17 @@ pub fn read_partial(file: &Path) -> anyhow::Result<HashSet<PathBuf>> {
 }
 
 fn text(file: &Path) -> anyhow::Result<String> {
-    let bytes = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    let bytes =
+        std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
     String::from_utf8(bytes).with_context(|| format!("{} is not UTF-8", file.display()))
 }
 
 /// Lines with something in them, counted from one.
 fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let numbered = text.lines().enumerate().map(|(at, line)| (at + 1, line.trim()));
+    let numbered = text
+        .lines()
+        .enumerate()
+        .map(|(at, line)| (at + 1, line.trim()));
     numbered.filter(|(_, line)| !line.is_empty())
 }
 
@@ -84,7 +92,9 @@ fn split(line: &str) -> Option<(&str, &str)> {
 fn meaning(label: &str) -> Option<bool> {
     match label.to_ascii_lowercase().as_str() {
         "ham" | "good" | "normal" => Some(false),
-        "spam" | "phish" | "phishing" | "scam" | "fraud" | "malware" | "virus" | "junk" => Some(true),
+        "spam" | "phish" | "phishing" | "scam" | "fraud" | "malware" | "virus" | "junk" => {
+            Some(true)
+        }
         _ => None,
     }
 }
@@ -95,7 +105,9 @@ pub fn plain(path: &Path) -> PathBuf {
     for component in path.components() {
         match component {
             Component::CurDir => {}
-            Component::ParentDir if matches!(plain.components().next_back(), Some(Component::Normal(_))) => {
+            Component::ParentDir
+                if matches!(plain.components().next_back(), Some(Component::Normal(_))) =>
+            {
                 plain.pop();
             }
             other => plain.push(other),
@@ -122,14 +134,25 @@ mod tests {
 
     #[test]
     fn both_forms_are_read() {
-        let found = index("ham\ta b.eml\n\nSPAM ../data/inmail.1\r\nPhish\t./x/../y\n").expect("a good index");
+        let found = index("ham\ta b.eml\n\nSPAM ../data/inmail.1\r\nPhish\t./x/../y\n")
+            .expect("a good index");
         let seen: Vec<_> = found
             .iter()
-            .map(|entry| (entry.spam, entry.path.to_str().expect("UTF-8"), entry.label.as_str()))
+            .map(|entry| {
+                (
+                    entry.spam,
+                    entry.path.to_str().expect("UTF-8"),
+                    entry.label.as_str(),
+                )
+            })
             .collect();
         assert_eq!(
             seen,
-            [(false, "full/a b.eml", "ham"), (true, "data/inmail.1", "spam"), (true, "full/y", "phish")]
+            [
+                (false, "full/a b.eml", "ham"),
+                (true, "data/inmail.1", "spam"),
+                (true, "full/y", "phish")
+            ]
         );
     }
 

@@ -24,9 +24,9 @@ use crate::show;
 use bogofilter::Bogofilter;
 pub use feedback::Feedback;
 use feedback::Teacher;
-pub use kind::Kind;
 use figures::{Figures, Scored, figures};
 use index::Entry;
+pub use kind::Kind;
 use report::Report;
 
 /// Every replay hashes alike, so that figures can be repeated.
@@ -43,7 +43,8 @@ pub fn run(args: &EvalArgs, limits: &Limits) -> anyhow::Result<ExitCode> {
     }
     bar.finish_and_clear();
     if let Some(file) = &args.scores {
-        write_scores(file, &entries, &replay.ours).with_context(|| format!("{} cannot be written", file.display()))?;
+        write_scores(file, &entries, &replay.ours)
+            .with_context(|| format!("{} cannot be written", file.display()))?;
     }
     let name = args.classifier.name();
     let mut filters: Vec<(&str, Vec<Scored>)> = vec![(&name, scored(&replay.ours))];
@@ -51,12 +52,20 @@ pub fn run(args: &EvalArgs, limits: &Limits) -> anyhow::Result<ExitCode> {
         filters.push(("bogofilter", scored(&replay.theirs)));
     }
     if let Some(file) = &args.plot {
-        let shown: Vec<(&str, &[Scored])> = filters.iter().map(|(name, list)| (*name, list.as_slice())).collect();
+        let shown: Vec<(&str, &[Scored])> = filters
+            .iter()
+            .map(|(name, list)| (*name, list.as_slice()))
+            .collect();
         let svg = plot::svg(&args.index.display().to_string(), &shown);
-        std::fs::write(file, svg).with_context(|| format!("{} cannot be written", file.display()))?;
+        std::fs::write(file, svg)
+            .with_context(|| format!("{} cannot be written", file.display()))?;
     }
     let reports = filters.iter().enumerate().map(|(at, (name, list))| {
-        let busy = if at == 0 { replay.busy } else { replay.beside_busy };
+        let busy = if at == 0 {
+            replay.busy
+        } else {
+            replay.beside_busy
+        };
         replay.report(name, figures(list), busy)
     });
     report::print(&reports.collect::<Vec<_>>(), args.json)?;
@@ -147,7 +156,9 @@ impl Replay {
                 spam: entry.spam,
             }));
             if let Some(lesson) = lesson {
-                beside.learn(&raw, lesson.label).with_context(|| entry.name.clone())?;
+                beside
+                    .learn(&raw, lesson.label)
+                    .with_context(|| entry.name.clone())?;
             }
             self.beside_busy += start.elapsed();
         }
@@ -168,7 +179,10 @@ impl Replay {
 
 fn read(path: &Path, bytes_max: usize) -> anyhow::Result<Vec<u8>> {
     let size = std::fs::metadata(path)?.len();
-    anyhow::ensure!(size <= bytes_max as u64, "{size} bytes, more than the limit of {bytes_max}");
+    anyhow::ensure!(
+        size <= bytes_max as u64,
+        "{size} bytes, more than the limit of {bytes_max}"
+    );
     Ok(std::fs::read(path)?)
 }
 
@@ -190,8 +204,9 @@ fn progress(args: &EvalArgs, messages: usize) -> ProgressBar {
     if args.json || !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} messages, {per_sec}, {eta} left")
-        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style =
+        ProgressStyle::with_template("{bar:30} {pos}/{len} messages, {per_sec}, {eta} left")
+            .unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(messages as u64).with_style(style)
 }
 
@@ -204,7 +219,9 @@ fn processor_time() -> Duration {
 /// The most memory this process has had; `None` where the system does not tell.
 fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kibibytes: u64 = line.split_whitespace().next()?.parse().ok()?;
     Some(kibibytes * 1024)
 }

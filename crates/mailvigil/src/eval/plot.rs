@@ -39,13 +39,19 @@ fn roc(out: &mut String, filters: &[(&str, &[Scored])]) {
     let x = |share: f64| ROOM + SIDE * place(share);
     let y = |share: f64| ROOM + SIDE * (1.0 - place(share));
     frame(out, ROOM, "ham misclassified (%)", "spam misclassified (%)");
-    for (decade, label) in ["0.001", "0.01", "0.1", "1", "10", "100"].into_iter().enumerate() {
+    for (decade, label) in ["0.001", "0.01", "0.1", "1", "10", "100"]
+        .into_iter()
+        .enumerate()
+    {
         let share = SMALLEST * 10_f64.powi(decade as i32);
         tick(out, x(share), y(share), ROOM, label);
     }
     for (at, (_, scored)) in filters.iter().enumerate() {
         let curve = Ranking::of(scored).curve();
-        let mut points: Vec<(f64, f64)> = curve.iter().map(|(ham, spam)| (x(*ham), y(*spam))).collect();
+        let mut points: Vec<(f64, f64)> = curve
+            .iter()
+            .map(|(ham, spam)| (x(*ham), y(*spam)))
+            .collect();
         // Steps smaller than a tenth of a unit cannot be seen.
         points.dedup_by(|next, last| (next.0 - last.0).abs() + (next.1 - last.1).abs() < 0.1);
         line(out, &points, COLOURS[at % COLOURS.len()]);
@@ -63,8 +69,16 @@ fn reliability(out: &mut String, filters: &[(&str, &[Scored])]) {
     }
     line(out, &[(x(0.0), y(0.0)), (x(1.0), y(1.0))], "#bbb");
     for (at, (_, scored)) in filters.iter().enumerate() {
-        let named: Vec<(f64, bool)> = scored.iter().filter_map(|one| Some((one.probability?, one.spam))).collect();
-        for Bin { count, named, found } in bins(&named).into_iter().filter(|bin| bin.count > 0) {
+        let named: Vec<(f64, bool)> = scored
+            .iter()
+            .filter_map(|one| Some((one.probability?, one.spam)))
+            .collect();
+        for Bin {
+            count,
+            named,
+            found,
+        } in bins(&named).into_iter().filter(|bin| bin.count > 0)
+        {
             let radius = 1.5 + (count as f64).log10();
             let _ = writeln!(
                 out,
@@ -108,11 +122,16 @@ fn line(out: &mut String, points: &[(f64, f64)], colour: &str) {
     for (at, (x, y)) in points.iter().enumerate() {
         let _ = write!(path, "{}{x:.1} {y:.1}", if at == 0 { 'M' } else { 'L' });
     }
-    let _ = writeln!(out, "<path d=\"{path}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.5\"/>");
+    let _ = writeln!(
+        out,
+        "<path d=\"{path}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.5\"/>"
+    );
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }
 
 #[cfg(test)]

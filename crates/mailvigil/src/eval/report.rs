@@ -55,22 +55,30 @@ const ROWS: [Row; 14] = [
     }),
     ("not readable", |one| one.unreadable.to_string()),
     ("(1-ROCA)%", |one| figure(one.figures.roca, 4)),
-    ("  95 % interval", |one| match (one.figures.roca_low, one.figures.roca_high) {
-        (Some(low), Some(high)) => format!("{low:.4} to {high:.4}"),
-        _ => "-".to_owned(),
+    ("  95 % interval", |one| {
+        match (one.figures.roca_low, one.figures.roca_high) {
+            (Some(low), Some(high)) => format!("{low:.4} to {high:.4}"),
+            _ => "-".to_owned(),
+        }
     }),
     ("sm% at hm 0.1 %", |one| figure(one.figures.sm_at_hm_0_1, 2)),
-    ("sm% at hm 0.01 %", |one| figure(one.figures.sm_at_hm_0_01, 2)),
+    ("sm% at hm 0.01 %", |one| {
+        figure(one.figures.sm_at_hm_0_01, 2)
+    }),
     ("hm%", |one| figure(one.figures.hm, 3)),
     ("sm%", |one| figure(one.figures.sm, 3)),
     ("LAM%", |one| figure(one.figures.lam, 3)),
     ("Brier", |one| figure(one.figures.brier, 5)),
     ("ECE", |one| figure(one.figures.ece, 5)),
     ("labels used", |one| one.labels.to_string()),
-    ("messages/s", |one| format!("{:.0}", one.messages_per_second)),
+    ("messages/s", |one| {
+        format!("{:.0}", one.messages_per_second)
+    }),
     ("peak memory", |one| {
-        one.peak_memory_bytes
-            .map_or_else(|| "-".to_owned(), |bytes| format!("{:.0} MB", bytes as f64 / 1e6))
+        one.peak_memory_bytes.map_or_else(
+            || "-".to_owned(),
+            |bytes| format!("{:.0} MB", bytes as f64 / 1e6),
+        )
     }),
 ];
 
