@@ -37,7 +37,9 @@ pub use facts::{Facts, Hit, Place, WindowFact, WindowKey};
 pub use id::RecordId;
 pub use known::Known;
 pub use limits::Limits;
-pub use message::{File, Message, Opened, OpenedPart, PartBytes, Reading, part_bytes};
+pub use message::{
+    File, Message, Opened, OpenedPart, PartBytes, Reading, Skim, SkimField, SkimPart, part_bytes,
+};
 pub use record::{Fate, Record};
 pub use secret::Secret;
 pub use standing::{Counts, Mark, Ruling};

@@ -50,6 +50,10 @@ pub struct Limits {
     pub links_max: usize,
     /// Telephone numbers and wallets kept.
     pub contacts_max: usize,
+    /// Parts whose beginning is looked at when a message is learnt from.
+    pub skim_parts_max: usize,
+    /// Decoded bytes of one part that are looked at then.
+    pub skim_text_bytes_max: usize,
 
     // Documents, archives and pictures, read in processes of their own.
     /// Parts of one message that are read so; later ones are not looked into.
@@ -186,6 +190,8 @@ impl Default for Limits {
             hops_max: 100,
             links_max: 500,
             contacts_max: 50,
+            skim_parts_max: 20,
+            skim_text_bytes_max: 16 << 10,
             documents_max: 50,
             document_bytes_max: 32 << 20,
             document_depth_max: 6,

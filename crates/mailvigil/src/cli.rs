@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::eval::{Feedback, Kind};
+
 /// Judges mail before delivery, beside the mail server you already run.
 #[derive(Debug, Parser)]
 #[command(
@@ -42,6 +44,8 @@ pub enum Command {
     Demo(DemoArgs),
     /// Judge message files, folders or mailboxes with the policy in force, and show why.
     Scan(ScanArgs),
+    /// Replay labelled mail in order and say how good learning is: error, calibration, speed.
+    Eval(EvalArgs),
     /// Check the configuration and say everything that is wrong with it.
     CheckConfig,
     /// Search the records: where is my mail?
@@ -168,6 +172,47 @@ pub struct ScanArgs {
     /// Find out who sent it too, by DNS as it is now.
     #[arg(long)]
     pub verify: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct EvalArgs {
+    /// Labelled messages in the order they came: `label TAB path` or `label path` a line, paths relative to this file. Ham is
+    /// wanted; spam, phish, scam, malware and junk are not.
+    #[arg(long, value_name = "FILE")]
+    pub index: PathBuf,
+    /// Which messages get a label after they were scored: full; delay=N (the first N only); partial=FILE (those listed); noise=P
+    /// (all, a share P of them wrong); active=N (at most N, where the filter is unsure); onesided=P (what is delivered, and a share P
+    /// of the rest); none.
+    #[arg(long, value_name = "KIND", default_value = "full")]
+    pub feedback: Feedback,
+    /// Which classifier.
+    #[arg(long, value_enum, default_value_t = Kind::Content)]
+    pub classifier: Kind,
+    /// Look at subject and body only.
+    #[arg(long)]
+    pub body_only: bool,
+    /// Leave a header field out, e.g. Received; may be repeated.
+    #[arg(long, value_name = "NAME")]
+    pub drop_header: Vec<String>,
+    /// Run another filter on the same mail with the same labels.
+    #[arg(long, value_enum)]
+    pub against: Option<Against>,
+    /// One JSON object for each filter instead of a table.
+    #[arg(long)]
+    pub json: bool,
+    /// Write path, label and score of each message.
+    #[arg(long, value_name = "FILE")]
+    pub scores: Option<PathBuf>,
+    /// Draw the curve and the calibration as SVG.
+    #[arg(long, value_name = "FILE")]
+    pub plot: Option<PathBuf>,
+}
+
+/// Filters that can run beside ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Against {
+    /// Debian's bogofilter.
+    Bogofilter,
 }
 
 #[derive(Debug, Args)]

@@ -15,6 +15,7 @@ mod service;
 // What a person sees and gives.
 mod commands;
 mod demo;
+mod eval;
 mod input;
 mod show;
 

@@ -147,7 +147,7 @@ impl<'t> EncodedWord<'t> {
             return None;
         }
         let bytes = match encoding {
-            "B" | "b" => base64(content),
+            "B" | "b" => base64(content.as_bytes()),
             "Q" | "q" => quoted(content),
             _ => return None,
         };
@@ -159,11 +159,12 @@ impl<'t> EncodedWord<'t> {
     }
 }
 
-/// As many bytes as can be decoded; padding may be missing.
-fn base64(content: &str) -> Vec<u8> {
+/// As many bytes as can be decoded; padding may be missing, and what is no digit is passed over (RFC 2045 §6.8).
+pub(super) fn base64(content: &[u8]) -> Vec<u8> {
     let mut digits: Vec<u8> = content
-        .bytes()
-        .filter(|byte| !matches!(byte, b'=' | b' ' | b'\t'))
+        .iter()
+        .copied()
+        .filter(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
         .collect();
     if digits.len() % 4 == 1 {
         digits.pop();

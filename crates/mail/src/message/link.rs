@@ -342,7 +342,7 @@ pub(super) fn ways_out_that_are_offers(anchors: &[Anchor]) -> Vec<&str> {
 }
 
 /// The registered domain of a host name: one label more than its public suffix.
-pub(crate) fn registered(host: &str) -> &str {
+pub fn registered(host: &str) -> &str {
     psl::domain_str(host).unwrap_or(host)
 }
 

@@ -25,6 +25,8 @@ mod kind;
 mod link;
 mod reading;
 
+mod skim;
+
 #[cfg(test)]
 mod tests;
 
@@ -32,10 +34,11 @@ pub use contact::{Contact, ContactKind};
 pub use guard::body_start;
 pub use header::{Field, Fields};
 pub use kind::{Finding, OLE, RTF, ZIP, ending, is_disguised, is_program, real_type, runs_by_name};
-pub use link::{Link, LinkFrom, LinkOddity};
+pub use link::{Link, LinkFrom, LinkOddity, registered};
 pub use open::{Opened, OpenedPart, PartBytes, part_bytes};
 pub use parts::{PlainText, plain_text};
 pub use reading::{Inside, Reading};
+pub use skim::{Skim, SkimField, SkimPart};
 
 /// One message as read from its bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

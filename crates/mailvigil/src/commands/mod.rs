@@ -48,6 +48,9 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             .block_on(service::serve(config, &load))
             .map(|()| ExitCode::SUCCESS);
     }
+    if let Command::Eval(args) = &cli.command {
+        return crate::eval::run(args, &config.limits);
+    }
     if matches!(cli.command, Command::CheckConfig) {
         check_config(&config);
         return Ok(ExitCode::SUCCESS);
@@ -88,7 +91,11 @@ async fn dispatch(config: Config, command: Command) -> anyhow::Result<ExitCode> 
             return console::run(&config, &desk(&config).await?, command).await;
         }
         // Done before there was a runtime.
-        Command::CheckConfig | Command::Completions { .. } | Command::Demo(_) | Command::Serve => {}
+        Command::CheckConfig
+        | Command::Completions { .. }
+        | Command::Demo(_)
+        | Command::Eval(_)
+        | Command::Serve => {}
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -197,7 +204,7 @@ fn without_password(address: &str) -> String {
 }
 
 /// A page of nothing: says so, with the exit code for it.
-fn nothing(what: &str) -> ExitCode {
+pub fn nothing(what: &str) -> ExitCode {
     eprintln!("{what}");
     ExitCode::from(NOTHING_FOUND)
 }

@@ -296,6 +296,8 @@ fn read_limits(section: Section<'_, '_>) -> Limits {
         hops_max: 1..=1_000;
         links_max: 1..=100_000;
         contacts_max: 1..=10_000;
+        skim_parts_max: 1..=10_000;
+        skim_text_bytes_max: 1_024..=1 << 24;
         documents_max: 0..=10_000;
         document_bytes_max: 1_024..=1 << 30;
         document_depth_max: 0..=64;

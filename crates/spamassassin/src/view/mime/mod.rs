@@ -230,11 +230,11 @@ impl Mime {
                 break;
             }
         }
-        if !opened {
+        if opened {
+            self.expect_fields(&body[at..]);
+        } else {
             // No boundary anywhere: the whole is one part.
             at = 0;
-        } else {
-            self.expect_fields(&body[at..]);
         }
         let mut closed = false;
         while at < body.len() && !closed {

@@ -1,0 +1,329 @@
+//! What mail says: several voices over two views, each learning from every label, their calibrated mean the opinion.
+//!
+//! Header and body are judged apart in each view, by online logistic regression (Goodman, Yih 2006; partitioned as by Chang, Yih, Meek 2008): words
+//! pasted into a body cannot outvote a header. Each has two heads. One believes labels, and is taught only by people who are
+//! trusted; one takes every label for wrong now and then, and survives that. Naive Bayes over the tokens is the fifth voice.
+
+mod calibration;
+mod counts;
+mod keep;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use crate::view::{Features, Seen, Sight};
+use crate::{Classifier, Label, Lesson, Opinion, Receipt, Trust};
+pub(crate) use calibration::{Calibration, sigmoid};
+use counts::Counts;
+use serde::{Deserialize, Serialize};
+use table::{Change, HEADS, SIDES, Table};
+
+const VIEWS: usize = 2;
+/// The head for trusted labels, and the head for all.
+const FAITHFUL: usize = 0;
+const WARY: usize = 1;
+/// Rates of the heads, while few labels were seen and later.
+const RATES_EARLY: [f64; HEADS] = [20.0, 10.0];
+const RATES: [f64; HEADS] = [10.0, 4.0];
+const EARLY_LABELS: u32 = 5000;
+/// The share of labels the wary head takes for wrong.
+const WRONG: f64 = 0.15;
+/// Labels of each class before calibration begins.
+const CALIBRATION_LABELS: u32 = 100;
+/// The slope of naive Bayes before it is calibrated.
+const COUNTS_SLOPE: f64 = 0.2;
+/// How far the most suspicious voice is heard above the mean: a header that is like spam cannot be argued away by a body.
+const SUSPICION: f64 = 0.35;
+/// Labels of each class before anything should be done on the model's word.
+const SETTLED_LABELS: u32 = 100;
+
+/// The model of what mail says.
+#[derive(Clone, PartialEq)]
+pub struct Content {
+    tables: [Table; VIEWS],
+    counts: Counts,
+    /// Everything small.
+    state: State,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct State {
+    heads: [[[Head; HEADS]; SIDES]; VIEWS],
+    counts: Head,
+    combined: Calibration,
+    /// Trusted and reported labels, of ham and of spam.
+    labels: [[u32; 2]; 2],
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Head {
+    calibration: Calibration,
+    /// Labels it may calibrate by, of ham and of spam.
+    labels: [u32; 2],
+}
+
+/// What one label changed: enough to take it back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changes {
+    spam: bool,
+    trusted: bool,
+    halved: u32,
+    sides: [[Change; SIDES]; VIEWS],
+}
+
+/// Each voice's log-odds; `None` where it saw nothing.
+pub type Voices = [Option<f64>; VIEWS * SIDES + 1];
+
+/// Scores before calibration.
+struct Scores {
+    heads: [[[f64; HEADS]; SIDES]; VIEWS],
+    counts: f64,
+}
+
+impl Default for Content {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Content {
+    /// Knows nothing.
+    pub fn new() -> Self {
+        let head = |slope| Head {
+            calibration: Calibration::new(slope),
+            labels: [0; 2],
+        };
+        let side = || [head(1.0), head(1.0)];
+        Self {
+            tables: [Table::new(), Table::new()],
+            counts: Counts::new(),
+            state: State {
+                heads: [[side(), side()], [side(), side()]],
+                counts: head(COUNTS_SLOPE),
+                combined: Calibration::new(1.0),
+                labels: [[0; 2]; 2],
+            },
+        }
+    }
+
+    /// Judges what was seen.
+    pub fn judge(&self, seen: &Seen) -> Opinion {
+        let voices = self.voices(seen, &self.scores(seen));
+        let score = together(&voices);
+        let probability = sigmoid(self.state.combined.log_odds(score));
+        // No surer than the number of labels allows.
+        let labels = f64::from(self.state.labels.iter().flatten().sum::<u32>());
+        let sure = (labels + 1.0) / (labels + 2.0);
+        Opinion {
+            score,
+            probability: Some(probability.clamp(1.0 - sure, sure)),
+            settled: (0..2).all(|class| {
+                self.state.labels[0][class] + self.state.labels[1][class] >= SETTLED_LABELS
+            }),
+            voices: voices.to_vec(),
+        }
+    }
+
+    /// Learns a label.
+    pub fn teach(&mut self, seen: &Seen, lesson: Lesson) -> Changes {
+        let scores = self.scores(seen);
+        let spam = lesson.label == Label::Spam;
+        let trusted = lesson.trust == Trust::Trusted;
+        self.calibrate(seen, &scores, lesson);
+        let mut changes = Changes {
+            spam,
+            trusted,
+            halved: 0,
+            sides: Default::default(),
+        };
+        let rates = self.rates();
+        for (view, features) in views(seen).into_iter().enumerate() {
+            for side in 0..SIDES {
+                let scores = scores.heads[view][side];
+                let mut gradients = [0.0; HEADS];
+                let mut error = f64::from(spam) - sigmoid(scores[WARY]);
+                if trusted {
+                    error = f64::from(spam) - sigmoid(scores[FAITHFUL]);
+                    gradients[FAITHFUL] = rates[FAITHFUL] * error;
+                }
+                gradients[WARY] = rates[WARY] * wary(scores[WARY], spam);
+                changes.sides[view][side] =
+                    self.tables[view].learn(features.side(side), gradients, error.abs());
+            }
+        }
+        self.counts.learn(&seen.tokens.ids, spam);
+        changes.halved = self.counts.halved;
+        self.state.labels[usize::from(!trusted)][usize::from(spam)] += 1;
+        changes
+    }
+
+    /// Takes back what a label changed.
+    pub fn take_back(&mut self, seen: &Seen, changes: &Changes) {
+        for (view, features) in views(seen).into_iter().enumerate() {
+            for side in 0..SIDES {
+                self.tables[view].unlearn(features.side(side), &changes.sides[view][side]);
+            }
+        }
+        self.counts
+            .unlearn(&seen.tokens.ids, changes.spam, changes.halved);
+        let labels =
+            &mut self.state.labels[usize::from(!changes.trusted)][usize::from(changes.spam)];
+        *labels = labels.saturating_sub(1);
+    }
+
+    /// Trusted labels of ham and of spam.
+    pub const fn trusted_labels(&self) -> [u32; 2] {
+        self.state.labels[0]
+    }
+
+    fn scores(&self, seen: &Seen) -> Scores {
+        let sides = |view: usize, features: &Features| {
+            let table = &self.tables[view];
+            [
+                table.scores(features.side(0)),
+                table.body_scores(features.side(1)),
+            ]
+        };
+        Scores {
+            heads: [sides(0, &seen.grams), sides(1, &seen.tokens)],
+            counts: self.counts.score(&seen.tokens.ids),
+        }
+    }
+
+    fn voices(&self, seen: &Seen, scores: &Scores) -> Voices {
+        let state = &self.state;
+        let mut voices = [None; VIEWS * SIDES + 1];
+        // The wary head has seen every label, the faithful one the trusted: each counts by what only it can know.
+        let [trusted, reported] = state.labels.map(|of| f64::from(of[0] + of[1]));
+        let wary = if trusted > 0.0 {
+            reported / (trusted + reported)
+        } else {
+            1.0
+        };
+        for (view, features) in views(seen).into_iter().enumerate() {
+            for side in 0..SIDES {
+                if features.side(side).is_empty() {
+                    continue;
+                }
+                let odds = |head: usize| {
+                    let score = scores.heads[view][side][head];
+                    state.heads[view][side][head].calibration.log_odds(score)
+                };
+                voices[view * SIDES + side] =
+                    Some((1.0 - wary) * odds(FAITHFUL) + wary * odds(WARY));
+            }
+        }
+        let heard =
+            !seen.tokens.ids.is_empty() && self.counts.messages.iter().all(|count| *count > 0);
+        voices[VIEWS * SIDES] = heard.then(|| state.counts.calibration.log_odds(scores.counts));
+        voices
+    }
+
+    /// Lets each voice find out what its scores mean. Labels that were asked for because nobody was sure say nothing about how sure one may be.
+    fn calibrate(&mut self, seen: &Seen, scores: &Scores, lesson: Lesson) {
+        if lesson.chosen {
+            return;
+        }
+        let together = together(&self.voices(seen, scores));
+        let state = &mut self.state;
+        for (view, features) in views(seen).into_iter().enumerate() {
+            for side in 0..SIDES {
+                for head in 0..HEADS {
+                    let taught = head == WARY || lesson.trust == Trust::Trusted;
+                    if taught && !features.side(side).is_empty() {
+                        state.heads[view][side][head].learn(scores.heads[view][side][head], lesson);
+                    }
+                }
+            }
+        }
+        state.counts.learn(scores.counts, lesson);
+        if state.counts.is_calibrated() {
+            state.combined.learn(together, |odds| error(odds, lesson));
+        }
+    }
+
+    fn rates(&self) -> [f64; HEADS] {
+        let [trusted, reported] = self.state.labels.map(|of| of[0] + of[1]);
+        let rate = |head: usize, labels| {
+            if labels < EARLY_LABELS {
+                RATES_EARLY[head]
+            } else {
+                RATES[head]
+            }
+        };
+        [rate(FAITHFUL, trusted), rate(WARY, trusted + reported)]
+    }
+}
+
+impl Classifier for Content {
+    fn classify(&mut self, sight: &Sight) -> Opinion {
+        self.judge(&sight.seen)
+    }
+
+    fn learn(&mut self, sight: &Sight, lesson: Lesson) -> Receipt {
+        Receipt::Content {
+            changes: self.teach(&sight.seen, lesson),
+            seen: sight.seen.clone(),
+        }
+    }
+
+    fn unlearn(&mut self, receipt: &Receipt) {
+        if let Receipt::Content { seen, changes } = receipt {
+            self.take_back(seen, changes);
+        }
+    }
+}
+
+impl State {
+    /// Can these numbers have been learnt?
+    fn is_sound(&self) -> bool {
+        let heads = self.heads.iter().flatten().flatten();
+        let calibrations = heads.chain([&self.counts]).map(|head| &head.calibration);
+        calibrations
+            .chain([&self.combined])
+            .all(Calibration::is_sound)
+    }
+}
+
+impl Head {
+    fn is_calibrated(&self) -> bool {
+        self.labels.iter().all(|count| *count >= CALIBRATION_LABELS)
+    }
+
+    fn learn(&mut self, score: f64, lesson: Lesson) {
+        self.labels[usize::from(lesson.label == Label::Spam)] += 1;
+        if self.is_calibrated() {
+            self.calibration.learn(score, |odds| error(odds, lesson));
+        }
+    }
+}
+
+const fn views(seen: &Seen) -> [&Features; VIEWS] {
+    [&seen.grams, &seen.tokens]
+}
+
+/// All voices as one.
+fn together(voices: &Voices) -> f64 {
+    let heard = voices.iter().flatten();
+    let count = heard.clone().count().max(1) as f64;
+    let mean = heard.clone().sum::<f64>() / count;
+    let most = heard.copied().fold(mean, f64::max);
+    mean + SUSPICION * (most - mean)
+}
+
+/// How far log-odds were off, as far as the label is believed.
+fn error(log_odds: f64, lesson: Lesson) -> f64 {
+    let spam = lesson.label == Label::Spam;
+    match lesson.trust {
+        Trust::Trusted => f64::from(spam) - sigmoid(log_odds),
+        Trust::Reported => wary(log_odds, spam),
+    }
+}
+
+/// The gradient of the log loss when a share of labels is wrong: `p' = (1-2ρ)p + ρ` is what labels look like then (forward correction, Patrini et
+/// al. 2017). It vanishes where a label contradicts what is known for sure, so that wrong ones do no harm.
+fn wary(score: f64, spam: bool) -> f64 {
+    let p = sigmoid(score);
+    let seen = (1.0 - 2.0 * WRONG) * p + WRONG;
+    (f64::from(spam) - seen) * p * (1.0 - p) * (1.0 - 2.0 * WRONG) / (seen * (1.0 - seen))
+}

@@ -1,0 +1,278 @@
+//! Fingerprints: has this very text, or nearly this text, been here before?
+//!
+//! Three of each text: exact, of runs of three words (survives padding), of single words (survives substitution); links and files are found apart. What
+//! falls together is a [`Cluster`], which remembers from where and to whom it came, and what people said of it.
+
+mod minhash;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, VecDeque};
+
+use mail::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::phases::different;
+use crate::view::Sight;
+use crate::{Classifier, Key, Label, Lesson, Opinion, Receipt, Trust};
+pub use minhash::{Print, SLOTS};
+
+/// Clusters kept; the one that was quiet longest goes first.
+const CLUSTERS_MAX: usize = 4096;
+/// Slots of one kind that have to agree.
+const WEAK: u32 = 17;
+const STRONG: u32 = 24;
+const SOURCE: u64 = 401;
+
+/// How a message was recognised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Likeness {
+    /// It has a link or a file of the cluster.
+    Part,
+    /// Much of its text is the same.
+    Weak,
+    /// Nearly all of its text is the same.
+    Strong,
+    /// Its text is the same.
+    Exact,
+}
+
+/// Messages that are the same, about.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cluster {
+    /// The print of the first.
+    print: Print,
+    /// Links and files seen in it first.
+    parts: Vec<u64>,
+    /// When the first and the last one came.
+    pub first: Timestamp,
+    /// The last.
+    pub last: Timestamp,
+    /// How many.
+    pub messages: u32,
+    /// Sources, as a set for counting.
+    sources: u64,
+    /// Labels: trusted ham and spam, reported ham and spam.
+    labels: [[u32; 2]; 2],
+    /// Somebody here has said what it is, and that stands.
+    pub overruled: Option<Label>,
+}
+
+impl Cluster {
+    /// From how many different sources it came, about.
+    pub fn sources(&self) -> u32 {
+        different(self.sources)
+    }
+
+    /// What is known of it, as log-odds. One trusted word for ham silences every word for spam: two letters can be alike by accident, and a label can be
+    /// wrong.
+    pub fn weight(&self) -> f64 {
+        if let Some(label) = self.overruled {
+            return if label == Label::Spam { 10.0 } else { -10.0 };
+        }
+        let [[ham, spam], [reported_ham, reported_spam]] = self.labels.map(|of| of.map(f64::from));
+        if ham > 0.0 {
+            return -(1.0 + ham).ln() - 1.0;
+        }
+        let reported = (1.0 + reported_spam).ln() - (1.0 + reported_ham).ln();
+        reported + if spam > 0.0 { 3.0 + spam.ln() } else { 0.0 }
+    }
+}
+
+/// All clusters, and where to find them.
+pub struct Prints {
+    key: Key,
+    clusters: HashMap<u32, Cluster>,
+    /// Where each number of a print leads. Kind and slot are part of the number.
+    index: HashMap<u64, u32>,
+    /// Clusters in the order they were last seen, with that time; older entries of the same cluster are passed over.
+    order: VecDeque<(u32, u32)>,
+    next: u32,
+}
+
+impl Prints {
+    /// Nothing was seen yet.
+    pub fn new(key: Key) -> Self {
+        Self {
+            key,
+            clusters: HashMap::new(),
+            index: HashMap::new(),
+            order: VecDeque::new(),
+            next: 0,
+        }
+    }
+
+    /// The cluster a message belongs to, by the strongest likeness.
+    pub fn find(&self, sight: &Sight) -> Option<(Likeness, &Cluster)> {
+        let print = Print::of(&self.key, &sight.text);
+        let (likeness, id) = self.look_up(&print, &sight.parts)?;
+        Some((likeness, self.clusters.get(&id)?))
+    }
+
+    /// Counts a message to its cluster, or founds one. What is known only by a link or file founds its own: mail of one sender shares those.
+    pub fn arrive(&mut self, sight: &Sight) -> u32 {
+        let print = Print::of(&self.key, &sight.text);
+        let known = self.look_up(&print, &sight.parts);
+        let id = match known {
+            Some((likeness, id)) if likeness >= Likeness::Weak => id,
+            _ => self.found(print, sight),
+        };
+        let source = 1 << (self.key.number(SOURCE, sight.arrival.source) >> 58);
+        if let Some(cluster) = self.clusters.get_mut(&id) {
+            cluster.messages = cluster.messages.saturating_add(1);
+            cluster.last = cluster.last.max(sight.arrival.at);
+            cluster.sources |= source;
+            self.order.push_back((id, cluster.messages));
+        }
+        self.shrink();
+        id
+    }
+
+    /// Says what a cluster is, whatever its labels; `None` takes that back.
+    pub fn overrule(&mut self, cluster: u32, label: Option<Label>) {
+        if let Some(cluster) = self.clusters.get_mut(&cluster) {
+            cluster.overruled = label;
+        }
+    }
+
+    /// Clusters kept.
+    pub fn len(&self) -> usize {
+        self.clusters.len()
+    }
+
+    /// None?
+    pub fn is_empty(&self) -> bool {
+        self.clusters.is_empty()
+    }
+
+    fn look_up(&self, print: &Print, parts: &[u64]) -> Option<(Likeness, u32)> {
+        if let Some(id) = print.exact.and_then(|exact| self.index.get(&exact)) {
+            return Some((Likeness::Exact, *id));
+        }
+        let mut best: Option<(Likeness, u32)> = None;
+        for slots in [&print.runs, &print.words] {
+            let mut votes: HashMap<u32, u32> = HashMap::new();
+            for slot in slots {
+                if let Some(id) = self.index.get(slot) {
+                    *votes.entry(*id).or_default() += 1;
+                }
+            }
+            // Of clusters with as many votes the older one, so that the same messages always fall together.
+            let most = votes
+                .into_iter()
+                .max_by_key(|(id, votes)| (*votes, std::cmp::Reverse(*id)));
+            let likeness = match most {
+                Some((_, STRONG..)) => Likeness::Strong,
+                Some((_, WEAK..)) => Likeness::Weak,
+                _ => continue,
+            };
+            best = best.max(most.map(|(id, _)| (likeness, id)));
+        }
+        best.or_else(|| {
+            let id = parts.iter().find_map(|part| self.index.get(part))?;
+            Some((Likeness::Part, *id))
+        })
+    }
+
+    fn found(&mut self, print: Print, sight: &Sight) -> u32 {
+        let id = self.next;
+        self.next = self.next.wrapping_add(1);
+        for number in print.numbers().chain(sight.parts.iter().copied()) {
+            self.index.entry(number).or_insert(id);
+        }
+        let cluster = Cluster {
+            print,
+            parts: sight.parts.clone(),
+            first: sight.arrival.at,
+            last: sight.arrival.at,
+            messages: 0,
+            sources: 0,
+            labels: [[0; 2]; 2],
+            overruled: None,
+        };
+        self.clusters.insert(id, cluster);
+        id
+    }
+
+    /// Lets go of the clusters that were quiet longest.
+    fn shrink(&mut self) {
+        while self.clusters.len() > CLUSTERS_MAX || self.order.len() > 8 * CLUSTERS_MAX {
+            let Some((id, messages)) = self.order.pop_front() else {
+                return;
+            };
+            // Not its latest message: it stands further back in the order too.
+            if self
+                .clusters
+                .get(&id)
+                .is_none_or(|cluster| cluster.messages != messages)
+            {
+                continue;
+            }
+            if self.clusters.len() <= CLUSTERS_MAX {
+                self.order.push_back((id, messages));
+                continue;
+            }
+            let Some(gone) = self.clusters.remove(&id) else {
+                continue;
+            };
+            for number in gone.print.numbers().chain(gone.parts) {
+                if self.index.get(&number) == Some(&id) {
+                    self.index.remove(&number);
+                }
+            }
+        }
+    }
+
+    fn label(&mut self, cluster: u32, spam: usize, trust: usize, by: i32) {
+        if let Some(cluster) = self.clusters.get_mut(&cluster) {
+            let count = &mut cluster.labels[trust][spam];
+            *count = count.saturating_add_signed(by);
+        }
+    }
+}
+
+impl Classifier for Prints {
+    fn classify(&mut self, sight: &Sight) -> Opinion {
+        let weight = self
+            .find(sight)
+            .map_or(0.0, |(likeness, cluster)| match likeness {
+                Likeness::Part => cluster.weight() / 4.0,
+                Likeness::Weak => cluster.weight() / 2.0,
+                Likeness::Strong | Likeness::Exact => cluster.weight(),
+            });
+        self.arrive(sight);
+        Opinion::of(weight)
+    }
+
+    fn learn(&mut self, sight: &Sight, lesson: Lesson) -> Receipt {
+        let print = Print::of(&self.key, &sight.text);
+        let Some((likeness, cluster)) = self.look_up(&print, &sight.parts) else {
+            return Receipt::Nothing;
+        };
+        if likeness == Likeness::Part {
+            return Receipt::Nothing;
+        }
+        let (spam, trust) = (
+            usize::from(lesson.label == Label::Spam),
+            usize::from(lesson.trust == Trust::Reported),
+        );
+        self.label(cluster, spam, trust, 1);
+        Receipt::Cluster {
+            cluster,
+            spam,
+            trust,
+        }
+    }
+
+    fn unlearn(&mut self, receipt: &Receipt) {
+        if let Receipt::Cluster {
+            cluster,
+            spam: spam @ 0..2,
+            trust: trust @ 0..2,
+        } = receipt
+        {
+            self.label(*cluster, *spam, *trust, -1);
+        }
+    }
+}

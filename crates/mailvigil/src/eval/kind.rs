@@ -1,0 +1,57 @@
+//! Which classifiers can be replayed.
+
+use clap::ValueEnum;
+use learn::phases::{Counting, Settings};
+use learn::{Campaigns, Classifier, Content, Key, Needs, Prints, TwoPhase};
+
+/// A classifier by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// What mail says: linear heads over two views and naive Bayes, calibrated and combined.
+    Content,
+    /// Phase 1 as described: complement naive Bayes over classes, on the words of subject and body.
+    Bayes,
+    /// Both phases as described: hot tokens of the class by raw frequency.
+    BayesRaw,
+    /// Both phases, a frequency being the number of different sources.
+    BayesSources,
+    /// Text that comes from many sources at once; needs no labels.
+    Campaigns,
+    /// Text that is the same as labelled text, or nearly.
+    Fingerprints,
+}
+
+impl Kind {
+    /// Its name on the command line.
+    pub fn name(self) -> String {
+        self.to_possible_value()
+            .map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+
+    /// One that knows nothing, and what it has to see of messages.
+    pub fn make(self, key: &Key) -> (Box<dyn Classifier>, Needs) {
+        let content = Needs {
+            content: true,
+            text: false,
+        };
+        let text = Needs {
+            content: false,
+            text: true,
+        };
+        let phases = |counting| {
+            let settings = Settings {
+                counting,
+                ..Settings::default()
+            };
+            Box::new(TwoPhase::new(key.clone(), settings))
+        };
+        match self {
+            Self::Content => (Box::new(Content::new()), content),
+            Self::Bayes => (phases(None), text),
+            Self::BayesRaw => (phases(Some(Counting::Raw)), text),
+            Self::BayesSources => (phases(Some(Counting::Sources)), text),
+            Self::Campaigns => (Box::new(Campaigns::new(key.clone())), text),
+            Self::Fingerprints => (Box::new(Prints::new(key.clone())), text),
+        }
+    }
+}
