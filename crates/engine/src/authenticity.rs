@@ -104,7 +104,7 @@ impl Authenticity {
         if let Some(sealer) = &self.sealer {
             match sealer.seal(raw, found, envelope, now, limits) {
                 Ok(Some(seal)) => {
-                    fields.extend(seal.fields.iter().filter_map(|field| parts(field)))
+                    fields.extend(seal.fields.iter().filter_map(|field| parts(field)));
                 }
                 Ok(None) => {}
                 Err(why) => tracing::error!("a message was not sealed: {why}"),

@@ -138,7 +138,8 @@ pub(super) fn domain_by_chance(facts: &Facts, _: &Site) -> Option<String> {
     let from = first_domain(&facts.message.header_from)?;
     let organisation = from.registered();
     let labels = from.as_str().split('.').take(2);
-    let mut labels = labels.filter(|label| organisation.as_str().starts_with(label) || label.len() >= 8);
+    let mut labels =
+        labels.filter(|label| organisation.as_str().starts_with(label) || label.len() >= 8);
     labels
         .find(|label| by_chance(label))
         .map(|_| from.to_string())

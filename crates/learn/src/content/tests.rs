@@ -1,4 +1,5 @@
 use mail::Limits;
+use mail::authentication::{Dmarc, DmarcResult};
 use proptest::prelude::*;
 
 use super::*;
@@ -183,9 +184,12 @@ fn what_our_side_wrote_is_not_looked_at() {
 fn our_own_verification_is_looked_at() {
     let mut viewer = viewer();
     let raw = b"From: a@a.example\n\nbody\n";
-    let found = mail::facts::Authentication {
-        spf: Some("fail".to_owned()),
-        ..Default::default()
+    let found = mail::Authentication {
+        dmarc: Dmarc {
+            result: DmarcResult::Fail,
+            ..Dmarc::default()
+        },
+        ..mail::Authentication::default()
     };
     let with = viewer.see(&Letter {
         authentication: Some(&found),

@@ -11,8 +11,7 @@ mod words;
 
 use std::net::IpAddr;
 
-use mail::facts::Authentication;
-use mail::message::registered;
+use mail::Authentication;
 use mail::{Limits, Skim, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -150,8 +149,10 @@ impl Viewer {
     /// The number of a source: the authenticated domain where there is one, else the network. A mailer that sends one letter from thirty
     /// addresses is one source, a botnet is many.
     pub fn source(&self, authentication: Option<&Authentication>, ip: Option<IpAddr>) -> u64 {
-        if let Some(domain) = authentication.and_then(|found| found.dkim.first()) {
-            return self.key.bytes(SOURCE_DOMAIN, registered(domain).as_bytes());
+        if let Some(domain) = authentication.and_then(|found| tokens::signers(found).next()) {
+            return self
+                .key
+                .bytes(SOURCE_DOMAIN, domain.registered().as_str().as_bytes());
         }
         match ip.map(|ip| ip.to_canonical()) {
             Some(IpAddr::V4(ip)) => self.key.bytes(SOURCE_NETWORK, &ip.octets()[..3]),

@@ -1,7 +1,7 @@
 //! Words with the place they stand in.
 
-use mail::facts::Authentication;
-use mail::{Skim, SkimField, SkimPart};
+use mail::authentication::DmarcResult;
+use mail::{Authentication, Domain, Skim, SkimField, SkimPart};
 
 use super::grams::ends;
 use super::words::{each_link, each_word};
@@ -144,15 +144,24 @@ impl Tokens<'_> {
     }
 
     fn authentication(&mut self, found: &Authentication) {
-        for (what, result) in [("spf", &found.spf), ("dmarc", &found.dmarc)] {
+        let spf = found.spf.as_ref().map(|spf| spf.result.as_str());
+        let dmarc = (found.dmarc.result != DmarcResult::None).then(|| found.dmarc.result.as_str());
+        for (what, result) in [("spf", spf), ("dmarc", dmarc)] {
             if let Some(result) = result {
                 self.add(tag::AUTHENTIC, format!("{what}={result}").as_bytes());
             }
         }
-        for domain in found.dkim.iter().take(5) {
+        for domain in signers(found).take(5) {
             self.add(tag::AUTHENTIC, format!("dkim={domain}").as_bytes());
         }
     }
+}
+
+/// Domains whose signatures hold.
+pub(super) fn signers(found: &Authentication) -> impl Iterator<Item = &Domain> {
+    found
+        .passing()
+        .filter_map(|signature| signature.domain.as_ref())
 }
 
 /// Letters become `a`, digits `0`, runs are shortened: `/track/8f31/x.php` is `/a/0a0/a.a`.
