@@ -213,7 +213,7 @@ fn what_is_wrong_stands_beside_its_place_and_two_do_not_overwrite_each_other() {
     browser
         .set_value(
             "#text",
-            &good.replacen("dangerous = 14.0", "dangerous = 15.0", 1),
+            &good.replacen("dangerous = 20.0", "dangerous = 15.0", 1),
         )
         .unwrap();
     browser.click("button[value=what-if]").unwrap();
@@ -225,7 +225,7 @@ fn what_is_wrong_stands_beside_its_place_and_two_do_not_overwrite_each_other() {
     // While the page is open, somebody else changes the policy.
     browser.go(&vigil.console("/policy")).unwrap();
     browser.fill("input[name=suspicious]", "6").unwrap();
-    vigil.apply(&good.replacen("dangerous = 14.0", "dangerous = 13.0", 1));
+    vigil.apply(&good.replacen("dangerous = 20.0", "dangerous = 13.0", 1));
     browser
         .click("form:has(input[name=suspicious]) button.main")
         .unwrap();
@@ -267,7 +267,7 @@ fn every_page_is_readable_on_a_telephone_in_the_dark_in_chinese_and_by_keyboard(
     let bed = Bed::start(&Wish::default());
     for subject in [
         "A proposal",
-        "Ein ausserordentlich langer Betreff ohne Ende und ohne Rücksicht auf kleine Bildschirme 发票代开发票代开发票",
+        "Ein ausserordentlich langer Betreff ohne Ende und ohne Rücksicht auf kleine Bildschirme 会议纪要会议纪要会议纪要",
     ] {
         assert!(
             send(

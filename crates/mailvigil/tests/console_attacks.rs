@@ -728,7 +728,7 @@ fn programs_act_once_per_key_and_read_only_tokens_only_read() {
     let text = reader.call("GET", "/policy", &Value::Null).json()["text"]
         .as_str()
         .unwrap()
-        .replacen("dangerous = 14.0", "dangerous = 15.0", 1);
+        .replacen("dangerous = 20.0", "dangerous = 15.0", 1);
     let change = json!({ "text": text, "base": 1, "reason": "by a program" });
     let refused = reader.call("PUT", "/policy", &change);
     assert_eq!(

@@ -248,7 +248,7 @@ fn a_changed_boundary_holds_for_the_next_message_and_can_be_taken_back() {
     let file = bed.vigil.service.folder().join("draft.toml");
     std::fs::write(
         &file,
-        policy.replace("dangerous = 14.0", "dangerous = 15.0"),
+        policy.replace("dangerous = 20.0", "dangerous = 15.0"),
     )
     .unwrap();
     let diff = bed.vigil.say(&["policy", "diff", file.to_str().unwrap()]);
@@ -273,7 +273,7 @@ fn a_changed_boundary_holds_for_the_next_message_and_can_be_taken_back() {
     assert!(
         bed.vigil
             .say(&["policy", "test"])
-            .contains("7 of its 7 examples")
+            .contains("29 of its 29 examples")
     );
 }
 

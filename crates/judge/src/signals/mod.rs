@@ -2,7 +2,7 @@
 //!
 //! Each is one named finding with a weight (which the policy may change, 0 is off), a sentence for people, and a
 //! function that returns the evidence when it sees something. Weights are small: a signal alone never makes a
-//! message suspicious under the shipped policy, several together do. Only length weighs against suspicion.
+//! message suspicious under the shipped policy, several together do. Those that weigh nothing are there for rules to ask.
 
 use mail::{Facts, Site};
 
@@ -569,7 +569,7 @@ pub const SIGNALS: [Signal; 94] = [
     },
     Signal {
         id: "longer-letter",
-        weight: -1.0,
+        weight: 0.0,
         text: "A letter of more words than most, some of which are found by chance",
         sees: look::longer_letter,
     },
@@ -587,19 +587,19 @@ pub const SIGNALS: [Signal; 94] = [
     },
     Signal {
         id: "long-read",
-        weight: -3.2,
+        weight: 0.0,
         text: "A long text, in which words of all kinds are found by chance",
         sees: look::long_read,
     },
     Signal {
         id: "whole-book",
-        weight: -10.0,
+        weight: 0.0,
         text: "As long as a book, in which every word can be found",
         sees: look::whole_book,
     },
     Signal {
         id: "forged-release-mark",
-        weight: 8.0,
+        weight: 12.0,
         text: "The message claims to be released from our quarantine, and is not",
         sees: path::forged_release_mark,
     },
