@@ -6,7 +6,7 @@ use crate::{Key, Letter, Needs, Refused, Scope, Viewer};
 
 /// A stream of made-up mail: two kinds of sender, two kinds of words, some shared.
 fn mail(number: u32) -> (Vec<u8>, Label) {
-    let spam = number % 3 == 0;
+    let spam = number.is_multiple_of(3);
     let words: [&str; 6] = if spam {
         ["casino", "bonus", "winner", "claim", "cheap", "pills"]
     } else {

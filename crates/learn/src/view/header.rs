@@ -60,7 +60,7 @@ impl Scope {
                 .is_some_and(|start| start.eq_ignore_ascii_case(known.as_bytes()))
         };
         !OF_MAILBOXES.iter().any(|known| is(known))
-            && !OF_FILTERS.iter().any(|known| starts(known))
+            && !OF_FILTERS.iter().any(starts)
             && !self.without.iter().any(|known| is(known))
     }
 }
