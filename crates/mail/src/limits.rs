@@ -191,7 +191,7 @@ impl Default for Limits {
             links_max: 500,
             contacts_max: 50,
             skim_parts_max: 20,
-            skim_text_bytes_max: 16 << 10,
+            skim_text_bytes_max: 8 << 10,
             documents_max: 50,
             document_bytes_max: 32 << 20,
             document_depth_max: 6,

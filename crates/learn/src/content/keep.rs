@@ -17,13 +17,11 @@ impl Content {
         let mut bytes = Vec::with_capacity(state.len() + FEATURES * (VIEWS * 10 + 4) + 32);
         bytes.extend_from_slice(&(state.len() as u32).to_le_bytes());
         bytes.extend_from_slice(&state);
-        for table in &self.tables {
-            for weight in table.weights.iter().flatten() {
+        for cell in self.tables.iter().flat_map(|table| &table.cells) {
+            for weight in cell.weights {
                 bytes.extend_from_slice(&weight.to_le_bytes());
             }
-            for mass in &table.masses {
-                bytes.extend_from_slice(&mass.to_le_bytes());
-            }
+            bytes.extend_from_slice(&cell.mass.to_le_bytes());
         }
         for count in self.counts.tokens.iter().flatten() {
             bytes.extend_from_slice(&count.to_le_bytes());
@@ -58,13 +56,9 @@ fn read(reader: &mut Reader<'_>) -> Option<Content> {
         return None;
     }
     let mut tables = [Table::new(), Table::new()];
-    for table in &mut tables {
-        for weight in table.weights.iter_mut().flatten() {
-            *weight = reader.i32()?;
-        }
-        for mass in &mut table.masses {
-            *mass = reader.u16()?;
-        }
+    for cell in tables.iter_mut().flat_map(|table| &mut table.cells) {
+        cell.weights = [reader.i32()?, reader.i32()?];
+        cell.mass = reader.u16()?;
     }
     let mut counts = Counts::new();
     for count in counts.tokens.iter_mut().flatten() {
@@ -76,5 +70,6 @@ fn read(reader: &mut Reader<'_>) -> Option<Content> {
         tables,
         counts,
         state,
+        last: None,
     })
 }

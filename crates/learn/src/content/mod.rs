@@ -38,12 +38,14 @@ const SUSPICION: f64 = 0.35;
 const SETTLED_LABELS: u32 = 100;
 
 /// The model of what mail says.
-#[derive(Clone, PartialEq)]
+#[derive(Clone)]
 pub struct Content {
     tables: [Table; VIEWS],
     counts: Counts,
     /// Everything small.
     state: State,
+    /// The scores of what was judged last, while nothing was learnt since: most messages are learnt right after they were judged.
+    last: Option<(u64, Scores)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -75,9 +77,16 @@ pub struct Changes {
 pub type Voices = [Option<f64>; VIEWS * SIDES + 1];
 
 /// Scores before calibration.
+#[derive(Clone, Copy)]
 struct Scores {
     heads: [[[f64; HEADS]; SIDES]; VIEWS],
     counts: f64,
+}
+
+impl PartialEq for Content {
+    fn eq(&self, other: &Self) -> bool {
+        self.tables == other.tables && self.counts == other.counts && self.state == other.state
+    }
 }
 
 impl Default for Content {
@@ -103,12 +112,17 @@ impl Content {
                 combined: Calibration::new(1.0),
                 labels: [[0; 2]; 2],
             },
+            last: None,
         }
     }
 
     /// Judges what was seen.
     pub fn judge(&self, seen: &Seen) -> Opinion {
-        let voices = self.voices(seen, &self.scores(seen));
+        self.opinion(seen, &self.scores(seen))
+    }
+
+    fn opinion(&self, seen: &Seen, scores: &Scores) -> Opinion {
+        let voices = self.voices(seen, scores);
         let score = together(&voices);
         let probability = sigmoid(self.state.combined.log_odds(score));
         // No surer than the number of labels allows.
@@ -126,7 +140,10 @@ impl Content {
 
     /// Learns a label.
     pub fn teach(&mut self, seen: &Seen, lesson: Lesson) -> Changes {
-        let scores = self.scores(seen);
+        let scores = match self.last.take() {
+            Some((identity, scores)) if identity == seen.identity() => scores,
+            _ => self.scores(seen),
+        };
         let spam = lesson.label == Label::Spam;
         let trusted = lesson.trust == Trust::Trusted;
         self.calibrate(seen, &scores, lesson);
@@ -159,6 +176,7 @@ impl Content {
 
     /// Takes back what a label changed.
     pub fn take_back(&mut self, seen: &Seen, changes: &Changes) {
+        self.last = None;
         for (view, features) in views(seen).into_iter().enumerate() {
             for side in 0..SIDES {
                 self.tables[view].unlearn(features.side(side), &changes.sides[view][side]);
@@ -257,7 +275,9 @@ impl Content {
 
 impl Classifier for Content {
     fn classify(&mut self, sight: &Sight) -> Opinion {
-        self.judge(&sight.seen)
+        let scores = self.scores(&sight.seen);
+        self.last = Some((sight.seen.identity(), scores));
+        self.opinion(&sight.seen, &scores)
     }
 
     fn learn(&mut self, sight: &Sight, lesson: Lesson) -> Receipt {

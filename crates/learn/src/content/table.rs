@@ -22,8 +22,16 @@ const LEVELS: usize = 24;
 /// The weights of a view.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Table {
-    pub(super) weights: Vec<[i32; HEADS]>,
-    pub(super) masses: Vec<u16>,
+    pub(super) cells: Vec<Cell>,
+}
+
+/// One feature. Everything of it lies together: fetching it from memory is what learning costs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Cell {
+    /// One of each head.
+    pub(super) weights: [i32; HEADS],
+    /// How much was learnt from it.
+    pub(super) mass: u16,
 }
 
 /// What one label changed in one side of a view.
@@ -40,8 +48,7 @@ pub(super) struct Change {
 impl Table {
     pub(super) fn new() -> Self {
         Self {
-            weights: vec![[0; HEADS]; 1 << BITS],
-            masses: vec![0; 1 << BITS],
+            cells: vec![Cell::default(); 1 << BITS],
         }
     }
 
@@ -75,7 +82,7 @@ impl Table {
     fn sums(&self, ids: &[u32]) -> [i64; HEADS] {
         let mut sums = [0_i64; HEADS];
         for id in ids {
-            let weights = self.weights[*id as usize];
+            let weights = self.cells[*id as usize].weights;
             sums[0] += i64::from(weights[0]);
             sums[1] += i64::from(weights[1]);
         }
@@ -97,14 +104,13 @@ impl Table {
         let ladder = ladder(steps);
         let mut levels = Vec::with_capacity(ids.len());
         for id in ids {
-            let before = &mut self.masses[*id as usize];
-            let level = level(*before);
-            *before = before.saturating_add(mass);
+            let cell = &mut self.cells[*id as usize];
+            let level = level(cell.mass);
+            cell.mass = cell.mass.saturating_add(mass);
             levels.push(level);
             let step = ladder[level as usize];
-            let weights = &mut self.weights[*id as usize];
-            weights[0] = weights[0].wrapping_add(step[0]);
-            weights[1] = weights[1].wrapping_add(step[1]);
+            cell.weights[0] = cell.weights[0].wrapping_add(step[0]);
+            cell.weights[1] = cell.weights[1].wrapping_add(step[1]);
         }
         Change {
             steps,
@@ -118,14 +124,13 @@ impl Table {
         let ladder = ladder(change.steps);
         for (id, level) in ids.iter().zip(&change.levels) {
             let steps = ladder[usize::from(*level).min(LEVELS - 1)];
-            let Some(weights) = self.weights.get_mut(*id as usize) else {
+            let Some(cell) = self.cells.get_mut(*id as usize) else {
                 continue;
             };
-            for (weight, step) in weights.iter_mut().zip(steps) {
+            for (weight, step) in cell.weights.iter_mut().zip(steps) {
                 *weight = weight.wrapping_sub(step);
             }
-            let mass = &mut self.masses[*id as usize];
-            *mass = mass.saturating_sub(change.mass);
+            cell.mass = cell.mass.saturating_sub(change.mass);
         }
     }
 }

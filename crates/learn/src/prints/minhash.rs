@@ -64,31 +64,34 @@ impl Print {
 fn least(key: &Key, kind: u64, mut items: Vec<u64>) -> Vec<u64> {
     items.sort_unstable();
     items.dedup();
-    let mut slots = [u64::MAX; SLOTS];
+    let mut slots = [u32::MAX; SLOTS];
     for item in items {
-        // One strong hash and two halves make all the others (Kirsch, Mitzenmacher 2006).
-        let (start, step) = (mix(item ^ kind), mix(item.rotate_left(32) ^ kind) | 1);
-        let mut hash = start;
-        for slot in &mut slots {
-            *slot = (*slot).min(mix_light(hash));
-            hash = hash.wrapping_add(step);
+        let item = (item >> 32) as u32;
+        // 32 bits a slot, and nothing that depends on another slot: the compiler takes several at a time.
+        for (slot, mask) in slots.iter_mut().zip(MASKS) {
+            let hash = (item ^ mask).wrapping_mul(0x9e37_79b1);
+            let hash = (hash ^ (hash >> 15)).wrapping_mul(0x85eb_ca77);
+            *slot = (*slot).min(hash ^ (hash >> 13));
         }
     }
     let named = slots.iter().enumerate();
     named
-        .map(|(slot, least)| key.number(kind << 8 | slot as u64, *least))
+        .map(|(slot, least)| key.number(kind << 8 | slot as u64, u64::from(*least)))
         .collect()
 }
 
-/// The finaliser of SplitMix64 (Steele et al. 2014).
-const fn mix(mut x: u64) -> u64 {
-    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
-}
-
-/// Enough to make sums independent.
-const fn mix_light(x: u64) -> u64 {
-    let x = (x ^ (x >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
-    x ^ (x >> 32)
-}
+/// What makes each slot's hash another one.
+const MASKS: [u32; SLOTS] = {
+    let mut masks = [0; SLOTS];
+    let mut state = 1_u32;
+    let mut slot = 0;
+    while slot < SLOTS {
+        // xorshift32 (Marsaglia 2003)
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        masks[slot] = state;
+        slot += 1;
+    }
+    masks
+};

@@ -8,6 +8,7 @@ mod minhash;
 mod tests;
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
 
 use mail::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -20,8 +21,8 @@ pub use minhash::{Print, SLOTS};
 /// Clusters kept; the one that was quiet longest goes first.
 const CLUSTERS_MAX: usize = 4096;
 /// Slots of one kind that have to agree.
-const WEAK: u32 = 17;
-const STRONG: u32 = 24;
+const WEAK: usize = 17;
+const STRONG: usize = 24;
 const SOURCE: u64 = 401;
 
 /// How a message was recognised.
@@ -85,7 +86,7 @@ pub struct Prints {
     key: Key,
     clusters: HashMap<u32, Cluster>,
     /// Where each number of a print leads. Kind and slot are part of the number.
-    index: HashMap<u64, u32>,
+    index: HashMap<u64, u32, BuildHasherDefault<Hashed>>,
     /// Clusters in the order they were last seen, with that time; older entries of the same cluster are passed over.
     order: VecDeque<(u32, u32)>,
     next: u32,
@@ -97,7 +98,7 @@ impl Prints {
         Self {
             key,
             clusters: HashMap::new(),
-            index: HashMap::new(),
+            index: HashMap::default(),
             order: VecDeque::new(),
             next: 0,
         }
@@ -114,6 +115,10 @@ impl Prints {
     pub fn arrive(&mut self, sight: &Sight) -> u32 {
         let print = Print::of(&self.key, &sight.text);
         let known = self.look_up(&print, &sight.parts);
+        self.count(print, known, sight)
+    }
+
+    fn count(&mut self, print: Print, known: Option<(Likeness, u32)>, sight: &Sight) -> u32 {
         let id = match known {
             Some((likeness, id)) if likeness >= Likeness::Weak => id,
             _ => self.found(print, sight),
@@ -152,16 +157,17 @@ impl Prints {
         }
         let mut best: Option<(Likeness, u32)> = None;
         for slots in [&print.runs, &print.words] {
-            let mut votes: HashMap<u32, u32> = HashMap::new();
-            for slot in slots {
-                if let Some(id) = self.index.get(slot) {
-                    *votes.entry(*id).or_default() += 1;
-                }
-            }
+            let mut ids: Vec<u32> = slots
+                .iter()
+                .filter_map(|slot| self.index.get(slot))
+                .copied()
+                .collect();
+            ids.sort_unstable();
+            let votes = ids
+                .chunk_by(|one, other| one == other)
+                .map(|same| (same[0], same.len()));
             // Of clusters with as many votes the older one, so that the same messages always fall together.
-            let most = votes
-                .into_iter()
-                .max_by_key(|(id, votes)| (*votes, std::cmp::Reverse(*id)));
+            let most = votes.max_by_key(|(id, votes)| (*votes, std::cmp::Reverse(*id)));
             let likeness = match most {
                 Some((_, STRONG..)) => Likeness::Strong,
                 Some((_, WEAK..)) => Likeness::Weak,
@@ -232,16 +238,40 @@ impl Prints {
     }
 }
 
+/// Numbers of prints are hashes under a secret already.
+#[derive(Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        // The map takes its place from the low bits; under multiply-shift the high ones are better.
+        self.0 = number ^ number.rotate_right(32);
+    }
+}
+
 impl Classifier for Prints {
     fn classify(&mut self, sight: &Sight) -> Opinion {
-        let weight = self
-            .find(sight)
-            .map_or(0.0, |(likeness, cluster)| match likeness {
-                Likeness::Part => cluster.weight() / 4.0,
-                Likeness::Weak => cluster.weight() / 2.0,
-                Likeness::Strong | Likeness::Exact => cluster.weight(),
-            });
-        self.arrive(sight);
+        let print = Print::of(&self.key, &sight.text);
+        let known = self.look_up(&print, &sight.parts);
+        let weight = known.map_or(0.0, |(likeness, id)| {
+            let weight = self.clusters.get(&id).map_or(0.0, Cluster::weight);
+            match likeness {
+                Likeness::Part => weight / 4.0,
+                Likeness::Weak => weight / 2.0,
+                Likeness::Strong | Likeness::Exact => weight,
+            }
+        });
+        self.count(print, known, sight);
         Opinion::of(weight)
     }
 

@@ -10,6 +10,7 @@ mod tokens;
 mod words;
 
 use std::net::IpAddr;
+use std::num::Wrapping;
 
 use mail::Authentication;
 use mail::{Limits, Skim, Timestamp};
@@ -38,6 +39,22 @@ pub struct Seen {
     pub grams: Features,
     /// Words in their places.
     pub tokens: Features,
+}
+
+impl Seen {
+    /// Tells what was seen of one message from what was seen of another, as far as chance goes: features are numbered under a secret.
+    pub(crate) fn identity(&self) -> u64 {
+        let stirred = |id: &u32| {
+            let hash = (u64::from(*id) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            hash ^ (hash >> 29)
+        };
+        let sum = |features: &Features| {
+            let sum: Wrapping<u64> = features.ids.iter().map(stirred).map(Wrapping).sum();
+            sum.0
+        };
+        let headers = self.grams.header as u64 ^ (self.tokens.header as u64) << 32;
+        sum(&self.grams) ^ sum(&self.tokens).rotate_left(32) ^ headers
+    }
 }
 
 /// Everything classifiers see of a message, as far as it was wanted.
@@ -215,9 +232,9 @@ impl Marks {
         for id in &self.found {
             self.bits[(id >> 6) as usize] = 0;
         }
-        Features {
-            ids: std::mem::take(&mut self.found),
-            header,
-        }
+        // A copy of just the size: the working memory stays as large as it had to become.
+        let ids = self.found.clone();
+        self.found.clear();
+        Features { ids, header }
     }
 }

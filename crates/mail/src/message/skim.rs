@@ -24,6 +24,8 @@ use crate::html::View;
 const DEPTH_MAX: usize = 8;
 /// Longest line of base64 or quoted-printable, so that a cut falls between two.
 const ENCODED_LINE_MAX: usize = 1000;
+/// Decoded bytes of a file that are looked at.
+const FILE_BYTES: usize = 1024;
 /// Bytes of a field with parameters that are read.
 const STRUCTURED_MAX: usize = 2048;
 
@@ -60,7 +62,7 @@ pub struct SkimPart {
     pub size_bytes: usize,
     /// The kind its first bytes are of, whatever is declared.
     pub real_type: Option<&'static str>,
-    /// Its first kilobytes decoded, for files.
+    /// Its first kilobyte decoded, for files.
     pub start: Vec<u8>,
     /// Its first kilobytes as text, for text that is no file. Of HTML the source.
     pub text: Option<String>,
@@ -245,9 +247,14 @@ impl About {
     }
 
     fn part(self, body: &[u8], nested: bool, limits: &Limits) -> SkimPart {
-        let start = self.encoding.decode(body, limits.skim_text_bytes_max);
         let is_text = self.content_type.starts_with("text/") || !self.content_type.contains('/');
         let read = is_text && !self.is_file && self.file_name.is_none();
+        let most = if read {
+            limits.skim_text_bytes_max
+        } else {
+            FILE_BYTES
+        };
+        let start = self.encoding.decode(body, most);
         let text = read.then(|| charset::decode(self.charset.as_deref(), &start).0);
         SkimPart {
             nested,

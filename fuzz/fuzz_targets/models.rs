@@ -1,0 +1,45 @@
+//! Any bytes as a model's file: refused or read, never a panic; and any bytes as a message to learn from, with every classifier.
+#![no_main]
+
+use std::sync::LazyLock;
+
+use learn::phases::Settings;
+use learn::{
+    Campaigns, Classifier, Content, Key, Label, Lesson, Letter, Needs, Prints, Scope, Trust,
+    TwoPhase, Viewer,
+};
+use libfuzzer_sys::fuzz_target;
+use mail::Limits;
+
+static KEY: LazyLock<Key> = LazyLock::new(|| Key::new(b"fuzz"));
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Ok(content) = Content::from_bytes(bytes, &KEY) {
+        assert!(
+            content.to_bytes(&KEY) == bytes,
+            "a file that is believed is written as it was read"
+        );
+    }
+    let needs = Needs {
+        content: false,
+        text: true,
+    };
+    let mut viewer = Viewer::new(KEY.clone(), Scope::default(), needs, Limits::default());
+    let sight = viewer.see(&Letter::found(bytes));
+    let mut classifiers: [Box<dyn Classifier>; 3] = [
+        Box::new(TwoPhase::new(KEY.clone(), Settings::default())),
+        Box::new(Campaigns::new(KEY.clone())),
+        Box::new(Prints::new(KEY.clone())),
+    ];
+    for classifier in &mut classifiers {
+        assert!(classifier.classify(&sight).score.is_finite());
+        let lesson = Lesson {
+            label: Label::Spam,
+            trust: Trust::Reported,
+            chosen: false,
+        };
+        let receipt = classifier.learn(&sight, lesson);
+        assert!(classifier.classify(&sight).score.is_finite());
+        classifier.unlearn(&receipt);
+    }
+});
