@@ -223,6 +223,6 @@ fn bogofilter_runs_beside() {
         (&found[0]["filter"], &found[1]["filter"]),
         (&"content".into(), &"bogofilter".into())
     );
-    assert_eq!(number(&found[1], "labels"), 400.0);
+    assert!((number(&found[1], "labels") - 400.0).abs() < 0.5);
     assert!(number(&found[1], "roca") < 5.0, "{}", found[1]);
 }
