@@ -6,8 +6,8 @@
 // Rule texts.
 /// Most rules; lines for further ones are left out.
 pub(crate) const RULES_MAX: usize = 50_000;
-/// Longest line, bytes; a longer one is left out.
-pub(crate) const RULE_LINE_BYTES_MAX: usize = 64 << 10;
+/// Longest line, bytes; a longer one is left out. Longer than a pattern may be, whose tags are replaced when it is written again.
+pub(crate) const RULE_LINE_BYTES_MAX: usize = 2 << 20;
 /// Longest name of a rule, bytes.
 pub(crate) const RULE_NAME_BYTES_MAX: usize = 100;
 /// Most `if` and `ifplugin` within each other.

@@ -3,6 +3,7 @@
 mod oracle;
 
 use oracle::{Comparison, messages, real_hits, stock_rules};
+use spamassassin::{Rules, Source};
 
 /// Messages compared; the real program takes a fifth of a second for each.
 const SAMPLE: usize = 150;
@@ -49,5 +50,3 @@ fn most_stock_rules_are_taken() {
     assert_eq!(again.written, reading.written);
     assert_eq!(again.rules.len(), reading.rules.len());
 }
-
-use spamassassin::{Rules, Source};

@@ -18,7 +18,7 @@ pub(crate) const IMPORTED: &str = "spamassassin";
 /// The set name of imported rules whose pattern gave up.
 pub(crate) const GAVE_UP: &str = "spamassassin-gave-up";
 /// Texts whose rules stay compiled, for a policy is read again whenever somebody looks at it, and compiling takes a second.
-const KEPT_MAX: usize = 3;
+const KEPT_MAX: usize = 2;
 
 /// The imported rules.
 pub(crate) struct Imported {

@@ -33,6 +33,10 @@ pub(crate) struct KeywordSet {
 impl KeywordSet {
     /// What these hits weigh together.
     pub(crate) fn weigh(&self, hits: &[&Hit]) -> f64 {
+        // Most sets find nothing in most messages, and many rules ask.
+        if hits.is_empty() {
+            return 0.0;
+        }
         let weigh = |(term, weight): &(String, f64)| {
             let count: u32 = hits
                 .iter()
