@@ -56,6 +56,7 @@ fn facts(raw: &[u8]) -> Facts {
         relayed_recipients: Vec::new(),
         windows: Vec::new(),
         authentication: Known::NotAsked,
+        standing: None,
         refused_release_mark: None,
     }
 }

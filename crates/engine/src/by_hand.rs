@@ -40,6 +40,7 @@ pub fn judge_by_hand(
         windows: Vec::new(),
         hits,
         authentication,
+        standing: None,
         refused_release_mark: None,
     };
     let verdict = judge::judge(&facts, site, policy, version);

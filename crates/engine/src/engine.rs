@@ -12,7 +12,7 @@ use arc_swap::ArcSwap;
 use documents::Pool;
 use judge::{Arrival, Ledger};
 use mail::{
-    Action, Address, Authentication, Direction, Envelope, Facts, Fate, File, Known, Limits,
+    Action, Address, Authentication, Direction, Envelope, Facts, Fate, File, Known, Level, Limits,
     Message, Reason, Record, RecordId, Site, Verdict, WindowFact,
 };
 use store::{Store, StoreError};
@@ -27,6 +27,7 @@ use crate::metrics::{FailureLabels, MessageLabels, Metrics};
 use crate::own::Pass;
 use crate::policy::{Active, PolicyInForce};
 use crate::recorder::Recorder;
+use crate::standing::Standings;
 
 /// A message longer than this is read and judged on a thread of its own, so that small ones do not wait, bytes.
 const LONG_BYTES: usize = 256 << 10;
@@ -134,6 +135,7 @@ pub struct Engine {
     pub(crate) store: Store,
     policy: PolicyInForce,
     windows: Mutex<Ledger>,
+    pub(crate) standings: Arc<Standings>,
     pub(crate) marker: Marker,
     pub(crate) canaries: Marker,
     pub(crate) digests: Marker,
@@ -180,7 +182,10 @@ impl Engine {
         );
         let windows =
             crate::windows::refill(&store, &policy.now().policy, &settings.limits).await?;
+        let standing = policy.now().policy.standing().clone();
+        let standings = Standings::start(&store, &standing, &settings.limits).await?;
         Ok(Arc::new(Self {
+            standings: Arc::new(standings),
             settings: ArcSwap::from_pointee(settings),
             store,
             policy,
@@ -396,20 +401,29 @@ impl Engine {
                 .cloned()
                 .collect()
         };
-        let (active, raw) = (active.clone(), way.raw.clone());
+        let (active, raw, standings) = (active.clone(), way.raw.clone(), self.standings.clone());
         guarded(raw.len(), move || {
             let mut hits = active.policy.scan(&message);
             hits.extend(active.policy.scan_imported(&message, &raw, &envelope));
-            let facts = Facts {
+            let mut facts = Facts {
                 envelope,
                 message,
                 relayed_recipients,
                 windows,
                 hits,
                 authentication,
+                standing: None,
                 refused_release_mark,
             };
-            let verdict = judge::judge(&facts, &settings.site, &active.policy, active.version);
+            let judge =
+                |facts: &Facts| judge::judge(facts, &settings.site, &active.policy, active.version);
+            let mut verdict = judge(&facts);
+            // Standing asks whether it looks like spam (R4.40), so it comes after a first verdict.
+            let suspect = verdict.level > Level::Ordinary;
+            if standings.rule(&mut facts, suspect, active.policy.standing()) {
+                verdict = judge(&facts);
+            }
+            standings.count(&facts, suspect, &verdict);
             Judged { facts, verdict }
         })
         .await
@@ -599,6 +613,7 @@ pub(crate) fn facts_of_pass(way: &UnderWay, message: Message) -> Facts {
         windows: Vec::new(),
         hits: Vec::new(),
         authentication: Known::NotAsked,
+        standing: None,
         refused_release_mark: None,
     }
 }

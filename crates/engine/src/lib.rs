@@ -10,6 +10,7 @@ mod engine;
 mod policy;
 mod reading;
 mod recorder;
+mod standing;
 mod windows;
 
 // Mail that comes past in other ways.

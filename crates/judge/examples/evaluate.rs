@@ -153,6 +153,7 @@ fn judge_file(raw: &[u8], policy: &Policy, limits: &Limits) -> Verdict {
         windows: Vec::new(),
         hits,
         authentication: Known::NotAsked,
+        standing: None,
         refused_release_mark: None,
     };
     judge::judge(&facts, &Site::default(), policy, 0)

@@ -16,12 +16,15 @@ use crate::condition::Scope;
 use crate::condition::eval::show;
 use crate::policy::{GAVE_UP, Policy, Rule};
 use crate::signals::SIGNALS;
+use crate::standing;
 
 /// Judges. The same facts under the same policy give the same verdict.
 pub fn judge(facts: &Facts, site: &Site, policy: &Policy, version: i64) -> Verdict {
     let mut reasons = signals(facts, site, policy);
     reasons.extend(sets(facts, policy));
     reasons.extend(policy.imported_reasons(facts));
+    let standing = facts.standing.as_ref();
+    reasons.extend(standing.and_then(|ruling| standing::reason(ruling, policy.standing())));
     let everyone = Scope {
         facts,
         site,
@@ -103,6 +106,7 @@ pub fn judge_recipient(
         windows: windows.to_vec(),
         hits: Vec::new(),
         authentication: Known::NotAsked,
+        standing: None,
         refused_release_mark: None,
     };
     let scope = Scope {

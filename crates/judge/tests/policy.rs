@@ -60,6 +60,7 @@ fn facts(policy: &Policy) -> Facts {
         relayed_recipients: Vec::new(),
         windows: Vec::new(),
         authentication: Known::NotAsked,
+        standing: None,
         refused_release_mark: None,
     }
 }

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::standing::Ruling;
 use crate::{Address, Authentication, Envelope, Known, Message};
 
 /// All that is known about one message when it is judged.
@@ -25,6 +26,9 @@ pub struct Facts {
     pub hits: Vec<Hit>,
     /// Whether the sender is who it says, as DNS and signatures can tell.
     pub authentication: Known<Authentication>,
+    /// What the standing of the domain it says to come from means for it, where that is anything.
+    #[serde(default)]
+    pub standing: Option<Ruling>,
     /// A release mark that we did not make, or that was used before: why it was refused.
     pub refused_release_mark: Option<String>,
 }

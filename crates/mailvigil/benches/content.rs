@@ -98,6 +98,7 @@ fn judge(raw: &[u8], policy: &Policy, limits: &Limits) {
         relayed_recipients: Vec::new(),
         windows: Vec::new(),
         authentication: Known::NotAsked,
+        standing: None,
         refused_release_mark: None,
     };
     drop(judge::judge(&facts, &Site::default(), policy, 1));

@@ -109,6 +109,7 @@ fn alone(messages: &[Vec<u8>]) {
             windows: Vec::new(),
             hits,
             authentication: Known::NotAsked,
+            standing: None,
             refused_release_mark: None,
         };
         let verdict = judge::judge(&facts, &Site::default(), &policy, 1);

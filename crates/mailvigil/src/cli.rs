@@ -89,6 +89,8 @@ pub enum Command {
 pub enum AuthCommand {
     /// Verify message files now, against DNS as it is now.
     Check(CheckArgs),
+    /// Domains that mail says to come from: how much of it is signed, by which servers it comes, how far blocking has come.
+    Standing(StandingArgs),
 }
 
 #[derive(Debug, Args)]
@@ -102,6 +104,19 @@ pub struct CheckArgs {
     /// The machine that handed it over, when the newest Received field does not say it.
     #[arg(long, value_name = "IP")]
     pub ip: Option<std::net::IpAddr>,
+}
+
+#[derive(Debug, Args)]
+pub struct StandingArgs {
+    /// One domain, with its servers.
+    #[arg(value_parser = |text: &str| mail::Domain::parse(text))]
+    pub domain: Option<mail::Domain>,
+    /// How many at most.
+    #[arg(long, default_value_t = 50)]
+    pub limit: usize,
+    /// One JSON object per domain.
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Subcommand)]

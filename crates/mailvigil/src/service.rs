@@ -24,6 +24,10 @@ use crate::mail_log;
 
 /// How often a newer policy is looked for. With it a change made by any process, on any node, holds within this time.
 const POLICY_EVERY: Duration = Duration::from_millis(50);
+/// How often nodes tell each other what they counted of domains.
+const SHARE_EVERY: Duration = Duration::from_mins(1);
+/// How often it is worked out what follows from it.
+const REVIEW_EVERY: Duration = Duration::from_mins(10);
 /// How often retention runs.
 const KEEP_EVERY: Duration = Duration::from_mins(10);
 /// How often it is asked whether digests are due.
@@ -93,6 +97,7 @@ impl Service {
         }
         self.until_stop(keep_policy_fresh(self.engine.clone()));
         self.until_stop(keep_store_tidy(self.engine.clone()));
+        self.until_stop(keep_standing(self.engine.clone()));
         if let Some(settings) = self.config.console.digest.clone() {
             let store = self.engine.store().clone();
             let desk = desk(&self.config, store, Author::by_itself("digest"));
@@ -225,6 +230,9 @@ impl Service {
         }
         if !self.engine.recorder().flush(Duration::from_secs(10)).await {
             tracing::error!("some records of delivered mail could not be written before the end");
+        }
+        if let Err(error) = self.engine.share_standing().await {
+            tracing::error!("what was counted of domains since the last minute is lost: {error}");
         }
     }
 
@@ -418,6 +426,30 @@ async fn keep_store_tidy(engine: Arc<Engine>) {
             Err(error) => tracing::warn!("retention waits for the store: {error}"),
         }
         tokio::time::sleep(KEEP_EVERY).await;
+    }
+}
+
+/// Shares what was counted of domains, and lets them move between stages.
+async fn keep_standing(engine: Arc<Engine>) {
+    let mut reviewed = std::time::Instant::now();
+    loop {
+        tokio::time::sleep(SHARE_EVERY).await;
+        if reviewed.elapsed() < REVIEW_EVERY {
+            if let Err(error) = engine.share_standing().await {
+                tracing::warn!("counts of domains wait for the store: {error}");
+            }
+            continue;
+        }
+        reviewed = std::time::Instant::now();
+        match engine.review_standing().await {
+            Ok(switches) => {
+                for switch in switches {
+                    let (domain, from, to) = (&switch.domain, switch.from, switch.to);
+                    tracing::info!("{domain} goes from {from} to {to}: {}", switch.why);
+                }
+            }
+            Err(error) => tracing::warn!("domains' standing waits for the store: {error}"),
+        }
     }
 }
 

@@ -216,3 +216,50 @@ fn our_own_mail_is_signed_so_that_others_can_verify_it() {
     let arrived = bed.sink.wait_for(2, PATIENCE).unwrap();
     assert_eq!(arrived[1].header("DKIM-Signature"), None);
 }
+
+#[test]
+fn a_domain_that_blocks_gets_its_forgeries_refused_and_people_see_its_standing() {
+    let dns = Dns::start(zone()).unwrap();
+    let senders = asks(dns.address().port());
+    let mut bed = Bed::start(&Wish {
+        more: SITE,
+        senders: &senders,
+        ..Wish::default()
+    });
+    // Only told, as the policy ships: it is SPF and DMARC that hold it.
+    let port = bed.postfix.port();
+    assert!(send(port, &stranger(), &["bob@b.example"], &ordinary("Told")).accepted());
+    let record = &bed.vigil.records(&["--subject", "Told"], 1)[0];
+    let standing = |record: &serde_json::Value| {
+        let reasons = record["verdict"]["reasons"].as_array().unwrap().clone();
+        let of_standing =
+            |reason: &serde_json::Value| reason["name"].as_str().unwrap().starts_with("standing-");
+        reasons.into_iter().find(of_standing)
+    };
+    let told = standing(record).unwrap();
+    assert_eq!(
+        (&told["name"], &told["demands"]),
+        (&"standing-block".into(), &serde_json::Value::Null)
+    );
+
+    let policy = bed
+        .vigil
+        .say(&["policy", "export"])
+        .replace("[standing]\nenforce = false", "[standing]\nenforce = true");
+    bed.vigil.apply(&policy);
+    let refused = send(port, &stranger(), &["bob@b.example"], &ordinary("Forged"));
+    assert!(refused.last().is_permanent(), "{refused}");
+    let record = &bed.vigil.records(&["--subject", "Forged"], 1)[0];
+    assert_eq!(record["fate"], "rejected", "{record}");
+    assert!(standing(record).is_some());
+    // What is written down once a minute is written when the service ends.
+    bed.vigil.service.terminate(PATIENCE).unwrap();
+    let shown = bed.vigil.say(&["auth", "standing", "a.example", "--json"]);
+    let view: serde_json::Value = serde_json::from_str(shown.lines().next().unwrap()).unwrap();
+    assert_eq!(
+        (&view["counts"]["total"], &view["counts"]["blocked"]),
+        (&2.into(), &2.into()),
+        "{shown}"
+    );
+    assert!(bed.vigil.say(&["auth", "standing"]).contains("observing"));
+}

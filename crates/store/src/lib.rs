@@ -32,6 +32,7 @@ mod requests;
 
 // Small things that must survive, and the end of all things.
 mod retention;
+mod standing;
 mod state;
 
 use std::path::PathBuf;
@@ -45,6 +46,7 @@ pub use quarantine::{Held, HeldFilter, HoldState, Mark};
 pub use query::{CANDIDATES, Page, Query};
 pub use requests::{Label, Request, RequestState};
 pub use retention::{Retention, Swept};
+pub use standing::StandingRow;
 pub use state::PastArrival;
 pub use tallies::{SPAN_SECS, Tally};
 

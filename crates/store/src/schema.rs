@@ -6,7 +6,7 @@ use crate::StoreError;
 use crate::db::{Db, writing};
 
 /// Statements of each version, in order; a version is never changed once released, only followed.
-const VERSIONS: [&[&str]; 1] = [&[
+const VERSIONS: [&[&str]; 2] = [&[
     // Summaries of messages. `envelope`, `verdict`, `facts` are JSON; the rest is what is searched by.
     "CREATE TABLE records (
         id TEXT PRIMARY KEY, at BIGINT NOT NULL, fate TEXT NOT NULL, level TEXT, action TEXT, score DOUBLE PRECISION, direction TEXT NOT NULL, server TEXT NOT NULL,
@@ -59,6 +59,9 @@ const VERSIONS: [&[&str]; 1] = [&[
     "CREATE TABLE answers (key TEXT PRIMARY KEY, at BIGINT NOT NULL, digest TEXT NOT NULL, status BIGINT NOT NULL, body TEXT NOT NULL)",
     "CREATE INDEX answers_at ON answers (at)",
     "CREATE TABLE states (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
+], &[
+    // What nodes tell each other about domains: see `standing.rs`.
+    "CREATE TABLE standing (seq BIGINT PRIMARY KEY, at BIGINT NOT NULL, node TEXT NOT NULL, whole BIGINT NOT NULL, body TEXT NOT NULL)",
 ]];
 
 /// Makes or completes the tables. A database that a newer program has changed is left alone.

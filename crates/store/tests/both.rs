@@ -647,3 +647,46 @@ fn a_full_quarantine_a_damaged_body_and_a_newer_schema_are_told() {
         "{error}"
     );
 }
+
+#[test]
+fn standing_rows_are_read_in_order_by_all_nodes_and_fold_into_one() {
+    on_both(|kept| async move {
+        let store = &kept.store;
+        for (node, body) in [("one", "{}"), ("two", "[1]"), ("one", "[2]")] {
+            store.append_standing(at(1), node, body).await.unwrap();
+        }
+        let rows = store.standing_after(1).await.unwrap();
+        let told: Vec<_> = rows
+            .iter()
+            .map(|row| (row.seq, row.node.as_str(), row.body.as_str(), row.whole))
+            .collect();
+        assert_eq!(told, [(2, "two", "[1]", false), (3, "one", "[2]", false)]);
+
+        store.fold_standing(2, at(2), "one", "[0]").await.unwrap();
+        let rows = store.standing_after(0).await.unwrap();
+        let left: Vec<_> = rows.iter().map(|row| (row.seq, row.whole)).collect();
+        assert_eq!(left, [(2, true), (3, false)]);
+        assert_eq!(store.append_standing(at(3), "two", "[3]").await.unwrap(), 4);
+    });
+}
+
+#[test]
+fn two_nodes_that_append_at_once_get_two_places() {
+    on_both(|kept| async move {
+        let appends = (0..20).map(|number| {
+            let store = kept.store.clone();
+            tokio::spawn(async move {
+                store
+                    .append_standing(at(number), "node", "{}")
+                    .await
+                    .unwrap()
+            })
+        });
+        let mut places = Vec::new();
+        for append in appends.collect::<Vec<_>>() {
+            places.push(append.await.unwrap());
+        }
+        places.sort_unstable();
+        assert_eq!(places, (1..=20).collect::<Vec<i64>>());
+    });
+}

@@ -16,6 +16,7 @@ mod messages;
 mod overview;
 mod policy;
 mod replay;
+mod standing;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

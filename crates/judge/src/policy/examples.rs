@@ -48,6 +48,7 @@ impl Example {
             windows: Vec::new(),
             hits,
             authentication: Known::NotAsked,
+            standing: None,
             refused_release_mark: None,
         };
         let verdict = crate::judge(&facts, &Site::default(), policy, 0);

@@ -250,6 +250,7 @@ mod tests {
             windows: Vec::new(),
             hits,
             authentication: Known::NotAsked,
+            standing: None,
             refused_release_mark: None,
         }
     }

@@ -22,6 +22,7 @@ fn facts(raw: &str) -> Facts {
         windows: Vec::new(),
         hits: Vec::new(),
         authentication: Known::NotAsked,
+        standing: None,
         refused_release_mark: None,
     }
 }

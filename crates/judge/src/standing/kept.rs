@@ -7,7 +7,7 @@ use mail::standing::{Counts, DayCounts, Delta, KeySeen, Snapshot, StageSet, Swit
 use mail::{Domain, Timestamp};
 
 use super::domains::Told;
-use super::{Settings, Standing};
+use super::{SWITCHES_MAX, Settings, Standing};
 
 /// Bytes of a row that waits, besides its names.
 const ROW_BYTES: usize = size_of::<DayCounts>() + 64;
@@ -130,6 +130,17 @@ impl Standing {
                 share: Some(switch.share),
             });
         }
+    }
+
+    /// Tells a delta again at the next asking: it could not be kept.
+    pub fn put_back(&mut self, delta: &Delta) {
+        for row in &delta.days {
+            self.pending.add_day(row);
+        }
+        for key in &delta.keys {
+            self.pending.add_key(key);
+        }
+        self.pending.add_switches(&delta.switches, SWITCHES_MAX);
     }
 
     /// All that is known of domains counted apart.

@@ -36,6 +36,7 @@ mod tests;
 
 use mail::standing::{Counts, Delta, Share, Stage, Switch};
 use mail::{Domain, Timestamp};
+use serde::Serialize;
 
 use domains::Domains;
 use forwarders::Forwarders;
@@ -62,7 +63,7 @@ pub struct Standing {
 }
 
 /// What is known of one domain, for people.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct View {
     /// Which.
     pub domain: Domain,
@@ -83,7 +84,7 @@ pub struct View {
 }
 
 /// One outbound server of a domain, for people.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ServerView {
     /// The server, or the network it was folded into.
     pub server: ipnet::IpNet,

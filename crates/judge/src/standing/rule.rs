@@ -123,16 +123,19 @@ impl Standing {
                 .push(format!("for {domain} no more than {wish} is wished"));
         }
         ruling.would = step.would;
-        ruling.handling = match (settings.enforce, stage) {
-            (false, _) => Handling::Forward,
-            (true, Stage::Blocking) => step.would,
-            (true, Stage::Observing | Stage::ReportOnly) => step.at_once,
-        };
-        if ruling.handling < ruling.would {
-            step.why.push("only reported".to_owned());
-        }
+        ruling.at_once = step.at_once;
+        ruling.handling = handling(&ruling, settings);
         ruling.why = step.why;
         ruling
+    }
+}
+
+/// What is done, under these settings: tomorrow's policy may be tried on yesterday's ruling.
+fn handling(ruling: &Ruling, settings: &Settings) -> Handling {
+    match (settings.enforce, ruling.stage) {
+        (false, _) => Handling::Forward,
+        (true, Stage::Blocking) => ruling.would,
+        (true, Stage::Observing | Stage::ReportOnly) => ruling.at_once,
     }
 }
 
@@ -251,7 +254,8 @@ pub fn reason(ruling: &Ruling, settings: &Settings) -> Option<Reason> {
     if ruling.would == Handling::Forward {
         return None;
     }
-    let action = match ruling.handling {
+    let done = handling(ruling, settings);
+    let action = match done {
         Handling::Forward => None,
         Handling::Redirect => Some(settings.redirect.clone()),
         Handling::Block => Some(settings.block.clone()),
@@ -264,11 +268,13 @@ pub fn reason(ruling: &Ruling, settings: &Settings) -> Option<Reason> {
             format!("It says it comes from {domain}, and probably does not")
         }
     };
+    let reported = (done < ruling.would).then(|| "only reported".to_owned());
+    let why = ruling.why.iter().cloned().chain(reported);
     Some(Reason {
         name: format!("standing-{}", ruling.would.as_str()),
         score: 0.0,
         text,
-        evidence: ruling.why.iter().cloned().map(Evidence::of).collect(),
+        evidence: why.map(Evidence::of).collect(),
         demands: action.map(Demand::Action),
     })
 }

@@ -43,6 +43,7 @@ pub(super) fn message(from: &str, ip: &str, at: Timestamp) -> Facts {
         windows: Vec::new(),
         hits: Vec::new(),
         authentication: Known::Yes(found),
+        standing: None,
         refused_release_mark: None,
     }
 }

@@ -133,6 +133,8 @@ pub struct Ruling {
     pub stage: Stage,
     /// What would be done if everything were enforced.
     pub would: Handling,
+    /// What of it rests on this message alone, and so does not wait until the domain blocks.
+    pub at_once: Handling,
     /// What is done: `would`, or `Forward` where it is only reported.
     pub handling: Handling,
     /// Why, in words, the strongest first.

@@ -93,6 +93,7 @@ pub fn record(second: i64, to: &str, fate: Fate) -> Record {
         windows: Vec::new(),
         hits: Vec::new(),
         authentication: Known::NotAsked,
+        standing: None,
         refused_release_mark: None,
     };
     Record {
