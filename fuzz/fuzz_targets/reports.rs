@@ -5,7 +5,7 @@ use std::panic;
 
 use libfuzzer_sys::fuzz_target;
 use mail::Limits;
-use reports::letter::{Report, open, read_any, recognise};
+use reports::letter::{Report, open, read_any, read_file, recognise};
 use reports::{aggregate, destination, feedback};
 
 // The first byte says what the rest is.
@@ -29,6 +29,7 @@ fuzz_target!(
                 let message = mail::Message::read(bytes, &limits);
                 let _ = recognise(&message);
                 let _ = open(bytes, &limits);
+            let _ = read_file(bytes, &limits);
             }
             2 => {
                 if let Ok(read) = feedback::read(bytes, Some(bytes), &limits) {

@@ -4,7 +4,6 @@
 //! one recipient. Whatever fails of ours, the answer is the one the operator chose ([`OnFailure`]),
 //! counted and recorded; it is never an error of the caller's.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,21 +15,22 @@ use mail::{
     Message, Reason, Record, RecordId, Site, Verdict, WindowFact,
 };
 use store::{Store, StoreError};
+use tokio::runtime::Handle;
 use tokio::sync::broadcast;
 
 use crate::StartError;
 use crate::answer::{Abilities, Changes, Course, Plan, Reply, Text};
 use crate::authenticity::Authenticity;
 use crate::door::Doors;
+use crate::fence::{LONG_BYTES, aside, guarded};
 use crate::mark::{self, Marker};
 use crate::metrics::{FailureLabels, MessageLabels, Metrics};
 use crate::own::Pass;
 use crate::policy::{Active, PolicyInForce};
 use crate::recorder::Recorder;
+use crate::reports::inbound::{Inbox, carried};
 use crate::standing::Standings;
 
-/// A message longer than this is read and judged on a thread of its own, so that small ones do not wait, bytes.
-const LONG_BYTES: usize = 256 << 10;
 /// Records kept for those who follow and are a little slow.
 const LIVE_MAX: usize = 256;
 
@@ -57,6 +57,8 @@ pub struct Settings {
     pub node: String,
     /// What is set up about senders: verification, signing, sealing.
     pub authenticity: Arc<Authenticity>,
+    /// Mailboxes our domains name for reports about them: what comes there is kept.
+    pub report_inbox: Vec<Address>,
 }
 
 /// One message to judge.
@@ -136,6 +138,7 @@ pub struct Engine {
     policy: PolicyInForce,
     windows: Mutex<Ledger>,
     pub(crate) standings: Arc<Standings>,
+    report_inbox: Inbox,
     pub(crate) marker: Marker,
     pub(crate) canaries: Marker,
     pub(crate) digests: Marker,
@@ -186,6 +189,7 @@ impl Engine {
         let standings = Standings::start(&store, &standing, &settings.limits).await?;
         Ok(Arc::new(Self {
             standings: Arc::new(standings),
+            report_inbox: Inbox::default(),
             settings: ArcSwap::from_pointee(settings),
             store,
             policy,
@@ -221,6 +225,7 @@ impl Engine {
             limits: old.limits.clone(),
             node: old.node.clone(),
             authenticity: old.authenticity.clone(),
+            report_inbox: old.report_inbox.clone(),
         }));
     }
 
@@ -340,7 +345,14 @@ impl Engine {
         let judged = self
             .judge(way, &active, message, authentication, refused_mark)
             .await?;
-        self.promise(way, &active, judged, &marks).await
+        let report = carried(&judged.facts, &judged.verdict, &way.settings);
+        let answer = self.promise(way, &active, judged, &marks).await?;
+        if let Some(trusted) = report {
+            let limits = way.settings.limits.clone();
+            self.report_inbox
+                .take(self.store.clone(), way.raw.clone(), trusted, limits);
+        }
+        Ok(answer)
     }
 
     /// Reads the message, and counts the header fields that only we may write.
@@ -360,17 +372,16 @@ impl Engine {
     async fn look_into(
         &self,
         way: &UnderWay,
-        mut message: Message,
+        message: Message,
         files: Vec<File>,
     ) -> (Message, Known<Authentication>) {
         let settings = &way.settings;
-        let deadline = way.started + Duration::from_millis(settings.limits.deadline_ms);
         self.metrics.documents.inc_by(files.len() as u64);
-        let verified = settings
-            .authenticity
-            .verify(&way.envelope, &way.raw, &message, deadline);
+        let message = Arc::new(message);
+        let verified = verify(way, message.clone());
         let read = self.readers.readings(&message, files);
         let (authentication, readings) = tokio::join!(verified, read);
+        let mut message = Arc::unwrap_or_clone(message);
         self.metrics.reader_deaths.set(self.readers.deaths() as i64);
         for (part, reading) in readings {
             message.attach(part, reading, &settings.limits);
@@ -473,7 +484,10 @@ impl Engine {
     ) -> Result<Answer, Failure> {
         let Judged { facts, verdict } = judged;
         let plan = Plan::new(&verdict, way.abilities);
-        let changes = changes(active, &facts, &verdict, way, marks);
+        // Signing hashes all of it.
+        let changes = aside(way.raw.len(), || {
+            changes(active, &facts, &verdict, way, marks)
+        });
         let mut record = record_of(way, facts, plan.fate);
         record.note = plan.note.clone();
         record.verdict = Some(verdict.clone());
@@ -618,18 +632,24 @@ pub(crate) fn facts_of_pass(way: &UnderWay, message: Message) -> Facts {
     }
 }
 
-/// Runs work on a message behind a fence: a panic in it is a failure of this message only. Work on a long
-/// message goes to a thread of its own.
-async fn guarded<T: Send + 'static>(
-    bytes: usize,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Failure> {
-    if bytes > LONG_BYTES {
-        return tokio::task::spawn_blocking(work)
+/// Finds out who sent it. Hashing a long message takes its time, so that happens on a thread of its own.
+async fn verify(way: &UnderWay, message: Arc<Message>) -> Known<Authentication> {
+    let deadline = way.started + Duration::from_millis(way.settings.limits.deadline_ms);
+    let (settings, envelope, raw) = (way.settings.clone(), way.envelope.clone(), way.raw.clone());
+    let verify = async move {
+        let authenticity = &settings.authenticity;
+        authenticity
+            .verify(&envelope, &raw, &message, deadline)
             .await
-            .map_err(|_| Failure::Bug);
+    };
+    if way.raw.len() <= LONG_BYTES {
+        return verify.await;
     }
-    catch_unwind(AssertUnwindSafe(work)).map_err(|_| Failure::Bug)
+    let runtime = Handle::current();
+    let verified = tokio::task::spawn_blocking(move || runtime.block_on(verify));
+    verified.await.unwrap_or_else(|_| {
+        Known::Unavailable("verifying failed inside the program (please report it)".to_owned())
+    })
 }
 
 /// Headers and recipients as the verdict and the policy want them. What only we may write comes off when a stranger wrote

@@ -7,6 +7,7 @@
 mod answer;
 mod authenticity;
 mod engine;
+mod fence;
 mod policy;
 mod reading;
 mod recorder;
@@ -27,12 +28,16 @@ mod door;
 pub mod gate;
 mod keeper;
 mod release;
+mod reports;
 mod rewrite;
 
 // Time and numbers.
 pub mod clock;
 pub mod metrics;
 
+pub use crate::reports::{
+    Dispatch, Kept, Letters, ReportSettings, SourceView, TlsView, UsageOrder,
+};
 pub use answer::{Abilities, Changes, Reply, Text};
 pub use authenticity::Authenticity;
 pub use by_hand::{envelope_by_header, envelope_of_file, judge_by_hand};
@@ -56,7 +61,8 @@ pub use lookup;
 /// What is kept, in the store's words, for those above who do not see the store.
 pub use store::{
     ActFilter, ChainedAct, Held, HeldFilter, HoldState, Label, Login, Page, Person, PolicyVersion,
-    Query, Request, RequestState, Session, StoreError, Tally, Token, Verified,
+    Query, ReportFilter, ReportRow, Request, RequestState, Session, StoreError, Tally, Token,
+    Verified,
 };
 
 /// Why the engine does not start.

@@ -272,6 +272,7 @@ mod tests {
             on_failure: OnFailure::Tempfail,
             node: name.to_owned(),
             authenticity: Arc::new(Authenticity::default()),
+            report_inbox: Vec::new(),
         };
         let readers = Arc::new(Pool::new(&settings.limits));
         let metrics = Arc::new(Metrics::default());

@@ -26,6 +26,10 @@ mod verifier;
 // For our own mail.
 pub mod sign;
 
+// Of no message: for reports, and for people.
+mod asking;
+
+pub use asking::{Published, PublishedKey};
 pub use verifier::{Acceptance, Settings, Verifier};
 
 /// At most `bytes_max` bytes of a text, without control characters: texts of strangers that are kept.

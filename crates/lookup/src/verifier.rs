@@ -66,6 +66,11 @@ impl Verifier {
         Self { resolver, settings }
     }
 
+    /// Whom it asks.
+    pub const fn resolver(&self) -> &std::sync::Arc<Resolver> {
+        &self.resolver
+    }
+
     /// What a site says about itself.
     pub const fn settings(&self) -> &Settings {
         &self.settings

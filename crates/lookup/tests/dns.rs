@@ -2,9 +2,13 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use lookup::dns::{Answer, Found, Kind, Name, Questions, Record, Resolver, Unanswered, Upstreams};
+use lookup::dns::{
+    Answer, Answering, Found, Kind, Name, Question, Questions, Record, Resolver, Source,
+    Unanswered, Upstreams,
+};
 use mail::authentication::{DmarcResult, SignatureResult, Signed, SpfResult};
 use mail::{Envelope, Known, Limits, Message, Timestamp};
 use testkit::dns::{Data, Dns, Fault, Zone};
@@ -225,5 +229,82 @@ async fn an_outage_exceeds_no_deadline_and_accuses_nobody() {
         assert_eq!(found.signed, Signed::Unknown, "{fault:?}");
         assert_eq!(found.dmarc.result, DmarcResult::TempError);
         assert_eq!(found.signatures[0].result, SignatureResult::TempError);
+    }
+}
+
+/// Once it is known that nobody answers, messages stop waiting; and it is noticed when somebody does again.
+#[tokio::test(start_paused = true)]
+async fn what_is_away_is_not_waited_for_and_is_noticed_when_it_comes_back() {
+    let away = Arc::new(AtomicBool::new(true));
+    let limits = limits();
+    let resolver = Resolver::new(Switched(away.clone()), &limits);
+    let patience = Duration::from_millis(limits.dns_question_ms);
+    let wait = async |number: u32| {
+        let started = Instant::now();
+        let answer = ask(&resolver, &format!("n{number}.example"), Kind::A).await;
+        (answer.is_ok(), started.elapsed())
+    };
+    for number in 0..limits.dns_silences_max {
+        assert_eq!(wait(number).await, (false, patience), "{number}");
+    }
+    // In doubt: this one still waits, and beside it our own question.
+    assert_eq!(wait(100).await, (false, patience));
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    for number in 101..200 {
+        assert_eq!(wait(number).await, (false, Duration::ZERO), "{number}");
+    }
+    away.store(false, Ordering::Relaxed);
+    tokio::time::sleep(patience).await;
+    // Whoever finds it shut has it tried.
+    let _ = wait(200).await;
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert_eq!(wait(201).await, (true, Duration::ZERO));
+}
+
+/// Servers of one sender that say nothing make nobody else's mail go unverified.
+#[tokio::test(start_paused = true)]
+async fn silence_of_one_sender_s_servers_is_not_taken_for_an_outage() {
+    let limits = limits();
+    let resolver = Resolver::new(SilentBelow("evil.example"), &limits);
+    for number in 0..3 * limits.dns_silences_max {
+        let answer = ask(&resolver, &format!("n{number}.evil.example"), Kind::A).await;
+        assert!(answer.is_err());
+    }
+    assert!(ask(&resolver, "good.example", Kind::A).await.is_ok());
+}
+
+/// Says that there is nothing, or says nothing.
+struct Switched(Arc<AtomicBool>);
+
+/// Says nothing about names below one, and that there is nothing elsewhere.
+struct SilentBelow(&'static str);
+
+impl Source for Switched {
+    fn ask<'s>(&'s self, _: &'s Question, _: Instant) -> Answering<'s> {
+        Box::pin(async {
+            if self.0.load(Ordering::Relaxed) {
+                std::future::pending::<()>().await;
+            }
+            Ok(nothing())
+        })
+    }
+}
+
+impl Source for SilentBelow {
+    fn ask<'s>(&'s self, question: &'s Question, _: Instant) -> Answering<'s> {
+        Box::pin(async {
+            if question.name.as_str().ends_with(self.0) {
+                std::future::pending::<()>().await;
+            }
+            Ok(nothing())
+        })
+    }
+}
+
+fn nothing() -> Answer {
+    Answer {
+        found: Found::Nothing,
+        dnssec: false,
+        ttl: Duration::from_mins(1),
     }
 }

@@ -89,6 +89,8 @@ pub struct Limits {
     pub lookups_max: u32,
     /// Time for one question of DNS over all servers and retries, milliseconds.
     pub dns_question_ms: u64,
+    /// Questions in a row that no DNS server answers in time, before it is asked whether DNS is away; while it is, nothing waits for it.
+    pub dns_silences_max: u32,
     /// Questions waiting for DNS servers at once, over all messages; further ones are unavailable.
     pub dns_in_flight_max: usize,
     /// Largest answer used, bytes of its records; a larger one is unavailable.
@@ -153,6 +155,14 @@ pub struct Limits {
     pub report_text_bytes_max: usize,
     /// Mailboxes a domain's reports are sent to; further ones it names get none.
     pub report_destinations_max: usize,
+    /// Reports of others kept in a day; further ones are left in the mailbox.
+    pub reports_per_day_max: u64,
+    /// Domains one day's reports are made for; further ones get none.
+    pub reports_domains_max: usize,
+    /// Mails with reports sent in a day; further ones are not sent.
+    pub report_letters_max: usize,
+    /// Largest mail with a report that is sent, bytes.
+    pub report_letter_bytes_max: usize,
 
     // Giving released mail back to a server.
     /// Longest line of an SMTP reply, bytes; a longer one ends the delivery.
@@ -207,6 +217,7 @@ impl Default for Limits {
             lookup_ms: 5_000,
             lookups_max: 64,
             dns_question_ms: 2_500,
+            dns_silences_max: 20,
             dns_in_flight_max: 2_000,
             dns_answer_bytes_max: 16 << 10,
             dns_records_max: 100,
@@ -236,6 +247,10 @@ impl Default for Limits {
             report_records_max: 100_000,
             report_text_bytes_max: 2000,
             report_destinations_max: 5,
+            reports_per_day_max: 2_000,
+            reports_domains_max: 10_000,
+            report_letters_max: 5_000,
+            report_letter_bytes_max: 10 << 20,
             smtp_reply_line_bytes_max: 4096,
             smtp_reply_lines_max: 100,
             record_queue_max: 20_000,

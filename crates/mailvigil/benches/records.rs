@@ -222,6 +222,7 @@ async fn pages(store: Store, middle: &Record) {
         on_failure: OnFailure::Tempfail,
         node: "bench".into(),
         authenticity: Arc::default(),
+        report_inbox: Vec::new(),
     };
     let started = Instant::now();
     let engine = Engine::start(

@@ -91,6 +91,21 @@ pub enum AuthCommand {
     Check(CheckArgs),
     /// Domains that mail says to come from: how much of it is signed, by which servers it comes, how far blocking has come.
     Standing(StandingArgs),
+    /// What a domain publishes about its mail, what is wrong with it, and what to do next.
+    Domain(DomainArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct DomainArgs {
+    /// Which.
+    #[arg(value_parser = |text: &str| mail::Domain::parse(text))]
+    pub domain: mail::Domain,
+    /// Look at the key of this selector too (several times for several); those seen in its mail are looked at anyway.
+    #[arg(long = "selector", value_name = "NAME")]
+    pub selectors: Vec<String>,
+    /// One JSON object.
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -123,6 +138,26 @@ pub struct StandingArgs {
 pub enum DkimCommand {
     /// Make a key, and say what to publish and configure.
     Keygen(KeygenArgs),
+    /// Hold the configured keys against what is published: missing, another, short, old.
+    Check,
+    /// Make the next key for a domain that signs already, and say in which order to change over without a gap.
+    Rotate(RotateArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct RotateArgs {
+    /// The domain that signs.
+    #[arg(value_parser = |text: &str| mail::Domain::parse(text))]
+    pub domain: mail::Domain,
+    /// The new key's name; today's date when nothing is said.
+    #[arg(long, value_parser = |text: &str| mail::Domain::parse(text))]
+    pub selector: Option<mail::Domain>,
+    /// Where the private key goes; an existing file is left alone.
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Ed25519 instead of RSA.
+    #[arg(long)]
+    pub ed25519: bool,
 }
 
 #[derive(Debug, Args)]
@@ -145,6 +180,69 @@ pub struct KeygenArgs {
 pub enum ReportCommand {
     /// Show reports: mail that carries them, or bare files, packed or not.
     Show(ReportArgs),
+    /// Keep reports in files as if they had come by mail: mail that carries them, or bare files.
+    Import(ReportArgs),
+    /// Reports that are kept, the newest first.
+    List(ReportListArgs),
+    /// Who sends as our domains, and what of it fails, as others reported.
+    Dmarc(ReportAboutArgs),
+    /// How encrypted mail to our domains is, as others reported.
+    Tls(ReportAboutArgs),
+    /// How a domain is used, by outbound server, as counted here.
+    Usage(UsageArgs),
+    /// Send what is due now, or show what a day's reports would be.
+    Send(SendArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct ReportListArgs {
+    /// How many at most.
+    #[arg(long, default_value_t = 50)]
+    pub limit: u32,
+    /// One JSON object per report, with all it says.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ReportAboutArgs {
+    /// One domain.
+    #[arg(value_parser = |text: &str| mail::Domain::parse(text))]
+    pub domain: Option<mail::Domain>,
+    /// Reports that came since: 2026-11-23, or a span back from now such as 30d.
+    #[arg(long, value_name = "TIME", default_value = "30d")]
+    pub since: String,
+    /// One JSON object per line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct UsageArgs {
+    /// Which domain.
+    #[arg(value_parser = |text: &str| mail::Domain::parse(text))]
+    pub domain: mail::Domain,
+    /// How it is written.
+    #[arg(long, value_enum, default_value_t = UsageFormat::Csv)]
+    pub format: UsageFormat,
+}
+
+/// Forms of a usage report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum UsageFormat {
+    /// Lines for a spreadsheet.
+    Csv,
+    /// A page.
+    Html,
+    /// For programs.
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub struct SendArgs {
+    /// Only show the DMARC reports of this day (UTC), as in 2026-11-23; nothing is sent.
+    #[arg(long, value_name = "DAY")]
+    pub show_day: Option<String>,
 }
 
 #[derive(Debug, Args)]

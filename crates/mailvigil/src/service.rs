@@ -8,7 +8,9 @@ use anyhow::Context;
 use engine::gate::Gate;
 use engine::gate::password::Rules;
 use engine::metrics::Metrics;
-use engine::{Author, Desk, DigestSettings, Engine, Readers, Settings};
+use engine::{
+    Author, Desk, DigestSettings, Dispatch, Engine, Letters, Readers, ReportSettings, Settings,
+};
 use store::Store;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -30,6 +32,8 @@ const SHARE_EVERY: Duration = Duration::from_mins(1);
 const REVIEW_EVERY: Duration = Duration::from_mins(10);
 /// How often retention runs.
 const KEEP_EVERY: Duration = Duration::from_mins(10);
+/// How often it is asked whether reports are due; what could not be sent is tried again then.
+const REPORTS_EVERY: Duration = Duration::from_mins(60);
 /// How often it is asked whether digests are due.
 const DIGEST_EVERY: Duration = Duration::from_mins(1);
 /// How often a node says that it lives, and by which policy it judges.
@@ -61,6 +65,7 @@ impl Service {
             on_failure: config.on_failure,
             node: config.node.clone(),
             authenticity: config.authenticity.set_up(&config.site, &config.limits)?,
+            report_inbox: config.reports.inbox.clone(),
         };
         let readers = Arc::new(Readers::new(&config.limits).with_ocr(config.ocr.clone()));
         let engine = Engine::start(settings, store, Arc::new(Metrics::default()), readers).await?;
@@ -98,6 +103,13 @@ impl Service {
         self.until_stop(keep_policy_fresh(self.engine.clone()));
         self.until_stop(keep_store_tidy(self.engine.clone()));
         self.until_stop(keep_standing(self.engine.clone()));
+        if self.config.reports.sends() {
+            let store = self.engine.store().clone();
+            let desk = desk(&self.config, store, Author::by_itself("reports"));
+            let courier = SmtpCourier::new(&self.config);
+            let (engine, settings) = (self.engine.clone(), self.config.reports.clone());
+            self.until_stop(send_reports(desk, engine, settings, courier));
+        }
         if let Some(settings) = self.config.console.digest.clone() {
             let store = self.engine.store().clone();
             let desk = desk(&self.config, store, Author::by_itself("digest"));
@@ -450,6 +462,42 @@ async fn keep_standing(engine: Arc<Engine>) {
             }
             Err(error) => tracing::warn!("domains' standing waits for the store: {error}"),
         }
+    }
+}
+
+/// Reports to owners of domains, when they are due.
+async fn send_reports(
+    desk: Desk,
+    engine: Arc<Engine>,
+    settings: ReportSettings,
+    courier: SmtpCourier,
+) {
+    loop {
+        let authenticity = engine.settings().authenticity.clone();
+        let verifier = authenticity.verifier.as_ref();
+        let dispatch = Dispatch {
+            settings: &settings,
+            resolver: verifier.map(|verifier| &**verifier.resolver()),
+            courier: &courier,
+        };
+        match desk.send_due_reports(dispatch).await {
+            Ok(letters) => say_letters(&letters),
+            Err(error) => tracing::warn!("reports wait: {error}"),
+        }
+        tokio::time::sleep(REPORTS_EVERY).await;
+    }
+}
+
+/// What came of sending, for the log.
+fn say_letters(letters: &Letters) {
+    if letters.sent > 0 {
+        tracing::info!("{} reports sent", letters.sent);
+    }
+    for why in &letters.refused {
+        tracing::info!("a report is not sent: {}", why.escape_debug());
+    }
+    for why in &letters.later {
+        tracing::warn!("a report waits: {}", why.escape_debug());
     }
 }
 

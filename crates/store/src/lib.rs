@@ -30,6 +30,9 @@ mod people;
 mod policies;
 mod requests;
 
+// What others tell about our domains.
+mod reports;
+
 // Small things that must survive, and the end of all things.
 mod retention;
 mod standing;
@@ -44,6 +47,7 @@ pub use people::{Link, Login, Person, Session, Token};
 pub use policies::{NewPolicy, PolicyVersion};
 pub use quarantine::{Held, HeldFilter, HoldState, Mark};
 pub use query::{CANDIDATES, Page, Query};
+pub use reports::{ReportFilter, ReportRow};
 pub use requests::{Label, Request, RequestState};
 pub use retention::{Retention, Swept};
 pub use standing::StandingRow;

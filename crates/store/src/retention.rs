@@ -17,6 +17,11 @@ const BATCHES_MAX: usize = 200;
 /// Days that counts by the hour are kept: a year can be compared with the one before.
 const TALLIES_DAYS: u32 = 800;
 
+/// Days that others' reports are kept: they only count, and a year can be compared with the one before.
+const REPORTS_DAYS: u32 = 400;
+/// Days that reports about single messages are kept.
+const FEEDBACK_DAYS: u32 = 30;
+
 /// How many days things are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Retention {
@@ -47,6 +52,8 @@ pub struct Swept {
     pub orphans: u64,
     /// Rows of counts that were too small or too old.
     pub tallies: u64,
+    /// Reports of others.
+    pub reports: u64,
     /// Sessions, links and answers whose time is over.
     pub leftovers: u64,
 }
@@ -68,11 +75,12 @@ impl fmt::Display for Swept {
             acts,
             orphans,
             tallies,
+            reports,
             leftovers,
         } = self;
         write!(
             f,
-            "{records} records, {facts} facts, {acts} acts removed; {expired} held messages expired, {releases} cut-off releases settled, {orphans} orphaned bodies, {tallies} counts, {leftovers} ended sessions and links removed"
+            "{records} records, {facts} facts, {acts} acts removed; {expired} held messages expired, {releases} cut-off releases settled, {orphans} orphaned bodies, {tallies} counts, {reports} reports, {leftovers} ended sessions and links removed"
         )
     }
 }
@@ -94,6 +102,9 @@ impl Store {
         swept.acts = self.remove_acts(days_ago(now, retention.acts_days)).await?;
         swept.tallies = self
             .compact_tallies(now, days_ago(now, TALLIES_DAYS))
+            .await?;
+        swept.reports = self
+            .remove_reports(days_ago(now, REPORTS_DAYS), days_ago(now, FEEDBACK_DAYS))
             .await?;
         swept.leftovers = self.sweep_leftovers(now).await?;
         swept.orphans = self.sweep_bodies().await?;

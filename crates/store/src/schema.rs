@@ -62,6 +62,11 @@ const VERSIONS: [&[&str]; 2] = [&[
 ], &[
     // What nodes tell each other about domains: see `standing.rs`.
     "CREATE TABLE standing (seq BIGINT PRIMARY KEY, at BIGINT NOT NULL, node TEXT NOT NULL, whole BIGINT NOT NULL, body TEXT NOT NULL)",
+    // What others report about our domains: see `reports.rs`. The same report twice has the same `name`.
+    "CREATE TABLE reports (
+        id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, domain TEXT NOT NULL, reporter TEXT NOT NULL, begins BIGINT NOT NULL, ends BIGINT NOT NULL,
+        trusted BIGINT NOT NULL, body TEXT NOT NULL)",
+    "CREATE INDEX reports_domain ON reports (domain, id)",
 ]];
 
 /// Makes or completes the tables. A database that a newer program has changed is left alone.

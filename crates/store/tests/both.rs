@@ -9,7 +9,10 @@ use kept::{act, address, at, body, hold, newest, on_both, record};
 use mail::facts::Hit;
 use mail::verdict::Evidence;
 use mail::{Fate, Level, Place, Record, RecordId, Secret};
-use store::{HeldFilter, HoldState, NewPolicy, Query, Retention, Store, StoreConfig, StoreError};
+use store::{
+    HeldFilter, HoldState, NewPolicy, Query, ReportFilter, ReportRow, Retention, Store,
+    StoreConfig, StoreError,
+};
 
 #[test]
 fn records_come_back_as_written() {
@@ -688,5 +691,65 @@ fn two_nodes_that_append_at_once_get_two_places() {
         }
         places.sort_unstable();
         assert_eq!(places, (1..=20).collect::<Vec<i64>>());
+    });
+}
+
+#[test]
+fn a_report_is_kept_once_and_found_by_kind_domain_and_time() {
+    on_both(|kept| async move {
+        let report = |second: i64, kind: &str, domain: &str| ReportRow {
+            id: RecordId::random(at(second)),
+            kind: kind.into(),
+            domain: domain.into(),
+            reporter: "a \0 receiver".into(),
+            begin: at(second - 86_400),
+            end: at(second),
+            trusted: true,
+            body: "{}".into(),
+        };
+        let store = &kept.store;
+        let (one, two) = (
+            report(1, "aggregate", "b.example"),
+            report(2, "feedback", "b.example"),
+        );
+        assert!(store.add_report(&one, "one").await.unwrap());
+        assert!(store.add_report(&two, "two").await.unwrap());
+        let again = report(3, "aggregate", "b.example");
+        assert!(!store.add_report(&again, "one").await.unwrap());
+        let other = report(4, "aggregate", "c.example");
+        assert!(store.add_report(&other, "four").await.unwrap());
+
+        let found = async |filter: ReportFilter| {
+            let limit = 10;
+            let filter = ReportFilter { limit, ..filter };
+            let rows = store.reports(&filter).await.unwrap();
+            rows.into_iter().map(|row| row.id).collect::<Vec<_>>()
+        };
+        let all = found(ReportFilter::default()).await;
+        assert_eq!(all, [other.id, two.id, one.id]);
+        let filter = ReportFilter {
+            kind: Some("aggregate".into()),
+            domain: Some("b.example".into()),
+            ..ReportFilter::default()
+        };
+        assert_eq!(found(filter).await, [one.id]);
+        let filter = ReportFilter {
+            since: Some(at(2)),
+            before: Some(other.id),
+            ..ReportFilter::default()
+        };
+        assert_eq!(found(filter).await, [two.id]);
+        assert_eq!(store.reports_since(at(2)).await.unwrap(), 2);
+
+        let retention = Retention {
+            records: Vec::new(),
+            facts_days: 1,
+            acts_days: 1,
+            held_days: 1,
+        };
+        // The one about a single message goes after a month.
+        let later = at(60 * 86_400);
+        assert_eq!(store.sweep(later, &retention).await.unwrap().reports, 1);
+        assert_eq!(found(ReportFilter::default()).await, [other.id, one.id]);
     });
 }

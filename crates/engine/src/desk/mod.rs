@@ -16,6 +16,7 @@ mod messages;
 mod overview;
 mod policy;
 mod replay;
+mod reports;
 mod standing;
 
 use std::collections::HashMap;

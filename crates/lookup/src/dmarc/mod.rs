@@ -28,6 +28,13 @@ pub(crate) struct NoPolicy {
     problem: Option<String>,
 }
 
+impl NoPolicy {
+    /// Why; `None` when nobody published anything.
+    pub(crate) fn problem(self) -> Option<String> {
+        self.problem
+    }
+}
+
 impl From<Unanswered> for NoPolicy {
     fn from(Unanswered(why): Unanswered) -> Self {
         Self {

@@ -115,7 +115,8 @@ fn address(uri: &str) -> Option<String> {
     let (scheme, rest) = bare.split_once(':')?;
     let valid =
         scheme.eq_ignore_ascii_case("mailto") && rest.contains('@') && !rest.contains(is_space);
-    valid.then(|| bare.to_owned())
+    // With the largest size it takes, which whoever sends reports must know.
+    valid.then(|| uri.to_owned())
 }
 
 #[cfg(test)]
@@ -134,7 +135,7 @@ mod tests {
         assert!(full.testing && full.strict_dkim && !full.strict_spf);
         assert_eq!(
             full.aggregate_to,
-            ["mailto:a@example.org", "mailto:b@example.net"]
+            ["mailto:a@example.org!10m", "mailto:b@example.net"]
         );
         assert_eq!(full.failure_options, ["1", "d"]);
         assert_eq!(full.psd, Psd::No);

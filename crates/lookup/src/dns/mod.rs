@@ -15,6 +15,7 @@ use tokio::time::Instant;
 mod questions;
 mod resolver;
 
+mod breaker;
 mod cache;
 mod upstreams;
 mod zone;

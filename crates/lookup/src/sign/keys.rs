@@ -7,7 +7,7 @@ use ring::rand::SystemRandom;
 use ring::signature::{Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
 use rsa::pkcs8::{EncodePrivateKey, EncodePublicKey};
 
-use crate::signature::key::KeyRecord;
+use crate::signature::key::{Algorithm, KeyRecord};
 
 /// Length of RSA keys that are made: what everybody verifies and a record of 512 bytes holds (RFC 8301 §3.2).
 const RSA_BITS: usize = 2048;
@@ -169,6 +169,18 @@ impl SigningKey {
         }
     }
 
+    /// Is this the record of our public half? `None` when it cannot be read as one.
+    pub fn fits(&self, record: &str) -> Option<bool> {
+        let public = KeyRecord::read(record.as_bytes())?.ok()?;
+        let algorithm = match self.kind() {
+            KeyKind::Rsa => Algorithm::RsaSha256,
+            KeyKind::Ed25519 => Algorithm::Ed25519Sha256,
+        };
+        let message = b"is it ours?";
+        let signature = self.sign(message).ok()?;
+        Some(public.verifies(algorithm, message, &signature))
+    }
+
     /// Signs bytes.
     pub(super) fn sign(&self, bytes: &[u8]) -> Result<Vec<u8>, String> {
         match &self.0 {
@@ -194,7 +206,6 @@ impl SigningKey {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::signature::key::Algorithm;
 
     #[test]
     fn keys_made_here_verify_what_they_sign() {
@@ -212,6 +223,10 @@ mod tests {
             assert_eq!(check_record(new.record.as_bytes()), Some(Ok(bits)));
             assert!(public.verifies(algorithm, b"hello", &signature));
             assert!(!public.verifies(algorithm, b"hallo", &signature));
+            assert_eq!(private.fits(&new.record), Some(true));
+            let other = NewKey::make(kind).expect("a key");
+            assert_eq!(private.fits(&other.record), Some(false));
+            assert_eq!(private.fits("v=DKIM1; p="), None);
             assert!(!format!("{new:?}").contains("BEGIN"));
         }
     }

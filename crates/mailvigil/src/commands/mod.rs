@@ -85,8 +85,8 @@ async fn dispatch(config: Config, command: Command) -> anyhow::Result<ExitCode> 
         Command::Acts(args) => return messages::acts(&desk(&config).await?, &args).await,
         Command::Audit(command) => return console::audit(&desk(&config).await?, command).await,
         Command::Auth(command) => return auth::auth(&config, command).await,
-        Command::Dkim(command) => return auth::dkim(command),
-        Command::Report(command) => return report::run(&config, command),
+        Command::Dkim(command) => return auth::dkim::run(&config, command).await,
+        Command::Report(command) => return report::run(&config, command).await,
         Command::Console(command) => {
             return console::run(&config, &desk(&config).await?, command).await;
         }

@@ -9,11 +9,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use engine::{Ocr, OnFailure};
+use engine::{Ocr, OnFailure, ReportSettings};
 use ipnet::IpNet;
 use mail::{Domain, Limits, Secret, Site};
 
 use self::authenticity::AuthenticityConfig;
+pub use self::authenticity::KeyConfig;
 use self::console::ConsoleConfig;
 pub use self::doors::{Doors, Listen, Protocol, ProxyConfig, TlsConfig};
 
@@ -22,6 +23,7 @@ use crate::mail_log::MailLog;
 mod authenticity;
 mod console;
 mod doors;
+mod reports;
 #[cfg(test)]
 mod tests;
 
@@ -61,6 +63,8 @@ pub struct Config {
     pub mail_logs: Vec<MailLog>,
     /// Whom we ask about senders, and what we sign with.
     pub authenticity: AuthenticityConfig,
+    /// What is kept of others' reports, and what we report.
+    pub reports: ReportSettings,
     /// The program that reads text in pictures; `None` is off.
     pub ocr: Option<Ocr>,
     /// Log lines as JSON objects.
@@ -155,6 +159,7 @@ impl Config {
         section.finish();
 
         let authenticity = AuthenticityConfig::read(&root, &node);
+        let reports = reports::read(root.section("reports"));
 
         let release = root.section("release");
         let submit_to = release
@@ -218,6 +223,7 @@ impl Config {
             submit_servers,
             mail_logs,
             authenticity,
+            reports,
             ocr,
             log_json,
             log_level,
@@ -253,6 +259,7 @@ impl Config {
                 "dns, authentication, dkim, arc",
                 self.authenticity != new.authenticity,
             ),
+            ("reports", self.reports != new.reports),
             ("readers.ocr", self.ocr != new.ocr),
             (
                 "log",
@@ -313,6 +320,7 @@ fn read_limits(section: Section<'_, '_>) -> Limits {
         lookup_ms: 10..=300_000;
         lookups_max: 1..=10_000;
         dns_question_ms: 10..=60_000;
+        dns_silences_max: 1..=1_000_000;
         dns_in_flight_max: 1..=1_000_000;
         dns_answer_bytes_max: 512..=65_536;
         dns_records_max: 1..=10_000;
@@ -340,6 +348,10 @@ fn read_limits(section: Section<'_, '_>) -> Limits {
         report_records_max: 10..=10_000_000;
         report_text_bytes_max: 100..=1 << 20;
         report_destinations_max: 1..=100;
+        reports_per_day_max: 0..=1_000_000;
+        reports_domains_max: 1..=1_000_000;
+        report_letters_max: 0..=1_000_000;
+        report_letter_bytes_max: 10_240..=1 << 30;
         windows_bytes_max: 65_536..=1 << 36;
         standing_bytes_max: 65_536..=1 << 36;
         record_queue_max: 1..=10_000_000;

@@ -144,7 +144,7 @@ fn begin(
     Ok(mail)
 }
 
-fn envelope(
+pub(super) fn envelope(
     mail: &mut Mail,
     sender: &Sender,
     to: &Address,
@@ -160,7 +160,7 @@ fn envelope(
     Ok(())
 }
 
-fn finish(mail: Mail, sender: &Sender, id: &str) -> Letter {
+pub(super) fn finish(mail: Mail, sender: &Sender, id: &str) -> Letter {
     Letter {
         from: sender.address.clone(),
         message_id: message_id(sender, id),
@@ -192,7 +192,7 @@ fn policy_domain(domain: &str) -> Result<Domain, NotBuilt> {
 }
 
 /// A report id must be `dot-atom-text ["@" dot-atom-text]` (RFC 9990 §3.5.1).
-fn report_id(id: &str) -> Result<&str, NotBuilt> {
+pub(super) fn report_id(id: &str) -> Result<&str, NotBuilt> {
     let (left, right) = id.split_once('@').unwrap_or((id, "x"));
     let atoms = |text: &str| {
         text.split('.').all(|atom| {
@@ -217,7 +217,7 @@ fn plain(address: &str) -> Result<&str, NotBuilt> {
 }
 
 /// A line that base64 cannot be, and that nothing we write as text is.
-fn boundary(id: &str) -> String {
+pub(super) fn boundary(id: &str) -> String {
     let hash = <sha2::Sha256 as sha2::Digest>::digest(id.as_bytes());
     format!("=_report_{}", data_encoding::HEXLOWER.encode(&hash[..12]))
 }

@@ -153,6 +153,30 @@ pub fn read_any(bytes: &[u8], limits: &Limits) -> Result<Read<Report>, Refused> 
     Ok(aggregate::read_xml(&unpacked, limits, notes)?.map(Report::Aggregate))
 }
 
+/// Reads a file of either kind: a mail that carries a report, or the bare report, packed or not.
+pub fn read_file(bytes: &[u8], limits: &Limits) -> Result<Read<Report>, Refused> {
+    if is_mail(bytes) {
+        open(bytes, limits)
+    } else {
+        read_any(bytes, limits)
+    }
+}
+
+/// A mail begins with a header field, or with the line that mail folders put before it; no report and no packed file does.
+fn is_mail(bytes: &[u8]) -> bool {
+    let first = bytes
+        .split(|byte| *byte == b'\n')
+        .next()
+        .unwrap_or_default();
+    let name = first.split(|byte| *byte == b':').next().unwrap_or_default();
+    let is_field = name.len() < first.len()
+        && !name.is_empty()
+        && name
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-');
+    is_field || first.starts_with(b"From ")
+}
+
 fn open_feedback(
     raw: &[u8],
     fields: &OpenedPart,

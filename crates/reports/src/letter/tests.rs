@@ -186,3 +186,21 @@ fn the_first_refusal_is_told() {
         Err(Refused::NotAReport(_))
     ));
 }
+
+#[test]
+fn a_file_may_be_the_mail_or_the_report() {
+    let letter = aggregate(
+        &aggregate_report(),
+        &sender(),
+        &address("rua@example.org"),
+        now(),
+    );
+    let mail = letter.expect("a mail").bytes;
+    let mbox = [b"From noc@example.net Mon Nov 23 10:00:00 2026\n", &*mail].concat();
+    let xml = aggregate_report().to_xml().expect("rows");
+    for file in [&mail, &mbox, &xml.into_bytes()] {
+        let read = read_file(file, &Limits::default()).expect("a report");
+        assert_eq!(read.report.kind(), Kind::Aggregate);
+    }
+    assert!(read_file(b"Subject: no report\r\n\r\nwords\r\n", &Limits::default()).is_err());
+}

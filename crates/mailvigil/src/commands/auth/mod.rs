@@ -1,29 +1,30 @@
-//! `auth`, `dkim`: who really sent a message, what mail in a domain's name is like, and keys to sign our own with.
+//! `auth`: who really sent a message, and what mail in a domain's name is like; `dkim` beside it.
 
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use comfy_table::Cell;
 use engine::Desk;
-use engine::lookup::sign::{KeyKind, NewKey, published};
 use engine::lookup::{Verifier, results};
 use mail::standing::Counts;
 use mail::{Authentication, Envelope, Message};
 use tokio::runtime::Handle;
 
-use crate::cli::{AuthCommand, CheckArgs, DkimCommand, KeygenArgs, StandingArgs};
+use crate::cli::{AuthCommand, CheckArgs, StandingArgs};
 use crate::config::Config;
 use crate::{input, show};
+
+pub mod dkim;
+mod domain;
 
 /// `auth …`
 pub async fn auth(config: &Config, command: AuthCommand) -> anyhow::Result<ExitCode> {
     match command {
         AuthCommand::Check(args) => check(config, &args),
         AuthCommand::Standing(args) => standing(&super::desk(config).await?, &args).await,
+        AuthCommand::Domain(args) => domain::run(config, &super::desk(config).await?, &args).await,
     }
 }
 
@@ -173,43 +174,4 @@ fn print(
         dns.questions, dns.failed
     )?;
     Ok(())
-}
-
-/// `dkim …`
-pub fn dkim(command: DkimCommand) -> anyhow::Result<ExitCode> {
-    match command {
-        DkimCommand::Keygen(args) => keygen(&args),
-    }
-}
-
-/// Makes a key, writes it where only its owner can read it, and says what to publish and configure.
-fn keygen(args: &KeygenArgs) -> anyhow::Result<ExitCode> {
-    let kind = if args.ed25519 {
-        KeyKind::Ed25519
-    } else {
-        KeyKind::Rsa
-    };
-    let key = NewKey::make(kind)?;
-    write_new(&args.out, key.pem.reveal())?;
-    let (domain, selector, file) = (&args.domain, &args.selector, args.out.display());
-    println!(
-        "The key is in {file}. Publish this, wait until it can be seen everywhere, then configure it:\n\n\
-         {selector}._domainkey.{domain}. IN TXT {}\n\n\
-         [[dkim]]\ndomain = \"{domain}\"\nselector = \"{selector}\"\nkey = \"{file}\"\n\n\
-         To change keys, publish and configure the new one beside the old one's record; take the old record away\n\
-         a week after the last message was signed with it.",
-        published(&key.record)
-    );
-    Ok(ExitCode::SUCCESS)
-}
-
-fn write_new(file: &Path, text: &str) -> anyhow::Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    // A key that is there may be in use: it is never overwritten.
-    let opened = options.write(true).create_new(true).mode(0o600).open(file);
-    let mut opened = opened.with_context(|| format!("{} cannot be made", file.display()))?;
-    opened
-        .write_all(text.as_bytes())
-        .and_then(|()| opened.sync_all())
-        .with_context(|| format!("{} cannot be written", file.display()))
 }

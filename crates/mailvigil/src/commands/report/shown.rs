@@ -1,4 +1,4 @@
-//! `report show`: what others tell about mail in our name, and about our servers' TLS.
+//! `report show`: one report, as it is.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -8,19 +8,12 @@ use comfy_table::Cell;
 use reports::letter::{self, Report};
 use reports::{Aggregate, Feedback, Notes, TlsReport};
 
-use crate::cli::{ReportArgs, ReportCommand};
+use crate::cli::ReportArgs;
 use crate::config::Config;
 use crate::show;
 
-/// `report …`
-pub fn run(config: &Config, command: ReportCommand) -> anyhow::Result<ExitCode> {
-    match command {
-        ReportCommand::Show(args) => show_all(config, &args),
-    }
-}
-
 /// Shows each file; one that is no report is named, and the others are shown all the same.
-fn show_all(config: &Config, args: &ReportArgs) -> anyhow::Result<ExitCode> {
+pub fn all(config: &Config, args: &ReportArgs) -> anyhow::Result<ExitCode> {
     let mut refused = 0;
     for file in &args.files {
         match read(config, file) {
@@ -41,7 +34,7 @@ fn show_all(config: &Config, args: &ReportArgs) -> anyhow::Result<ExitCode> {
 
 fn read(config: &Config, file: &Path) -> anyhow::Result<(Report, Notes)> {
     let bytes = std::fs::read(file).context("cannot be read")?;
-    let read = letter::read_any(&bytes, &config.limits)?;
+    let read = letter::read_file(&bytes, &config.limits)?;
     Ok((read.report, read.notes))
 }
 

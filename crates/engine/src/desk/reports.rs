@@ -1,0 +1,80 @@
+//! Reports about mail at the desk: what others told us, handed in and added up, and how a domain is used.
+
+use mail::{Domain, Timestamp};
+use reports::letter::Report;
+use reports::{Notes, Usage};
+use store::{ReportFilter, ReportRow};
+
+use super::{Desk, DeskError, Right};
+use crate::clock::now;
+use crate::reports::{Kept, SourceView, TlsView, inbound, sources, usage};
+
+/// Reports added up for one answer.
+const ADDED_UP_MAX: u32 = 5_000;
+
+impl Desk {
+    /// Keeps a report that somebody hands in: a mail that carries it, or a bare file, packed or not.
+    pub async fn import_report(&self, bytes: &[u8]) -> Result<(Report, Notes, Kept), DeskError> {
+        self.need(Right::ChangePolicy)?;
+        let read = reports::letter::read_file(bytes, self.limits());
+        let read = read.map_err(|refused| DeskError::Unfit(refused.to_string()))?;
+        let kept = inbound::keep(self.store(), &read.report, true, self.limits()).await?;
+        Ok((read.report, read.notes, kept))
+    }
+
+    /// Reports that came, the newest first.
+    pub async fn reports(&self, filter: &ReportFilter) -> Result<Vec<ReportRow>, DeskError> {
+        self.need(Right::SeePolicy)?;
+        Ok(self.store().reports(filter).await?)
+    }
+
+    /// Machines that others saw sending as our domains, those with most failures first.
+    pub async fn sources(
+        &self,
+        domain: Option<&Domain>,
+        since: Timestamp,
+    ) -> Result<Vec<SourceView>, DeskError> {
+        let rows = self.of_kind("aggregate", domain, since).await?;
+        Ok(sources::sources(&rows))
+    }
+
+    /// How encrypted mail to our domains was, as others saw it.
+    pub async fn tls_of(
+        &self,
+        domain: Option<&Domain>,
+        since: Timestamp,
+    ) -> Result<Vec<TlsView>, DeskError> {
+        let rows = self.of_kind("tls", domain, since).await?;
+        Ok(sources::tls(&rows))
+    }
+
+    async fn of_kind(
+        &self,
+        kind: &str,
+        domain: Option<&Domain>,
+        since: Timestamp,
+    ) -> Result<Vec<ReportRow>, DeskError> {
+        let filter = ReportFilter {
+            kind: Some(kind.to_owned()),
+            domain: domain.map(ToString::to_string),
+            since: Some(since),
+            limit: ADDED_UP_MAX,
+            ..ReportFilter::default()
+        };
+        self.reports(&filter).await
+    }
+
+    /// How a domain is used, by outbound server, over the time its standing is counted in; `None` when it is not counted apart.
+    pub async fn usage(&self, domain: &Domain, reporter: &str) -> Result<Option<Usage>, DeskError> {
+        let views = self.standings().await?;
+        let Some(view) = views.iter().find(|view| view.domain == *domain) else {
+            return Ok(None);
+        };
+        let (version, _) = self.policy_in_force().await?;
+        let policy = self.compiled(version).await?;
+        let days = policy.map_or(0, |policy| policy.standing().window_days);
+        let end = now();
+        let begin = end.plus_secs(-i64::from(days) * 86_400);
+        Ok(Some(usage::usage(view, reporter, (begin, end))))
+    }
+}

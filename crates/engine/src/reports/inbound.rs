@@ -1,0 +1,197 @@
+//! A report that came: opened, and kept once.
+
+use std::sync::Arc;
+
+use data_encoding::HEXLOWER;
+use mail::authentication::DmarcResult;
+use mail::{Action, Facts, Known, Limits, RecordId, Timestamp, Verdict};
+use reports::letter::{self, Report};
+use sha2::{Digest, Sha256};
+use store::{ReportRow, Store, StoreError};
+use tokio::sync::Semaphore;
+
+use crate::Settings;
+use crate::clock::now;
+
+/// Reports opened at once; unpacking takes memory.
+const OPENED_AT_ONCE: usize = 2;
+const DAY_SECS: i64 = 86_400;
+
+/// What became of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// It is kept now.
+    New,
+    /// It was kept already.
+    Known,
+    /// So many came in a day that this one was left out (`limits.reports_per_day_max`).
+    Full,
+}
+
+/// Where the doors hand in mail that carries a report.
+pub(crate) struct Inbox {
+    places: Arc<Semaphore>,
+}
+
+impl Default for Inbox {
+    fn default() -> Self {
+        let places = Arc::new(Semaphore::new(OPENED_AT_ONCE));
+        Self { places }
+    }
+}
+
+/// Does the message carry a report to us, and did it pass DMARC? Only mail that is delivered counts: what is held waits for a person.
+pub(crate) fn carried(facts: &Facts, verdict: &Verdict, settings: &Settings) -> Option<bool> {
+    let to_us = || {
+        let recipients = facts.envelope.recipients.iter();
+        recipients.into_iter().any(|to| {
+            settings
+                .report_inbox
+                .iter()
+                .any(|ours| ours.key() == to.key())
+        })
+    };
+    let delivered = matches!(verdict.action, Action::Accept | Action::Tag);
+    if !(delivered && to_us() && letter::recognise(&facts.message).is_some()) {
+        return None;
+    }
+    let passes = |found: &mail::Authentication| found.dmarc.result == DmarcResult::Pass;
+    Some(matches!(&facts.authentication, Known::Yes(found) if passes(found)))
+}
+
+impl Inbox {
+    /// Opens a mail and keeps its report, beside the mail's own way. What cannot be kept is in the log, and the mail is delivered all the same.
+    pub(crate) fn take(&self, store: Store, raw: Arc<[u8]>, trusted: bool, limits: Limits) {
+        let Ok(place) = self.places.clone().try_acquire_owned() else {
+            tracing::warn!(
+                "a report was not kept, because others were being read; `mailvigil report import` takes it from the mailbox"
+            );
+            return;
+        };
+        tokio::spawn(async move {
+            let of_opening = limits.clone();
+            let opening = move || letter::open(&raw, &of_opening);
+            match tokio::task::spawn_blocking(opening).await {
+                Ok(Ok(read)) => match keep(&store, &read.report, trusted, &limits).await {
+                    Ok(Kept::New) => tracing::info!("a report was kept: {}", about(&read.report)),
+                    Ok(Kept::Known) => {
+                        tracing::info!("a report came again: {}", about(&read.report));
+                    }
+                    Ok(Kept::Full) => tracing::warn!(
+                        "a report was not kept: more than limits.reports_per_day_max came in a day"
+                    ),
+                    Err(error) => tracing::error!("a report was not kept: {error}"),
+                },
+                Ok(Err(refused)) => {
+                    tracing::warn!("mail to the reports' mailbox holds no good report: {refused}");
+                }
+                Err(_) => {
+                    tracing::error!(
+                        "reading a report failed inside the program (please report it)"
+                    );
+                }
+            }
+            drop(place);
+        });
+    }
+}
+
+/// Keeps a report.
+pub(crate) async fn keep(
+    store: &Store,
+    report: &Report,
+    trusted: bool,
+    limits: &Limits,
+) -> Result<Kept, StoreError> {
+    let today = now().plus_secs(-DAY_SECS);
+    if store.reports_since(today).await? >= limits.reports_per_day_max {
+        return Ok(Kept::Full);
+    }
+    let row = row_of(report, trusted)?;
+    let new = store.add_report(&row, &name(report, &row)).await?;
+    Ok(if new { Kept::New } else { Kept::Known })
+}
+
+fn row_of(report: &Report, trusted: bool) -> Result<ReportRow, StoreError> {
+    let (kind, domain, reporter, begin, end, body) = match report {
+        Report::Aggregate(report) => (
+            "aggregate",
+            report.policy.domain.clone(),
+            report.reporter.organisation.clone(),
+            report.begin,
+            report.end,
+            serde_json::to_string(report)?,
+        ),
+        Report::Tls(report) => (
+            "tls",
+            report
+                .policies
+                .first()
+                .map_or_else(String::new, |policy| policy.domain.clone()),
+            report.organisation.clone(),
+            report.begin,
+            report.end,
+            serde_json::to_string(report)?,
+        ),
+        Report::Feedback(report) => {
+            let at = report.arrival.unwrap_or_else(now);
+            (
+                "feedback",
+                report.domains.first().cloned().unwrap_or_default(),
+                report
+                    .reporting_mta
+                    .clone()
+                    .or_else(|| report.user_agent.clone())
+                    .unwrap_or_default(),
+                at,
+                at,
+                serde_json::to_string(report)?,
+            )
+        }
+    };
+    Ok(ReportRow {
+        id: RecordId::random(now()),
+        kind: kind.to_owned(),
+        domain: domain.to_ascii_lowercase(),
+        reporter,
+        begin,
+        end,
+        trusted,
+        body,
+    })
+}
+
+/// What tells a report from every other: its reporter's name for it, and for those that have none what they say.
+fn name(report: &Report, row: &ReportRow) -> String {
+    let id = match report {
+        Report::Aggregate(report) => &report.report_id,
+        Report::Tls(report) => &report.report_id,
+        Report::Feedback(_) => &row.body,
+    };
+    let mut hash = Sha256::new();
+    for part in [&row.kind, &row.domain, &row.reporter, id] {
+        hash.update(part.len().to_be_bytes());
+        hash.update(part);
+    }
+    HEXLOWER.encode(&hash.finalize()[..16])
+}
+
+/// In words, without anything a stranger wrote but names.
+fn about(report: &Report) -> String {
+    let when = |begin: Timestamp, end: Timestamp| format!("{begin} to {end}");
+    match report {
+        Report::Aggregate(report) => format!(
+            "DMARC of {}, {}",
+            report.policy.domain.escape_debug(),
+            when(report.begin, report.end)
+        ),
+        Report::Tls(report) => format!(
+            "TLS by {}, {}",
+            report.organisation.escape_debug(),
+            when(report.begin, report.end)
+        ),
+        Report::Feedback(report) => {
+            format!("about a message ({})", report.kind.as_str().escape_debug())
+        }
+    }
+}

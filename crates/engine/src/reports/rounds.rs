@@ -1,0 +1,393 @@
+//! Reports that go out: when, to whom, how many. Each letter is sent once, whichever node does it.
+
+use std::fmt::Write as _;
+
+use lookup::dns::Resolver;
+use mail::{Address, Domain, Known, Limits, RecordId, Timestamp};
+use reports::destination::{self, Agreement, Destination};
+use reports::letter::{self, Letter, NotBuilt, Sender};
+use store::ReportFilter;
+
+use super::aggregate::{Due, Gathered};
+use super::sources::new_failing;
+use super::{ReportSettings, SourceView, UsageOrder};
+use crate::clock::now;
+use crate::desk::{Desk, DeskError, Right};
+use crate::release::{Courier, Submitted};
+
+const DAY_SECS: i64 = 86_400;
+/// Days that can still be reported about: a service that was down over midnight catches up.
+const DAYS_BACK: i64 = 2;
+/// Records read at once.
+const PIECE: u32 = 250;
+/// Reports looked at for what is new.
+const LOOKED_AT_MAX: u32 = 5_000;
+/// Days in which a machine that was seen before is not new.
+const KNOWN_DAYS: i64 = 30;
+/// Machines named in one mail.
+const NAMED_MAX: usize = 50;
+
+/// What came of sending.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Letters {
+    /// The mail server took them.
+    pub sent: u64,
+    /// They were sent before, by this node or another.
+    pub known: u64,
+    /// They may not be sent, each with why.
+    pub refused: Vec<String>,
+    /// They could not be sent now; the next round tries again.
+    pub later: Vec<String>,
+}
+
+/// What sending needs beside a desk.
+#[derive(Clone, Copy)]
+pub struct Dispatch<'d> {
+    /// What is sent, and by whom.
+    pub settings: &'d ReportSettings,
+    /// Whom to ask whether a place wants reports.
+    pub resolver: Option<&'d Resolver>,
+    /// Who carries them.
+    pub courier: &'d dyn Courier,
+}
+
+impl std::fmt::Debug for Dispatch<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Dispatch")
+            .field("settings", self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Letters {
+    fn add(&mut self, more: Self) {
+        self.sent += more.sent;
+        self.known += more.known;
+        self.refused.extend(more.refused);
+        self.later.extend(more.later);
+    }
+}
+
+impl Desk {
+    /// Sends everything that is due.
+    pub async fn send_due_reports(&self, dispatch: Dispatch<'_>) -> Result<Letters, DeskError> {
+        self.need(Right::ChangePolicy)?;
+        let mut letters = Letters::default();
+        let Some(sender) = dispatch.settings.sender() else {
+            return Ok(letters);
+        };
+        if dispatch.settings.aggregate {
+            for back in (1..=DAYS_BACK).rev() {
+                let day = now().secs().div_euclid(DAY_SECS) - back;
+                letters.add(self.send_day(dispatch, &sender, day).await?);
+            }
+        }
+        for order in &dispatch.settings.usage {
+            letters.add(self.send_usage(dispatch, &sender, order).await?);
+        }
+        if !dispatch.settings.alert.is_empty() {
+            letters.add(self.alert(dispatch, &sender).await?);
+        }
+        Ok(letters)
+    }
+
+    /// The reports of one day, as they would be sent: domain, messages, of these authentic, where they are wanted.
+    pub async fn reports_of_day(
+        &self,
+        settings: &ReportSettings,
+        day: i64,
+    ) -> Result<Vec<(Domain, reports::Aggregate, Vec<String>)>, DeskError> {
+        self.need(Right::SeePolicy)?;
+        self.need(Right::SeeRecords)?;
+        let due = self.due(settings, day).await?;
+        Ok(due
+            .into_iter()
+            .map(|due| (due.domain, due.report, due.wanted_at))
+            .collect())
+    }
+
+    /// Goes through the records of a day (of UTC, counted from 1970).
+    async fn due(&self, settings: &ReportSettings, day: i64) -> Result<Vec<Due>, DeskError> {
+        let begin = Timestamp::from_secs(day * DAY_SECS);
+        let end = begin.plus_secs(DAY_SECS);
+        let mut gathered = Gathered::default();
+        let mut before = Some(RecordId::first_at(end));
+        loop {
+            let records = self.store().recorded(begin, before, &[], PIECE).await?;
+            for record in &records {
+                if let Some(facts) = &record.facts {
+                    gathered.add(record.fate, facts, self.limits());
+                }
+            }
+            match records.last() {
+                Some(last) if records.len() == PIECE as usize => before = Some(last.id),
+                _ => break,
+            }
+        }
+        if gathered.left_out > 0 {
+            tracing::warn!(
+                "{} messages of {begin} are in no report (limits.reports_domains_max, limits.report_records_max)",
+                gathered.left_out
+            );
+        }
+        Ok(gathered.reports((begin, end.plus_secs(-1)), settings))
+    }
+
+    async fn send_day(
+        &self,
+        dispatch: Dispatch<'_>,
+        sender: &Sender,
+        day: i64,
+    ) -> Result<Letters, DeskError> {
+        let done = format!("reports:dmarc:{day}");
+        if self.store().state(&done).await?.is_some() {
+            return Ok(Letters::default());
+        }
+        let mut letters = Letters::default();
+        for due in self.due(dispatch.settings, day).await? {
+            for place in self.places(dispatch, &due, &mut letters).await {
+                let to = &place.address;
+                let key = format!("report:dmarc:{day}:{}:{}", due.domain, to.key());
+                let built = letter::aggregate(&due.report, sender, to, now());
+                let fits = |letter: &Letter| place.takes(letter.bytes.len() as u64);
+                letters.add(self.post(dispatch, &key, to, built, fits).await?);
+            }
+            if letters.sent as usize >= self.limits().report_letters_max {
+                tracing::warn!(
+                    "more reports than limits.report_letters_max were due; the rest is not sent"
+                );
+                break;
+            }
+        }
+        if letters.later.is_empty() {
+            self.store().set_state(&done, "done").await?;
+        }
+        Ok(letters)
+    }
+
+    /// Where a domain's reports may be sent: where it asks, and elsewhere only who agreed (RFC 9990 §4).
+    async fn places(
+        &self,
+        dispatch: Dispatch<'_>,
+        due: &Due,
+        letters: &mut Letters,
+    ) -> Vec<Destination> {
+        let mut places = Vec::new();
+        for wanted in destination::parse(&due.wanted_at.join(","), self.limits()) {
+            match self
+                .agreement(dispatch.resolver, &due.domain, &wanted)
+                .await
+            {
+                Agreement::Agreed(agreed) => places.extend(agreed),
+                Agreement::Refused(why) => {
+                    letters
+                        .refused
+                        .push(format!("{} to {}: {why}", due.domain, wanted.address));
+                }
+                Agreement::Later(why) => {
+                    letters
+                        .later
+                        .push(format!("{} to {}: {why}", due.domain, wanted.address));
+                }
+            }
+        }
+        places
+    }
+
+    async fn agreement(
+        &self,
+        resolver: Option<&Resolver>,
+        domain: &Domain,
+        wanted: &Destination,
+    ) -> Agreement {
+        if wanted.host == *domain {
+            return Agreement::Agreed(vec![wanted.clone()]);
+        }
+        let Some(resolver) = resolver else {
+            return Agreement::Later("there is no DNS server to ask".to_owned());
+        };
+        if resolver.same_organisation(domain, &wanted.host).await {
+            return Agreement::Agreed(vec![wanted.clone()]);
+        }
+        let records = match destination::question(domain, wanted) {
+            Some(name) => resolver.texts(&name).await,
+            None => Known::Absent,
+        };
+        destination::answer(wanted, "rua", &records, self.limits())
+    }
+
+    async fn send_usage(
+        &self,
+        dispatch: Dispatch<'_>,
+        sender: &Sender,
+        order: &UsageOrder,
+    ) -> Result<Letters, DeskError> {
+        let every = i64::from(order.every_days) * DAY_SECS;
+        let slot = now().secs().div_euclid(every);
+        let done = format!("reports:usage:{}", order.domain);
+        let sent: Option<i64> = self
+            .store()
+            .state(&done)
+            .await?
+            .and_then(|slot| slot.parse().ok());
+        let mut letters = Letters::default();
+        match sent {
+            // The first is due when a whole time has been counted, not on the day this is switched on.
+            None => {
+                self.store().set_state(&done, &slot.to_string()).await?;
+                return Ok(letters);
+            }
+            Some(sent) if sent >= slot => return Ok(letters),
+            Some(_) => {}
+        }
+        let Some(report) = self
+            .usage(&order.domain, &dispatch.settings.organisation)
+            .await?
+        else {
+            return Ok(letters);
+        };
+        for to in &order.to {
+            let id = format!("usage.{slot}.{}@{}", order.domain, sender.domain);
+            let built = letter::usage(&report, sender, to, now(), &id);
+            let key = format!("report:usage:{slot}:{}:{}", order.domain, to.key());
+            letters.add(self.post(dispatch, &key, to, built, |_| true).await?);
+        }
+        if letters.later.is_empty() {
+            self.store().set_state(&done, &slot.to_string()).await?;
+        }
+        Ok(letters)
+    }
+
+    /// Once a day: tells of machines that newly send as a domain of ours and are not authentic.
+    async fn alert(&self, dispatch: Dispatch<'_>, sender: &Sender) -> Result<Letters, DeskError> {
+        let day = now().secs().div_euclid(DAY_SECS);
+        let done = "reports:alerted";
+        let last: Option<i64> = self
+            .store()
+            .state(done)
+            .await?
+            .and_then(|last| last.parse().ok());
+        if last.is_some_and(|last| last >= day) {
+            return Ok(Letters::default());
+        }
+        // What came since the last time; at first, since yesterday.
+        let since = Timestamp::from_secs(last.unwrap_or(day - 1) * DAY_SECS);
+        let rows = self
+            .store()
+            .reports(&ReportFilter {
+                kind: Some("aggregate".to_owned()),
+                since: Some(since.plus_secs(-KNOWN_DAYS * DAY_SECS)),
+                limit: LOOKED_AT_MAX,
+                ..ReportFilter::default()
+            })
+            .await?;
+        let (fresh, before): (Vec<_>, Vec<_>) =
+            rows.into_iter().partition(|row| row.id.at() >= since);
+        let site = self.site();
+        let mut new = new_failing(&before, &fresh);
+        new.retain(|view| {
+            Domain::parse(&view.domain)
+                .is_ok_and(|domain| site.local_domains.iter().any(|ours| domain.is_within(ours)))
+        });
+        let mut letters = Letters::default();
+        if !new.is_empty() {
+            tracing::warn!(
+                "{} machines newly send as one of our domains and are not authentic",
+                new.len()
+            );
+            let text = told(&new);
+            for to in &dispatch.settings.alert {
+                let id = format!("new-sources.{day}@{}", sender.domain);
+                let subject = format!("{} machines newly send as your domains", new.len());
+                let built = letter::notice(&subject, &text, sender, to, now(), &id);
+                let key = format!("report:alert:{day}:{}", to.key());
+                letters.add(self.post(dispatch, &key, to, built, |_| true).await?);
+            }
+        }
+        if letters.later.is_empty() {
+            self.store().set_state(done, &day.to_string()).await?;
+        }
+        Ok(letters)
+    }
+
+    /// Sends one letter, unless it was sent before.
+    async fn post(
+        &self,
+        dispatch: Dispatch<'_>,
+        key: &str,
+        to: &Address,
+        built: Result<Letter, NotBuilt>,
+        fits: impl Fn(&Letter) -> bool,
+    ) -> Result<Letters, DeskError> {
+        let mut letters = Letters::default();
+        let letter = match built {
+            Ok(letter) => letter,
+            Err(why) => {
+                letters.refused.push(format!("to {to}: {why}"));
+                return Ok(letters);
+            }
+        };
+        if !fits(&letter) || too_large(&letter, self.limits()) {
+            letters.refused.push(format!(
+                "to {to}: {} bytes are more than is taken",
+                letter.bytes.len()
+            ));
+            return Ok(letters);
+        }
+        if !self.store().claim_answer(key, "", now()).await? {
+            letters.known += 1;
+            return Ok(letters);
+        }
+        let sent = dispatch
+            .courier
+            .submit(
+                "",
+                Some(&letter.from),
+                std::slice::from_ref(to),
+                &letter.bytes,
+            )
+            .await;
+        match sent {
+            Submitted::Taken { refused, .. } if refused.is_empty() => letters.sent += 1,
+            Submitted::Taken { refused, .. } => letters
+                .refused
+                .push(format!("to {to}: {}", refused.join("; "))),
+            // It may have arrived: better once too few than twice.
+            Submitted::Unknown { why } => letters.refused.push(format!("to {to}, perhaps: {why}")),
+            Submitted::Refused { why } => {
+                self.store().keep_answer(key, None).await?;
+                letters.later.push(format!("to {to}: {why}"));
+            }
+        }
+        Ok(letters)
+    }
+}
+
+const fn too_large(letter: &Letter, limits: &Limits) -> bool {
+    letter.bytes.len() > limits.report_letter_bytes_max
+}
+
+/// Machines that are new, for people.
+fn told(new: &[SourceView]) -> String {
+    let mut text = String::from(
+        "Machines that newly send in the name of your domains, and whose mail is not authentic, as others report.\nOne of your own that is not set up yet, a service somebody hired, or forgery: `mailvigil report dmarc` shows all.\n\n",
+    );
+    for view in new.iter().take(NAMED_MAX) {
+        let reporters: Vec<&str> = view.reporters.iter().map(String::as_str).take(3).collect();
+        let reporters: String = reporters
+            .join(", ")
+            .chars()
+            .filter(|c| !c.is_control())
+            .collect();
+        // Writing to a text does not fail.
+        let _ = writeln!(
+            text,
+            "{}  {} of {} messages as {}; told by {reporters}",
+            view.ip, view.failed, view.messages, view.domain
+        );
+    }
+    if new.len() > NAMED_MAX {
+        let _ = writeln!(text, "and {} more", new.len() - NAMED_MAX);
+    }
+    text
+}

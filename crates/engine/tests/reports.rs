@@ -1,0 +1,338 @@
+//! Reports that go out and come in, over a store, with a courier and a DNS of the test's own.
+#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+
+use engine::lookup::dns::{Resolver, Zone};
+use engine::{
+    Author, Care, Courier, Desk, Dispatch, Kept, Letters, Readers, ReportSettings, Submitted,
+};
+use mail::authentication::{Alignment, Disposition, DmarcPolicy, DmarcResult, PolicyTag, Psd};
+use mail::{
+    Address, Authentication, Domain, Envelope, Facts, Fate, Known, Limits, Message, Record,
+    RecordId, Secret, Site, Timestamp,
+};
+use reports::aggregate::Row;
+use reports::letter::{Report, Sender, aggregate, open};
+use reports::{Aggregate, letter};
+use store::{Store, StoreConfig};
+
+const DAY_SECS: i64 = 86_400;
+
+/// Takes letters, or refuses them.
+#[derive(Default)]
+struct Box {
+    taken: Mutex<Vec<(Address, Vec<u8>)>>,
+    closed: Mutex<bool>,
+}
+
+impl Courier for Box {
+    fn submit<'a>(
+        &'a self,
+        _: &'a str,
+        from: Option<&'a Address>,
+        to: &'a [Address],
+        raw: &'a [u8],
+    ) -> Pin<std::boxed::Box<dyn Future<Output = Submitted> + Send + 'a>> {
+        assert_eq!(from.map(Address::as_str), Some("reports@b.example"));
+        std::boxed::Box::pin(async move {
+            if *self.closed.lock().unwrap() {
+                return Submitted::Refused {
+                    why: "451 later".into(),
+                };
+            }
+            self.taken
+                .lock()
+                .unwrap()
+                .push((to[0].clone(), raw.to_vec()));
+            Submitted::Taken {
+                reply: "250".into(),
+                refused: Vec::new(),
+            }
+        })
+    }
+}
+
+impl Box {
+    fn to(&self) -> Vec<String> {
+        let taken = self.taken.lock().unwrap();
+        let mut to: Vec<String> = taken.iter().map(|(to, _)| to.to_string()).collect();
+        to.sort();
+        to
+    }
+}
+
+async fn desk(folder: &std::path::Path) -> (Desk, Store) {
+    let config = StoreConfig {
+        database: Secret::new(format!("sqlite:{}/kept.db", folder.display())),
+        bodies: folder.join("bodies"),
+        audit_head: folder.join("head"),
+        quarantine_bytes_max: 1 << 20,
+        facts_bytes_max: 1 << 20,
+    };
+    let store = Store::open(&config).await.unwrap();
+    let limits = Limits::default();
+    let site = Site {
+        local_domains: vec![domain("b.example")],
+        ..Site::default()
+    };
+    let readers = Arc::new(Readers::new(&limits));
+    let author = Author::by_itself("test");
+    let care = Care::default();
+    let desk = Desk::new(store.clone(), limits, site, care, None, readers, author);
+    (desk, store)
+}
+
+fn domain(name: &str) -> Domain {
+    Domain::parse(name).unwrap()
+}
+
+fn settings() -> ReportSettings {
+    ReportSettings {
+        from: Address::new("reports@b.example"),
+        organisation: "B".into(),
+        aggregate: true,
+        ..ReportSettings::default()
+    }
+}
+
+/// A message of yesterday that says to come from a domain that wants reports there.
+fn seen(number: i64, from: &str, rua: &str, passes: bool) -> Record {
+    let yesterday = engine::clock::now().secs().div_euclid(DAY_SECS) * DAY_SECS - DAY_SECS;
+    let at = Timestamp::from_secs(yesterday + number);
+    let mut envelope = Envelope::new(at, "test");
+    envelope.recipients = vec![Address::new("secret@b.example").unwrap()];
+    let mut found = Authentication::default();
+    found.alleged.domain = Some(domain(from));
+    found.outbound.ip = Some([192, 0, 2, 7].into());
+    found.dmarc.result = if passes {
+        DmarcResult::Pass
+    } else {
+        DmarcResult::Fail
+    };
+    found.dmarc.dkim = if passes {
+        Alignment::Strict
+    } else {
+        Alignment::None
+    };
+    found.dmarc.policy = Some(DmarcPolicy {
+        domain: domain(from),
+        record: String::new(),
+        applies: PolicyTag::P,
+        published: Disposition::None,
+        for_domain: Disposition::None,
+        for_subdomains: None,
+        for_nonexistent: None,
+        testing: false,
+        strict_spf: false,
+        strict_dkim: false,
+        psd: Psd::Unsaid,
+        aggregate_to: vec![rua.to_owned()],
+        failures_to: Vec::new(),
+        failure_options: Vec::new(),
+        dnssec: false,
+    });
+    let facts = Facts {
+        envelope: envelope.clone(),
+        message: Message::default(),
+        relayed_recipients: Vec::new(),
+        windows: Vec::new(),
+        hits: Vec::new(),
+        authentication: Known::Yes(found),
+        standing: None,
+        refused_release_mark: None,
+    };
+    Record {
+        id: RecordId::random(at),
+        at,
+        fate: Fate::Delivered,
+        envelope,
+        header_from: None,
+        subject: String::new(),
+        message_id: None,
+        size_bytes: 1,
+        digest: String::new(),
+        verdict: None,
+        facts: Some(facts),
+        note: None,
+        took_us: 1,
+    }
+}
+
+async fn send(desk: &Desk, settings: &ReportSettings, zone: Zone, courier: &Box) -> Letters {
+    let resolver = Resolver::new(zone, &Limits::default());
+    let dispatch = Dispatch {
+        settings,
+        resolver: Some(&resolver),
+        courier,
+    };
+    desk.send_due_reports(dispatch).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_day_is_reported_once_to_who_asked_and_to_nobody_who_did_not_agree() {
+    let folder = tempfile::tempdir().unwrap();
+    let (desk, store) = desk(folder.path()).await;
+    store
+        .write(&[
+            seen(1, "bank.example", "mailto:dmarc@bank.example", true),
+            seen(2, "bank.example", "mailto:dmarc@bank.example", true),
+            seen(3, "bank.example", "mailto:dmarc@bank.example", false),
+            // Elsewhere, and it agreed.
+            seen(4, "shop.example", "mailto:shop@collector.test", true),
+            // A victim that never asked for anything.
+            seen(5, "evil.example", "mailto:victim@innocent.test", true),
+            // It takes no more than 10 bytes.
+            seen(6, "tiny.example", "mailto:dmarc@tiny.example!10", true),
+        ])
+        .await
+        .unwrap();
+    let zone = || {
+        Zone::default()
+            .txt("_dmarc.bank.example", "v=DMARC1; p=none; psd=n")
+            .txt("_dmarc.evil.example", "v=DMARC1; p=none; psd=n")
+            .txt("shop.example._report._dmarc.collector.test", "v=DMARC1")
+    };
+    let courier = Box::default();
+    *courier.closed.lock().unwrap() = true;
+    let letters = send(&desk, &settings(), zone(), &courier).await;
+    assert_eq!((letters.sent, letters.later.len()), (0, 2), "{letters:?}");
+
+    *courier.closed.lock().unwrap() = false;
+    let letters = send(&desk, &settings(), zone(), &courier).await;
+    assert_eq!(letters.sent, 2, "{letters:?}");
+    assert_eq!(letters.refused.len(), 2, "{letters:?}");
+    assert_eq!(courier.to(), ["dmarc@bank.example", "shop@collector.test"]);
+
+    // Once, whoever asks again.
+    let again = send(&desk, &settings(), zone(), &courier).await;
+    assert_eq!(again, Letters::default());
+    assert_eq!(courier.to().len(), 2);
+
+    let taken = courier.taken.lock().unwrap();
+    let (_, raw) = taken
+        .iter()
+        .find(|(to, _)| to.as_str() == "dmarc@bank.example")
+        .unwrap();
+    let Report::Aggregate(report) = open(raw, &Limits::default()).unwrap().report else {
+        panic!("another kind");
+    };
+    assert_eq!((report.messages(), report.passed()), (3, 2));
+    assert_eq!(report.policy.domain, "bank.example");
+    assert!(report.rows.iter().all(|row| row.envelope_to.is_none()));
+}
+
+/// A report about our domain, as a mail.
+fn told(id: &str, ip: &str, passes: bool) -> Vec<u8> {
+    let mut report = Aggregate {
+        report_id: id.to_owned(),
+        begin: Timestamp::from_secs(1_790_000_000),
+        end: Timestamp::from_secs(1_790_086_399),
+        ..Aggregate::default()
+    };
+    report.reporter.organisation = "receiver.test".to_owned();
+    report.reporter.email = "noc@receiver.test".to_owned();
+    report.policy.domain = "b.example".to_owned();
+    report.rows.push(Row {
+        dkim_aligned: passes,
+        ..Row::new(ip.parse().unwrap(), 4, "b.example")
+    });
+    let sender = Sender {
+        address: Address::new("noc@receiver.test").unwrap(),
+        domain: domain("receiver.test"),
+    };
+    let to = Address::new("dmarc@b.example").unwrap();
+    let letter = aggregate(&report, &sender, &to, engine::clock::now()).unwrap();
+    letter.bytes
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reports_handed_in_are_kept_once_added_up_and_new_sources_are_told_once_a_day() {
+    let folder = tempfile::tempdir().unwrap();
+    let (desk, _) = desk(folder.path()).await;
+    let import = async |id: &str, ip: &str, passes| {
+        let (_, _, kept) = desk.import_report(&told(id, ip, passes)).await.unwrap();
+        kept
+    };
+    assert_eq!(import("1", "192.0.2.1", true).await, Kept::New);
+    assert_eq!(import("1", "192.0.2.1", true).await, Kept::Known);
+    assert_eq!(import("2", "203.0.113.9", false).await, Kept::New);
+    assert!(desk.import_report(b"no report").await.is_err());
+
+    let views = desk
+        .sources(Some(&domain("b.example")), Timestamp(0))
+        .await
+        .unwrap();
+    let told: Vec<_> = views
+        .iter()
+        .map(|view| (view.ip.to_string(), view.messages, view.failed))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("203.0.113.9".to_owned(), 4, 4),
+            ("192.0.2.1".to_owned(), 4, 0)
+        ]
+    );
+    assert_eq!(
+        desk.sources(Some(&domain("c.example")), Timestamp(0))
+            .await
+            .unwrap(),
+        []
+    );
+
+    let settings = ReportSettings {
+        aggregate: false,
+        alert: vec![Address::new("postmaster@b.example").unwrap()],
+        ..settings()
+    };
+    let courier = Box::default();
+    let letters = send(&desk, &settings, Zone::default(), &courier).await;
+    assert_eq!(letters.sent, 1, "{letters:?}");
+    let mail = String::from_utf8(courier.taken.lock().unwrap()[0].1.clone()).unwrap();
+    assert!(
+        mail.contains("203.0.113.9  4 of 4 messages as b.example"),
+        "{mail}"
+    );
+    assert!(!mail.contains("192.0.2.1 "), "{mail}");
+    let again = send(&desk, &settings, Zone::default(), &courier).await;
+    assert_eq!(again, Letters::default());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_more_is_kept_in_a_day_than_the_limit_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, store) = desk(folder.path()).await;
+    let limits = Limits {
+        reports_per_day_max: 1,
+        ..Limits::default()
+    };
+    let readers = Arc::new(Readers::new(&limits));
+    let author = Author::by_itself("test");
+    let desk = Desk::new(
+        store,
+        limits,
+        Site::default(),
+        Care::default(),
+        None,
+        readers,
+        author,
+    );
+    let kept = async |id: &str| {
+        desk.import_report(&told(id, "192.0.2.1", true))
+            .await
+            .unwrap()
+            .2
+    };
+    assert_eq!(kept("1").await, Kept::New);
+    assert_eq!(kept("2").await, Kept::Full);
+    // What is no report is said to be none, with what would be one.
+    let refused = desk
+        .import_report(b"<html/>")
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(!refused.is_empty());
+    let _ = letter::read_any(b"", &Limits::default()).unwrap_err();
+}
