@@ -33,7 +33,7 @@ const REVIEW_EVERY: Duration = Duration::from_mins(10);
 /// How often retention runs.
 const KEEP_EVERY: Duration = Duration::from_mins(10);
 /// How often it is asked whether reports are due; what could not be sent is tried again then.
-const REPORTS_EVERY: Duration = Duration::from_mins(60);
+const REPORTS_EVERY: Duration = Duration::from_hours(1);
 /// How often it is asked whether digests are due.
 const DIGEST_EVERY: Duration = Duration::from_mins(1);
 /// How often a node says that it lives, and by which policy it judges.
