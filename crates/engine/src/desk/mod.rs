@@ -17,6 +17,7 @@ mod overview;
 mod policy;
 mod replay;
 mod standing;
+mod trial;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,6 +33,8 @@ pub use people::NewPerson;
 pub use replay::{Changed, Replay};
 pub use requests::Care;
 pub use rights::{Author, Right, Role, read_scope};
+pub use standing::{DomainFilter, DomainPage, DomainView};
+pub use trial::{Trial, TriedMessage};
 
 use crate::Readers;
 use crate::clock::now;
