@@ -226,8 +226,14 @@ async fn mark(Path(name): Path<String>, sent: Sent) -> Response {
         let (domain, desk) = (domain(&name)?, &sent.visitor.desk);
         let network = read_network(fields.get("network"))?;
         let mark = read_mark(fields.get("mark"))?;
-        desk.mark_server(&domain, network, mark, base(fields), fields.get("reason"))
-            .await
+        desk.mark_server(
+            &domain,
+            network,
+            mark,
+            Some(base(fields)),
+            fields.get("reason"),
+        )
+        .await
     };
     let outcome = marked.await;
     set(&sent.visitor, &name, outcome).await
@@ -238,7 +244,7 @@ async fn pin(Path(name): Path<String>, sent: Sent) -> Response {
     let pinned = async {
         let (domain, desk) = (domain(&name)?, &sent.visitor.desk);
         let stage = read_stage(fields.get("stage"))?;
-        desk.pin_stage(&domain, stage, base(fields), fields.get("reason"))
+        desk.pin_stage(&domain, stage, Some(base(fields)), fields.get("reason"))
             .await
     };
     let outcome = pinned.await;
@@ -250,7 +256,7 @@ async fn wish(Path(name): Path<String>, sent: Sent) -> Response {
     let wished = async {
         let (domain, desk) = (domain(&name)?, &sent.visitor.desk);
         let wish = read_handling(fields.get("wish"))?;
-        desk.wish_for(&domain, wish, base(fields), fields.get("reason"))
+        desk.wish_for(&domain, wish, Some(base(fields)), fields.get("reason"))
             .await
     };
     let outcome = wished.await;
@@ -258,8 +264,8 @@ async fn wish(Path(name): Path<String>, sent: Sent) -> Response {
 }
 
 /// The version of the policy that was looked at. A form without one is none of ours, and meets with a conflict.
-fn base(fields: &Fields) -> Option<i64> {
-    Some(fields.number("base").unwrap_or(-1))
+fn base(fields: &Fields) -> i64 {
+    fields.number("base").unwrap_or(-1)
 }
 
 async fn set(visitor: &Visitor, name: &str, outcome: Result<i64, DeskError>) -> Response {

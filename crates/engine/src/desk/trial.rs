@@ -144,6 +144,6 @@ impl Trial {
 }
 
 /// Was anything found out about who sent it?
-fn is_asked(facts: &Facts) -> bool {
+const fn is_asked(facts: &Facts) -> bool {
     matches!(facts.authentication, Known::Yes(_))
 }

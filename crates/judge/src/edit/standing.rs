@@ -69,12 +69,11 @@ fn put(
     word: Option<&str>,
 ) -> Result<(), EditError> {
     change(document, domain, |table| {
-        match word {
-            Some(word) => set(table, key, value(word)),
-            None => {
-                let unknown = || EditError::Unknown(format!("a {key} of {domain}"));
-                table.remove(key).ok_or_else(unknown)?;
-            }
+        if let Some(word) = word {
+            set(table, key, value(word));
+        } else {
+            let unknown = || EditError::Unknown(format!("a {key} of {domain}"));
+            table.remove(key).ok_or_else(unknown)?;
         }
         Ok(())
     })
@@ -92,8 +91,8 @@ fn change(
         .or_insert(Item::ArrayOfTables(ArrayOfTables::new()))
         .as_array_of_tables_mut()
         .ok_or_else(|| EditError::Unfit("standing.domains is not written as tables".into()))?;
-    let above = std::iter::successors(domain.parent(), Domain::parent);
-    let above = { above }.find_map(|name| place(all, &name));
+    let mut names_above = std::iter::successors(domain.parent(), Domain::parent);
+    let above = names_above.find_map(|name| place(all, &name));
     let place = place(all, domain).unwrap_or_else(|| {
         let mut table = Table::new();
         table.insert("domain", value(domain.as_str()));
@@ -145,7 +144,8 @@ fn is(written: &Value, network: IpNet) -> bool {
 /// The networks of a key as an array; a single one may be written without.
 fn networks<'t>(table: &'t mut Table, key: &str) -> Result<&'t mut Array, EditError> {
     if let Some(single) = table.get(key).and_then(Item::as_str).map(str::to_owned) {
-        set(table, key, value(Array::from_iter([single])));
+        let alone: Array = std::iter::once(single).collect();
+        set(table, key, value(alone));
     }
     array(table, key)
 }
