@@ -157,9 +157,10 @@ async fn who_may_not_change_the_policy_sets_nothing_and_what_is_unknown_is_not_f
     pinned.expect("pinned");
     let view = auditor.standing_of(&new).await.expect("it is set");
     assert_eq!(view.set.stage, Some(Stage::Observing));
-    let listed = auditor.standings(&DomainFilter {
+    let filter = DomainFilter {
         limit: 1,
         ..DomainFilter::default()
-    });
-    assert_eq!(names(&listed.await.expect("listed")), ["new.example"]);
+    };
+    let listed = auditor.standings(&filter).await.expect("listed");
+    assert_eq!(names(&listed), ["new.example"]);
 }
