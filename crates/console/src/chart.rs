@@ -1,9 +1,11 @@
-//! Charts as SVG, drawn on the server: bars stacked by fate, one per hour or per some hours.
+//! Charts as SVG, drawn on the server: columns stacked of parts, one per hour or day, or per some of them.
 
 use std::fmt::Write as _;
 
 use engine::Hour;
-use mail::Fate;
+use judge::standing::DayView;
+use mail::standing::Counts;
+use mail::{Fate, Timestamp};
 
 use crate::page::Page;
 
@@ -36,27 +38,54 @@ const SHAPES: [Shape; 2] = [
     },
 ];
 
-/// Messages over time. Each bar has a title that tells its numbers; a table below the chart tells all of them.
-pub(crate) fn bars(page: &Page, hours: &[Hour]) -> String {
-    SHAPES
-        .iter()
-        .map(|shape| drawn(page, hours, shape))
-        .collect()
+/// One column.
+struct Column {
+    /// Below it, where it is named.
+    name: String,
+    /// Its numbers, told to whoever points at it.
+    title: String,
+    /// From below: the class that colours it, and how much.
+    parts: Vec<(String, u64)>,
 }
 
-fn drawn(page: &Page, hours: &[Hour], shape: &Shape) -> String {
+/// A part of a day's mail: the class that colours it, its words, how much it is.
+pub(crate) type DayPart = (&'static str, &'static str, fn(&Counts) -> u64);
+
+/// Messages over time. Each bar has a title that tells its numbers; a table below the chart tells all of them.
+pub(crate) fn bars(page: &Page, hours: &[Hour]) -> String {
+    let by_day = hours.len() > 48;
+    in_all_shapes(page.t("overview.chart"), hours, page, |hours| {
+        hour_column(page, &together(hours), by_day)
+    })
+}
+
+/// A domain's mail by day. Every day is there, also those without mail.
+pub(crate) fn days(page: &Page, label: &str, days: &[DayView], parts: &[DayPart]) -> String {
+    in_all_shapes(page.t(label), days, page, |days| {
+        day_column(page, days, parts)
+    })
+}
+
+fn in_all_shapes<T>(
+    label: &str,
+    times: &[T],
+    page: &Page,
+    column: impl Fn(&[T]) -> Column,
+) -> String {
+    let drawn = SHAPES.iter().map(|shape| {
+        let each = times.len().div_ceil(shape.bars_max).max(1);
+        let columns: Vec<Column> = times.chunks(each).map(&column).collect();
+        drawn(page, label, &columns, shape)
+    });
+    drawn.collect()
+}
+
+fn drawn(page: &Page, label: &str, columns: &[Column], shape: &Shape) -> String {
     let width = shape.width;
-    let each = hours.len().div_ceil(shape.bars_max).max(1);
-    let groups: Vec<Hour> = hours.chunks(each).map(together).collect();
-    let most = groups
-        .iter()
-        .map(|group| group.fates.iter().sum::<u64>())
-        .max()
-        .unwrap_or(0);
-    let top = round_up(most);
+    let sum = |column: &Column| column.parts.iter().map(|(_, count)| count).sum::<u64>();
+    let top = round_up(columns.iter().map(sum).max().unwrap_or(0));
     let (plot_w, plot_h) = (width - LEFT, HEIGHT - BOTTOM - 8);
-    let step = plot_w as f64 / groups.len().max(1) as f64;
-    let label = page.t("overview.chart");
+    let step = plot_w as f64 / columns.len().max(1) as f64;
     let mut svg = format!(
         "<svg class=\"chart {}\" viewBox=\"0 0 {width} {HEIGHT}\" role=\"img\" aria-label=\"{label}\">",
         shape.class
@@ -71,20 +100,16 @@ fn drawn(page: &Page, hours: &[Hour], shape: &Shape) -> String {
             y + 4.0
         );
     }
-    for (number, group) in groups.iter().enumerate() {
+    for (number, column) in columns.iter().enumerate() {
         let x = LEFT as f64 + number as f64 * step;
-        let _ = write!(svg, "<g><title>{}</title>", title(page, group));
+        let _ = write!(svg, "<g><title>{}</title>", column.title);
         let mut y = 8.0 + plot_h as f64;
-        for (fate, count) in Fate::ALL.iter().zip(&group.fates) {
-            if *count == 0 {
-                continue;
-            }
+        for (class, count) in column.parts.iter().filter(|(_, count)| *count > 0) {
             let height = plot_h as f64 * *count as f64 / top.max(1) as f64;
             y -= height;
             let _ = write!(
                 svg,
-                "<rect class=\"fate-{}\" x=\"{:.1}\" y=\"{y:.1}\" width=\"{:.1}\" height=\"{height:.1}\"/>",
-                fate.as_str(),
+                "<rect class=\"{class}\" x=\"{:.1}\" y=\"{y:.1}\" width=\"{:.1}\" height=\"{height:.1}\"/>",
                 x + step * 0.1,
                 step * 0.8
             );
@@ -95,22 +120,16 @@ fn drawn(page: &Page, hours: &[Hour], shape: &Shape) -> String {
         );
     }
     for part in 0..shape.labels {
-        let number = part * groups.len() / shape.labels;
-        let Some(group) = groups.get(number) else {
+        let number = part * columns.len() / shape.labels;
+        let Some(column) = columns.get(number) else {
             continue;
         };
         let x = LEFT as f64 + (number as f64 + 0.5) * step;
-        let text = group.at.to_string();
-        let shown = if hours.len() > 48 {
-            text.get(5..10)
-        } else {
-            text.get(11..16)
-        };
         let _ = write!(
             svg,
             "<text class=\"axis\" x=\"{x:.1}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
             HEIGHT - 6,
-            shown.unwrap_or_default()
+            column.name
         );
     }
     svg.push_str("</svg>");
@@ -127,14 +146,54 @@ fn together(hours: &[Hour]) -> Hour {
     sum
 }
 
-fn title(page: &Page, hour: &Hour) -> String {
+fn hour_column(page: &Page, hour: &Hour, by_day: bool) -> Column {
     let mut title = page.short_time(&hour.at);
     for (fate, count) in Fate::ALL.iter().zip(&hour.fates) {
         if *count > 0 {
             let _ = write!(title, " · {} {}", page.fate(fate), page.number(*count));
         }
     }
-    title
+    let at = hour.at.to_string();
+    let name = if by_day {
+        at.get(5..10)
+    } else {
+        at.get(11..16)
+    };
+    let parts = Fate::ALL.iter().zip(&hour.fates);
+    Column {
+        name: name.unwrap_or_default().to_owned(),
+        title,
+        parts: parts
+            .map(|(fate, count)| (format!("fate-{}", fate.as_str()), *count))
+            .collect(),
+    }
+}
+
+fn day_column(page: &Page, days: &[DayView], parts: &[DayPart]) -> Column {
+    let mut counts = Counts::default();
+    for day in days {
+        counts.add(&day.counts);
+    }
+    let mut title = date(days[0].day);
+    for (_, words, of) in parts {
+        if of(&counts) > 0 {
+            let _ = write!(title, " · {} {}", page.t(words), page.number(of(&counts)));
+        }
+    }
+    Column {
+        name: date(days[0].day).get(5..).unwrap_or_default().to_owned(),
+        title,
+        parts: parts
+            .iter()
+            .map(|(class, _, of)| ((*class).to_owned(), of(&counts)))
+            .collect(),
+    }
+}
+
+/// A day as people write it: `2026-11-23`.
+pub(crate) fn date(day: u32) -> String {
+    let at = Timestamp::from_secs(i64::from(day) * 86_400).to_string();
+    at.get(..10).unwrap_or_default().to_owned()
 }
 
 /// The next number of the form 2, 4, 10, 20, 40, 100, …: halves of it are whole.

@@ -19,6 +19,7 @@ mod html;
 mod oidc;
 mod page;
 mod words;
+mod words_of_standing;
 
 // What can be asked.
 mod api;

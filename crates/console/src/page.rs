@@ -139,6 +139,11 @@ impl Page {
         format!("{score:.1}")
     }
 
+    /// A part of 1 in per cent.
+    pub fn whole_percent(&self, part: &f64) -> String {
+        format!("{:.0} %", part * 100.0)
+    }
+
     /// What a score adds, with its sign.
     pub fn signed(&self, score: &f64) -> String {
         format!("{score:+.1}").replace('-', "−")

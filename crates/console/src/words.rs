@@ -184,6 +184,9 @@ mod tests {
             "reason.",
             "direction.",
             "oddity.",
+            "stage.",
+            "handling.",
+            "whose.",
         ];
         for key in ENGLISH.keys() {
             let family = families.iter().any(|family| key.starts_with(family));

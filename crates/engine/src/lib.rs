@@ -43,8 +43,9 @@ pub use authenticity::Authenticity;
 pub use by_hand::{envelope_by_header, envelope_of_file, judge_by_hand};
 pub use canary::Canary;
 pub use desk::{
-    Author, Care, Changed, Decided, Desk, DeskError, HeldView, Hint, Hour, MessageView, NewPerson,
-    Overview, Passed, Replay, Right, Role, read_scope,
+    Author, Care, Changed, Decided, Desk, DeskError, DomainFilter, DomainPage, DomainView,
+    HeldView, Hint, Hour, MessageView, NewPerson, Overview, Passed, Replay, Right, Role, Trial,
+    TriedMessage, read_scope,
 };
 pub use digest::{DigestSettings, Round};
 pub use documents::{Ocr, Pool as Readers};

@@ -14,6 +14,8 @@ use store::{Act, StandingRow, Store, StoreError};
 use crate::Engine;
 use crate::clock::now;
 
+/// A domain's move between stages, as an act.
+pub(crate) const SWITCH: &str = "standing.switch";
 /// Rows younger than this are left for nodes that were busy, seconds.
 const FOLD_AGE_SECS: i64 = 600;
 /// So many rows are folded into one.
@@ -233,7 +235,7 @@ fn act_of(switch: &Switch) -> Act {
         at: switch.at,
         who: "mailvigil".to_owned(),
         from: "standing".to_owned(),
-        act: "standing.switch".to_owned(),
+        act: SWITCH.to_owned(),
         target: switch.domain.to_string(),
         reason: switch.share.to_string(),
         before: switch.from.to_string(),

@@ -2,8 +2,13 @@
 //!
 //! What comes out is a text again. Whether it is a good policy is asked of [`Policy::parse`](crate::Policy::parse), as of any other text.
 
+mod standing;
+
 use std::collections::HashSet;
 
+use ipnet::IpNet;
+use mail::standing::{Handling, Stage};
+use mail::{Domain, Mark};
 use serde::{Deserialize, Serialize};
 use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, Value, value};
 
@@ -114,6 +119,31 @@ pub enum Edit {
         set: String,
         /// As written there.
         term: String,
+    },
+    /// Says what a server or network is to a domain; `unmarked` takes that back.
+    MarkServer {
+        /// Whose mail it sends, or says it sends.
+        domain: Domain,
+        /// Which.
+        network: IpNet,
+        /// What it is.
+        mark: Mark,
+    },
+    /// Keeps a domain in a stage; without one it moves by itself again.
+    PinStage {
+        /// Which.
+        domain: Domain,
+        /// Where it stays.
+        #[serde(default)]
+        stage: Option<Stage>,
+    },
+    /// The most that is done to mail in a domain's name; without it, whatever follows.
+    SetWish {
+        /// Which.
+        domain: Domain,
+        /// What.
+        #[serde(default)]
+        wish: Option<Handling>,
     },
 }
 
@@ -348,6 +378,13 @@ pub fn apply(text: &str, edit: &Edit) -> Result<String, EditError> {
             let removed = document.remove("spamassassin");
             removed.ok_or_else(|| EditError::Unknown("[spamassassin]".into()))?;
         }
+        Edit::MarkServer {
+            domain,
+            network,
+            mark,
+        } => standing::mark(&mut document, domain, *network, *mark)?,
+        Edit::PinStage { domain, stage } => standing::pin(&mut document, domain, *stage)?,
+        Edit::SetWish { domain, wish } => standing::wish(&mut document, domain, *wish)?,
         Edit::RemoveTerm { set, term } => {
             let (kind, key) = if place(&document, "keyword_sets", set).is_ok() {
                 ("keyword_sets", "terms")

@@ -11,6 +11,10 @@ use std::process::{Child, Command, Stdio};
 use anyhow::{Context as _, Result};
 use testkit::browser::{Browser, Look};
 
+#[path = "../tests/bed/domains.rs"]
+#[allow(clippy::unwrap_used, reason = "shared with tests")]
+mod domains;
+
 const PASSWORD: &str = "maroon otter waltz 42";
 
 fn main() -> Result<()> {
@@ -21,6 +25,8 @@ fn main() -> Result<()> {
     std::fs::create_dir_all(&folder)?;
     let data = tempfile::tempdir()?;
     let (demo, link) = start(&data)?;
+    // The demonstration's senders are invented and not verified, so nothing is counted of them.
+    domains::seed(&data.path().join("demo"), "lindenhof.example");
     let taken = pictures(&folder, &link);
     stop(demo)?;
     taken
@@ -88,6 +94,9 @@ fn pictures(folder: &std::path::Path, link: &str) -> Result<()> {
         ("message", &message),
         ("quarantine", "/quarantine"),
         ("held", &held),
+        ("domains", "/domains"),
+        ("domain", "/domains/bank.example?try=yes"),
+        ("domain-ours", "/domains/lindenhof.example"),
         ("policy", "/policy"),
         ("policy-text", "/policy/text"),
         ("policy-history", "/policy/history"),
@@ -117,7 +126,12 @@ fn pictures(folder: &std::path::Path, link: &str) -> Result<()> {
         width: 1400,
         ..Look::default()
     })?;
-    for (page, path) in [("overview", "/"), ("message", message.as_str())] {
+    for (page, path) in [
+        ("overview", "/"),
+        ("message", message.as_str()),
+        ("domains", "/domains"),
+        ("domain", "/domains/bank.example?try=yes"),
+    ] {
         browser.go(&format!("{base}{path}"))?;
         browser.screenshot(folder.join(format!("{page}-chinese.png")))?;
     }

@@ -1,10 +1,14 @@
 //! The command line: what can be asked for, and the words of `--help`.
 
+mod standing;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::eval::{Feedback, Kind};
+
+pub use standing::{MarkArg, MarkArgs, PinArgs, StageArg, StandingArgs, WishArg, WishArgs};
 
 /// Judges mail before delivery, beside the mail server you already run.
 #[derive(Debug, Parser)]
@@ -93,6 +97,12 @@ pub enum AuthCommand {
     Standing(StandingArgs),
     /// What a domain publishes about its mail, what is wrong with it, and what to do next.
     Domain(DomainArgs),
+    /// Say what a server or network is to a domain.
+    Mark(MarkArgs),
+    /// Keep a domain in a stage, whatever its mail is like.
+    Pin(PinArgs),
+    /// Set the most that is done to mail in a domain's name.
+    Wish(WishArgs),
 }
 
 #[derive(Debug, Args)]
@@ -119,19 +129,6 @@ pub struct CheckArgs {
     /// The machine that handed it over, when the newest Received field does not say it.
     #[arg(long, value_name = "IP")]
     pub ip: Option<std::net::IpAddr>,
-}
-
-#[derive(Debug, Args)]
-pub struct StandingArgs {
-    /// One domain, with its servers.
-    #[arg(value_parser = |text: &str| mail::Domain::parse(text))]
-    pub domain: Option<mail::Domain>,
-    /// How many at most.
-    #[arg(long, default_value_t = 50)]
-    pub limit: usize,
-    /// One JSON object per domain.
-    #[arg(long)]
-    pub json: bool,
 }
 
 #[derive(Debug, Subcommand)]

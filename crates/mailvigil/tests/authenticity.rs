@@ -262,4 +262,15 @@ fn a_domain_that_blocks_gets_its_forgeries_refused_and_people_see_its_standing()
         "{shown}"
     );
     assert!(bed.vigil.say(&["auth", "standing"]).contains("observing"));
+    let tried = ["auth", "standing", "a.example", "--try-blocking", "--json"];
+    let trial: serde_json::Value = serde_json::from_str(&bed.vigil.say(&tried)).unwrap();
+    assert_eq!(
+        (
+            &trial["judged"],
+            &trial["blocked"],
+            &trial["were_delivered"]
+        ),
+        (&2.into(), &2.into(), &0.into()),
+        "{trial}"
+    );
 }

@@ -10,11 +10,13 @@ use bed::{Bed, Vigil, Wish, send, stranger, tale, wait_for};
 use serde_json::{Value, json};
 use web::{PASSWORD, Web, between, form};
 
-const PAGES: [&str; 12] = [
+const PAGES: [&str; 14] = [
     "/",
     "/messages",
     "/messages/last",
     "/quarantine",
+    "/domains",
+    "/domains/a.example",
     "/policy",
     "/policy/text",
     "/policy/try",
@@ -59,6 +61,9 @@ fn nothing_is_reached_without_a_login() {
     for path in [
         "/quarantine/do",
         "/quarantine/decide",
+        "/domains/a.example/mark",
+        "/domains/a.example/pin",
+        "/domains/a.example/wish",
         "/policy/edit",
         "/policy/text",
         "/policy/rollback",

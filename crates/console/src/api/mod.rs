@@ -3,6 +3,8 @@
 //! Every path calls the same desk as the pages. Errors are problem+json (RFC 9457); lists have cursors; what changes something takes
 //! an `Idempotency-Key` (but what hands out a link), under which the same request is answered again instead of done again.
 
+mod domain_types;
+mod domains;
 mod types;
 
 use std::sync::Arc;
@@ -58,6 +60,12 @@ pub(crate) fn router() -> (axum::Router<Arc<Shared>>, OpenApi) {
         .routes(routes!(what_if))
         .routes(routes!(try_message))
         .routes(routes!(rollback))
+        .routes(routes!(domains::domains))
+        .routes(routes!(domains::one_domain))
+        .routes(routes!(domains::trial))
+        .routes(routes!(domains::mark_server))
+        .routes(routes!(domains::pin_stage))
+        .routes(routes!(domains::wish_for))
         .routes(routes!(acts))
         .routes(routes!(verify))
         .routes(routes!(export))

@@ -15,7 +15,7 @@ pub(super) fn time(at: mail::Timestamp) -> String {
 /// A page of a list.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Listed<T> {
-    /// Newest first.
+    /// What has a time newest first, domains the busiest first.
     pub items: Vec<T>,
     /// Give it as `cursor` for the next page; absent at the end.
     #[serde(skip_serializing_if = "Option::is_none")]

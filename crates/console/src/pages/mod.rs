@@ -2,6 +2,8 @@
 
 mod audit;
 mod digest;
+mod domain_words;
+mod domains;
 mod entry;
 mod messages;
 mod overview;
@@ -59,6 +61,7 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
         .merge(overview::router())
         .merge(messages::router())
         .merge(quarantine::router())
+        .merge(domains::router())
         .merge(policy::router())
         .merge(audit::router())
         .merge(people::router())

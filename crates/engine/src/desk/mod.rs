@@ -18,6 +18,7 @@ mod policy;
 mod replay;
 mod reports;
 mod standing;
+mod trial;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -33,6 +34,8 @@ pub use people::NewPerson;
 pub use replay::{Changed, Replay};
 pub use requests::Care;
 pub use rights::{Author, Right, Role, read_scope};
+pub use standing::{DomainFilter, DomainPage, DomainView};
+pub use trial::{Trial, TriedMessage};
 
 use crate::Readers;
 use crate::clock::now;

@@ -88,9 +88,14 @@ impl Desk {
             list: ALLOWED_SENDERS.to_owned(),
             entry,
         };
+        self.edit_newest(&edit, reason).await
+    }
+
+    /// Changes one thing of whatever version is in force: for changes that mean the same whatever else is changed beside them.
+    pub(super) async fn edit_newest(&self, edit: &Edit, reason: &str) -> Result<i64, DeskError> {
         for _ in 0..TRIES {
             let (version, text) = self.policy_in_force().await?;
-            let text = judge::edit::apply(&text, &edit)
+            let text = judge::edit::apply(&text, edit)
                 .map_err(|error| DeskError::Unfit(error.to_string()))?;
             match self
                 .put_in_force(&text, reason, Some(version).filter(|base| *base > 0))

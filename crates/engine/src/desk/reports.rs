@@ -66,15 +66,19 @@ impl Desk {
 
     /// How a domain is used, by outbound server, over the time its standing is counted in; `None` when it is not counted apart.
     pub async fn usage(&self, domain: &Domain, reporter: &str) -> Result<Option<Usage>, DeskError> {
-        let views = self.standings().await?;
-        let Some(view) = views.iter().find(|view| view.domain == *domain) else {
-            return Ok(None);
+        let known = match self.standing_of(domain).await {
+            Ok(known) => known,
+            Err(DeskError::NotFound(_)) => return Ok(None),
+            Err(error) => return Err(error),
         };
-        let (version, _) = self.policy_in_force().await?;
-        let policy = self.compiled(version).await?;
-        let days = policy.map_or(0, |policy| policy.standing().window_days);
+        let days = known.settings.window_days;
         let end = now();
         let begin = end.plus_secs(-i64::from(days) * 86_400);
-        Ok(Some(usage::usage(view, reporter, (begin, end))))
+        Ok(Some(usage::usage(
+            &known.view,
+            &known.advice,
+            reporter,
+            (begin, end),
+        )))
     }
 }

@@ -1,13 +1,15 @@
 //! What is kept of one domain: by outbound server and day, so much and no more.
 
+use std::collections::BTreeMap;
+
 use ipnet::IpNet;
 use mail::standing::{Counts, KeySeen, Share, Stage, network_of};
 use mail::{Domain, Mark, Timestamp};
 
 use super::observe::{Observation, anywhere};
 use super::settings::mark_of;
-use super::share::weight;
-use super::{ServerView, View};
+use super::share::{share, weight};
+use super::{DayView, ServerView, View};
 
 /// Servers of a domain told apart; the least active of more are folded into their networks, then into one.
 const SERVERS_MAX: usize = 128;
@@ -233,20 +235,33 @@ impl Entry {
                 mark: mark_of(marks, &server.net),
                 weight: weight(server, marks),
                 counts: server.sum(),
+                days: server.days.len(),
                 last_day: server.days.last().map_or(0, |day| day.day),
             })
             .collect();
         servers.sort_by_key(|server| std::cmp::Reverse(server.counts.total));
+        let share = share(self, marks);
         View {
             domain: self.domain.clone(),
             organisation: self.organisation.clone(),
             stage: self.stage,
             since: self.since,
-            share: self.share,
+            share: (share.counted > 0).then_some(share),
             counts: self.sum(),
+            days: self.days(),
             servers,
             keys: self.keys(),
         }
+    }
+
+    /// All its mail by day.
+    fn days(&self) -> Vec<DayView> {
+        let mut days: BTreeMap<u32, Counts> = BTreeMap::new();
+        for day in self.servers.iter().flat_map(|server| &server.days) {
+            days.entry(day.day).or_default().add(&day.counts());
+        }
+        let days = days.into_iter();
+        days.map(|(day, counts)| DayView { day, counts }).collect()
     }
 }
 

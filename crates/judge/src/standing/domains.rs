@@ -174,14 +174,27 @@ impl Domains {
 
     /// Forgets what is old, works out shares, and moves domains between stages.
     pub(super) fn review(&mut self, now: Timestamp, settings: &Settings) -> Vec<Switch> {
-        let today = day_of(now);
         let mut switches = Vec::new();
+        self.each(now, settings.window_days, |entry| {
+            switches.extend(stage::review(entry, now, settings));
+        });
+        switches
+    }
+
+    /// Forgets what is old.
+    pub(super) fn forget(&mut self, now: Timestamp, window_days: u32) {
+        self.each(now, window_days, |_| {});
+    }
+
+    /// Forgets what is old, does something with each entry, and drops those of which nothing is left.
+    fn each(&mut self, now: Timestamp, window_days: u32, mut look: impl FnMut(&mut Entry)) {
+        let today = day_of(now);
         let mut place = 0;
         while place < self.regulars.len() {
             let entry = &mut self.regulars[place].1;
             self.bytes -= entry.bytes();
-            entry.forget(today, settings.window_days);
-            switches.extend(stage::review(entry, now, settings));
+            entry.forget(today, window_days);
+            look(entry);
             self.bytes += entry.bytes();
             if self.regulars[place].1.servers.is_empty() {
                 self.remove(place);
@@ -189,7 +202,6 @@ impl Domains {
                 place += 1;
             }
         }
-        switches
     }
 
     pub(super) fn get(&self, domain: &Domain) -> Option<&Entry> {

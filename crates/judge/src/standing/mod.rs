@@ -29,6 +29,9 @@ mod stage;
 mod rule;
 mod settings;
 
+// What its owner could mend.
+mod advice;
+
 #[cfg(test)]
 mod months;
 #[cfg(test)]
@@ -44,6 +47,7 @@ use kept::Pending;
 
 use crate::bounded::hash;
 
+pub use advice::{Advice, advice};
 pub use observe::Observation;
 pub use rule::reason;
 pub use settings::{DomainSettings, Settings};
@@ -73,14 +77,25 @@ pub struct View {
     pub stage: Stage,
     /// Since when.
     pub since: Timestamp,
-    /// How much of its own mail is signed, as last worked out.
+    /// How much of its own mail is signed, by the marks of now; `None` when nothing of it counts.
     pub share: Option<Share>,
     /// All its mail in the window.
     pub counts: Counts,
+    /// By day, ascending; days without mail are not there.
+    pub days: Vec<DayView>,
     /// By outbound server, the busiest first.
     pub servers: Vec<ServerView>,
     /// Keys it signed with.
     pub keys: Vec<mail::standing::KeySeen>,
+}
+
+/// One day of a domain, for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct DayView {
+    /// Days since 1970-01-01 UTC.
+    pub day: u32,
+    /// Its mail of that day.
+    pub counts: Counts,
 }
 
 /// One outbound server of a domain, for people.
@@ -94,8 +109,27 @@ pub struct ServerView {
     pub weight: f64,
     /// Its mail in the window.
     pub counts: Counts,
-    /// The last day it was seen.
+    /// Days it was seen on.
+    pub days: usize,
+    /// The last of them.
     pub last_day: u32,
+}
+
+impl View {
+    /// A domain of whose mail nothing is known yet.
+    pub fn unseen(domain: &Domain, settings: &Settings) -> Self {
+        Self {
+            domain: domain.clone(),
+            organisation: domain.registered(),
+            stage: settings.of(domain).stage.unwrap_or_default(),
+            since: Timestamp::default(),
+            share: None,
+            counts: Counts::default(),
+            days: Vec::new(),
+            servers: Vec::new(),
+            keys: Vec::new(),
+        }
+    }
 }
 
 impl Standing {
@@ -130,6 +164,12 @@ impl Standing {
         switches
     }
 
+    /// Forgets what is older than the window, and moves nobody: for who only looks at what was kept.
+    pub fn forget(&mut self, now: Timestamp, settings: &Settings) {
+        self.window_days = settings.window_days;
+        self.domains.forget(now, settings.window_days);
+    }
+
     /// What is known of a domain; `None` of one never seen, or seen once.
     pub fn view(&self, domain: &Domain, settings: &Settings) -> Option<View> {
         let entry = self.domains.get(domain)?;
@@ -137,6 +177,13 @@ impl Standing {
         let mut view = entry.view(&settings.of(domain).marks);
         view.stage = pinned.unwrap_or(view.stage);
         Some(view)
+    }
+
+    /// Messages in a domain's name that are counted.
+    pub fn messages(&self, domain: &Domain) -> u64 {
+        self.domains
+            .get(domain)
+            .map_or(0, |entry| entry.sum().total)
     }
 
     /// Domains whose mail is counted apart, in no order.

@@ -14,7 +14,7 @@ use super::share::share;
 use super::{Standing, soften, source};
 
 /// Days on which a server must have sent mail as the domain to be no stranger.
-const STEADY_DAYS: usize = 7;
+pub(super) const STEADY_DAYS: usize = 7;
 
 /// What is found for a message, step by step.
 struct Found {

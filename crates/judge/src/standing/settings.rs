@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use ipnet::IpNet;
 use mail::standing::{Handling, Stage};
 use mail::{Action, Domain, Mark};
+use serde::Serialize;
 
 /// Days whose mail counts.
 pub(super) const WINDOW_DAYS: u32 = 14;
@@ -41,7 +42,7 @@ pub struct Settings {
 }
 
 /// What is set for one domain and those below it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct DomainSettings {
     /// The stage it stays in, whatever its mail is like.
     pub stage: Option<Stage>,
@@ -84,10 +85,15 @@ impl Settings {
         if self.domains.is_empty() {
             return &NOTHING_SET;
         }
-        let mut above = std::iter::successors(Some(domain.clone()), Domain::parent);
-        above
-            .find_map(|name| self.domains.get(&name))
+        self.section_of(domain)
+            .and_then(|name| self.domains.get(&name))
             .unwrap_or(&NOTHING_SET)
+    }
+
+    /// Under which name something is set for a domain: its own, or the nearest above it.
+    pub fn section_of(&self, domain: &Domain) -> Option<Domain> {
+        let mut above = std::iter::successors(Some(domain.clone()), Domain::parent);
+        above.find(|name| self.domains.contains_key(name))
     }
 }
 

@@ -277,7 +277,7 @@ fn the_shipped_settings_only_report() {
     let reason = reason(&ruling, &settings).expect("it would block");
     assert_eq!(reason.demands, None);
     let enforced = standing.rule(&forged, false, &enforcing());
-    let reason = super::reason(&enforced, &settings).expect("it blocks");
+    let reason = super::reason(&enforced, &enforcing()).expect("it blocks");
     assert_eq!(reason.demands, Some(Demand::Action(Action::Reject)));
 }
 

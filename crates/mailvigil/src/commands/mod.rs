@@ -22,6 +22,7 @@ mod policy;
 mod quarantine;
 mod report;
 mod scan;
+mod standing;
 
 /// Nothing was found.
 const NOTHING_FOUND: u8 = 4;

@@ -5,14 +5,12 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
-use comfy_table::Cell;
-use engine::Desk;
 use engine::lookup::{Verifier, results};
-use mail::standing::Counts;
 use mail::{Authentication, Envelope, Message};
 use tokio::runtime::Handle;
 
-use crate::cli::{AuthCommand, CheckArgs, StandingArgs};
+use super::standing;
+use crate::cli::{AuthCommand, CheckArgs};
 use crate::config::Config;
 use crate::{input, show};
 
@@ -23,93 +21,12 @@ mod domain;
 pub async fn auth(config: &Config, command: AuthCommand) -> anyhow::Result<ExitCode> {
     match command {
         AuthCommand::Check(args) => check(config, &args),
-        AuthCommand::Standing(args) => standing(&super::desk(config).await?, &args).await,
+        AuthCommand::Standing(args) => standing::look(&super::desk(config).await?, &args).await,
+        AuthCommand::Mark(args) => standing::mark(&super::desk(config).await?, &args).await,
+        AuthCommand::Pin(args) => standing::pin(&super::desk(config).await?, &args).await,
+        AuthCommand::Wish(args) => standing::wish(&super::desk(config).await?, &args).await,
         AuthCommand::Domain(args) => domain::run(config, &super::desk(config).await?, &args).await,
     }
-}
-
-async fn standing(desk: &Desk, args: &StandingArgs) -> anyhow::Result<ExitCode> {
-    let mut views = desk.standings().await?;
-    if let Some(domain) = &args.domain {
-        views.retain(|view| view.domain == *domain);
-    }
-    views.truncate(args.limit);
-    if views.is_empty() {
-        return Ok(super::nothing(
-            "No such domain is counted apart yet: it takes two messages, and a minute until they are written down.",
-        ));
-    }
-    if args.json {
-        for view in &views {
-            println!("{}", serde_json::to_string(view)?);
-        }
-        return Ok(ExitCode::SUCCESS);
-    }
-    let head = [
-        "domain",
-        "stage",
-        "signed share",
-        "messages",
-        "authentic",
-        "unsigned",
-        "unauthentic",
-        "unknown",
-        "forged",
-        "servers",
-    ];
-    let mut table = show::table(&head);
-    for view in &views {
-        let share = view
-            .share
-            .map(|share| format!("{:.1} % of {}", share.percent, share.counted));
-        let mut row = vec![
-            Cell::new(&view.domain),
-            Cell::new(view.stage),
-            Cell::new(share.as_deref().unwrap_or("not known yet")),
-        ];
-        row.extend(numbers(&view.counts));
-        row.push(Cell::new(view.servers.len()));
-        table.add_row(row);
-    }
-    println!("{table}");
-    if args.domain.is_some() {
-        let head = [
-            "server",
-            "mark",
-            "counts for the share",
-            "messages",
-            "authentic",
-            "unsigned",
-            "unauthentic",
-            "unknown",
-            "forged",
-        ];
-        let mut table = show::table(&head);
-        for server in views.iter().flat_map(|view| &view.servers) {
-            let weight = format!("{:.0} %", server.weight * 100.0);
-            let mut row = vec![
-                Cell::new(server.server),
-                Cell::new(server.mark.as_str()),
-                Cell::new(weight),
-            ];
-            row.extend(numbers(&server.counts));
-            table.add_row(row);
-        }
-        println!("{table}");
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-fn numbers(counts: &Counts) -> [Cell; 6] {
-    [
-        counts.total,
-        counts.authentic,
-        counts.unsigned,
-        counts.unauthentic,
-        counts.unknown,
-        counts.forged,
-    ]
-    .map(Cell::new)
 }
 
 /// Verifies messages from files as if they came now, from the machine their header names.

@@ -1,0 +1,214 @@
+//! Domains' standing on pages, by the API and at the command line: seen by all of them, set by each of them.
+#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
+
+mod bed;
+#[path = "bed/domains.rs"]
+mod domains;
+#[path = "bed/web.rs"]
+mod web;
+
+use bed::{Vigil, Wish};
+use serde_json::{Value, json};
+use web::Web;
+
+fn seeded() -> Vigil {
+    let vigil = Vigil::start(&Wish {
+        more: "[site]\nlocal_domains = [\"b.example\"]\n",
+        ..Wish::default()
+    });
+    domains::seed(&vigil.service.folder().join("data"), "b.example");
+    vigil
+}
+
+#[test]
+fn domains_are_listed_ours_apart_and_found_by_name() {
+    let empty = Vigil::start(&Wish::default());
+    let page = Web::first(&empty).get("/domains");
+    assert!(page.body.contains("authentication.verify"), "{}", page.body);
+
+    let vigil = seeded();
+    let admin = Web::first(&vigil);
+    let page = admin.get("/domains").body;
+    let (ours, others) = page.split_once("<h2>Others").unwrap();
+    assert!(ours.contains("/domains/b.example") && !ours.contains("bank.example"));
+    assert!(others.contains("/domains/bank.example") && others.contains("1 to 50 of 61"));
+    let second = admin.get("/domains?skip=50").body;
+    assert!(second.contains("/domains/shop-59.example") && second.contains("51 to 61 of 61"));
+    let found = admin.get("/domains?q=shop-17").body;
+    assert!(found.contains("shop-17.example") && !found.contains("shop-18"));
+    let none = admin.get("/domains?q=%3Cb%3E%22").body;
+    assert!(
+        none.contains("&#60;b&#62;") && !none.contains("<b>"),
+        "{none}"
+    );
+
+    let listed = admin.get("/api/v1/domains?ours=false&limit=1").json();
+    assert_eq!(listed["items"][0]["domain"], "bank.example");
+    assert_eq!(listed["items"][0]["stage"], "blocking");
+    let next = format!(
+        "/api/v1/domains?ours=false&limit=1&cursor={}",
+        listed["next"].as_str().unwrap()
+    );
+    assert_eq!(
+        admin.get(&next).json()["items"][0]["domain"],
+        "shop-00.example"
+    );
+    let shown = vigil.say(&["auth", "standing", "--name", "shop-0", "--limit", "3"]);
+    assert!(shown.contains("3 of 10 domains"), "{shown}");
+}
+
+#[test]
+fn one_domain_is_told_with_its_evidence_and_what_strangers_write_is_harmless() {
+    let vigil = seeded();
+    let admin = Web::first(&vigil);
+    let bank = admin.get("/domains/bank.example").body;
+    for told in [
+        "98.6 % of 512 messages",
+        "203.0.113.66",
+        "s2026a",
+        "Nothing is blocked",
+        "<svg class=\"chart slim\"",
+        "Publish a DMARC",
+    ] {
+        assert_eq!(bank.contains(told), told != "Publish a DMARC", "{told}");
+    }
+    let ours = admin.get("/domains/b.example").body;
+    assert!(ours.contains("1024 bits are too few"), "{ours}");
+    assert!(!ours.contains("<script>alert"), "{ours}");
+    assert!(ours.contains("Sign what 198.51.100.5 sends") && ours.contains("198.51.100.77"));
+    for unknown in [
+        "/domains/nobody.example",
+        "/domains/%3Cscript%3E",
+        "/domains/-..",
+    ] {
+        let answer = admin.get(unknown);
+        assert_eq!(answer.status, 404, "{unknown}");
+        assert!(!answer.body.contains("<script>"), "{}", answer.body);
+    }
+    let trial = admin.get("/domains/bank.example?try=yes").body;
+    assert!(trial.contains("Of 0 recorded messages"), "{trial}");
+    let whole = admin.get("/api/v1/domains/b.example").json();
+    assert_eq!(
+        (&whole["ours"], &whole["enforced"]),
+        (&json!(true), &json!(false))
+    );
+    assert_eq!(whole["by_server"].as_array().unwrap().len(), 2);
+    assert_eq!(whole["advice"][0]["advice"], "unsigned", "{whole}");
+    let shown = vigil.say(&["auth", "standing", "b.example"]);
+    assert!(shown.contains("What could be mended") && shown.contains("only reports"));
+}
+
+#[test]
+fn what_one_sets_the_others_see_and_it_stands_in_the_policy_with_its_reason() {
+    let vigil = seeded();
+    let admin = Web::first(&vigil);
+    let mark = |base: &str, reason: &str| {
+        let fields = [
+            ("base", base),
+            ("network", "203.0.113.66"),
+            ("mark", "not-ours"),
+            ("reason", reason),
+        ];
+        admin.post("/domains/bank.example/mark", &fields)
+    };
+    let silent = mark("1", " ");
+    assert_eq!(silent.status, 422);
+    assert!(silent.body.contains("Say why"), "{}", silent.body);
+    let marked = mark("1", "not a machine of the bank's");
+    assert_eq!(marked.status, 303, "{}", marked.body);
+    assert!(marked.header("location").contains("on=2"));
+    assert_eq!(
+        mark("1", "again").status,
+        409,
+        "version 1 is not in force any more"
+    );
+
+    let program = admin.program("act");
+    let pin = json!({ "stage": "observing", "reason": "they move to a new provider" });
+    let pinned = program.call("POST", "/domains/bank.example/pin", &pin);
+    assert_eq!(pinned.json()["version"], 3, "{}", pinned.body);
+    let wrong = json!({ "stage": "<b>", "reason": "x" });
+    let wrong = program.call("POST", "/domains/bank.example/pin", &wrong);
+    assert_eq!(wrong.status, 422, "{}", wrong.body);
+    let reads = admin.program("read");
+    let refused = reads.call("POST", "/domains/bank.example/pin", &pin);
+    assert_eq!(refused.status, 403);
+
+    let wished = vigil.say(&[
+        "auth",
+        "wish",
+        "bank.example",
+        "redirect",
+        "-m",
+        "they asked for it",
+    ]);
+    assert!(wished.contains("Version 4 is in force"), "{wished}");
+    let page = admin.get("/domains/bank.example").body;
+    for told in [
+        "whose-not-ours",
+        "set for bank.example",
+        "At most: redirect",
+    ] {
+        assert!(page.contains(told), "{told}: {page}");
+    }
+    let set = program
+        .call("GET", "/domains/bank.example", &Value::Null)
+        .json()["set"]
+        .clone();
+    let expected = json!({ "by": "bank.example", "stage": "observing", "wish": "redirect",
+        "marks": [{ "network": "203.0.113.66", "mark": "not-ours" }] });
+    assert_eq!(set, expected);
+    let history = vigil.say(&["policy", "history"]);
+    for reason in [
+        "not a machine of the bank's",
+        "new provider",
+        "they asked for it",
+    ] {
+        assert!(history.contains(reason), "{history}");
+    }
+    // And back, by each of the other ways.
+    vigil.say(&[
+        "auth",
+        "mark",
+        "bank.example",
+        "203.0.113.66",
+        "none",
+        "-m",
+        "a mistake",
+    ]);
+    vigil.say(&[
+        "auth",
+        "pin",
+        "bank.example",
+        "none",
+        "-m",
+        "they have moved",
+    ]);
+    let wish = json!({ "wish": "none", "reason": "done" });
+    let wished = program.call("POST", "/domains/bank.example/wish", &wish);
+    assert_eq!(wished.status, 200, "{}", wished.body);
+    let text = vigil.say(&["policy", "export"]);
+    assert!(!text.contains("bank.example"), "{text}");
+
+    let auditor = admin.person("olaf", "auditor", "");
+    assert_eq!(auditor.get("/domains/bank.example").status, 200);
+    assert!(
+        !auditor
+            .get("/domains/bank.example")
+            .body
+            .contains("name=\"mark\"")
+    );
+    let fields = [("base", "7"), ("stage", "blocking"), ("reason", "x")];
+    assert_eq!(
+        auditor.post("/domains/bank.example/pin", &fields).status,
+        403
+    );
+    let owner = admin.person("bob", "owner", "bob@b.example");
+    assert_eq!(owner.get("/domains").status, 403);
+    let mut forged = admin.clone();
+    forged.csrf = "0".to_owned();
+    assert_eq!(
+        forged.post("/domains/bank.example/pin", &fields).status,
+        403
+    );
+}
