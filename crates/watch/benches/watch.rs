@@ -36,8 +36,9 @@ fn main() {
 
 fn print(seed: u64, report: &Report, played: f64, rate: f64) {
     println!(
-        "seed {seed}: hurt {:.2}, waits {:.2}, put off {:.2}; {} operations in {played:.1} s, {rate:.0}/s, {} KiB; {:?}",
+        "seed {seed}: hurt {:.2}, owners {:.2}, waits {:.2}, put off {:.2}; {} operations in {played:.1} s, {rate:.0}/s, {} KiB; {:?}",
         report.benign_hurt_per_10k_day,
+        report.owners_hurt_per_10k_day,
         report.benign_waits_per_10k_day,
         report.benign_mail_put_off_per_10k,
         report.operations,

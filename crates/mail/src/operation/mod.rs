@@ -187,7 +187,7 @@ impl fmt::Debug for Account {
 pub enum Act {
     /// A password was offered.
     Login(Login),
-    /// A message was accepted for its recipients.
+    /// A message was handed in for its recipients.
     Send(Sent),
     /// What became of a message at its recipient's server.
     Reply(Reply),
@@ -294,8 +294,10 @@ impl fmt::Debug for SprayTag {
 pub struct Sent {
     /// The envelope sender; `None` is the null sender.
     pub envelope_from: Option<Address>,
-    /// Recipients that were accepted, at most `Limits::recipients_max`.
+    /// Its recipients, at most `Limits::recipients_max`.
     pub recipients: Vec<Address>,
+    /// Was it taken? What we asked to come later or refused was a try all the same.
+    pub taken: bool,
     /// The whole message, bytes.
     pub size_bytes: u64,
     /// May the account write in that name? `None` when nobody knows.

@@ -46,6 +46,7 @@ pub const BOMB: Detector = Detector {
     only_weight: false,
     knobs: &[
         knob("messages", 100.0, (10.0, 1e6), "in ten minutes; Rspamd's burst for one recipient"),
+        knob("hour", 160.0, (10.0, 1e6), "in an hour; the same burst with one a minute let through"),
         knob("times", 10.0, (2.0, 1000.0), "times its own busiest hour before"),
     ],
     steps: &[Step::LimitMailbox],
@@ -53,8 +54,10 @@ pub const BOMB: Detector = Detector {
         let (mailbox, _) = busiest(sight)?;
         let messages = mailbox.messages.sum(sight.operation.at);
         let usual = f64::from(mailbox.peak.usual()).max(1.0);
-        (sight.reaches(messages, "messages") && f64::from(messages) >= sight.knob("times") * usual).then(|| {
-            let values = vec![("messages", f64::from(messages)), ("usual", usual)];
+        let hour = mailbox.hour.sum(sight.operation.at);
+        let many = sight.reaches(messages, "messages") || sight.reaches(hour, "hour");
+        (many && f64::from(hour) >= sight.knob("times") * usual).then(|| {
+            let values = vec![("messages", f64::from(messages)), ("hour", f64::from(hour)), ("usual", usual)];
             acting(About::Mailbox, 0.6, values, mailbox.evidence.ids())
         })
     },

@@ -209,10 +209,17 @@ impl Ledger {
         })
     }
 
-    /// Since when an account knows the network of a source, when it does.
-    pub(crate) fn known_since(&self, marks: &Marks, at: Timestamp) -> Option<Timestamp> {
+    /// Since when an account knows the network of a source, or its surroundings together with the program; `None` when it does not.
+    pub(crate) fn known_since(&self, marks: &Marks, device: Option<DeviceTag>, at: Timestamp) -> Option<Timestamp> {
         let account = self.accounts.get(marks.account?)?;
-        account.networks.since(at, marks.network? as u32)
+        let network = account.networks.since(at, marks.network? as u32);
+        let wide = account.wides.since(at, marks.wide? as u32);
+        let program = device.and_then(|tag| account.devices.since(at, tag.0));
+        let both = wide.zip(program).map(|(wide, program)| wide.max(program));
+        match (network, both) {
+            (Some(network), Some(both)) => Some(network.min(both)),
+            (network, both) => network.or(both),
+        }
     }
 
     /// Is the account at home there?
@@ -445,6 +452,12 @@ impl Ledger {
         let (at, keys) = (operation.at, self.keys);
         let many = sent.recipients.len() as u32;
         let settled = before.settled;
+        if !sent.taken {
+            if !settled {
+                self.tried_to_send(operation, sent, key);
+            }
+            return;
+        }
         let new = self.accounts.update(key, at, true, |account| {
             let outbound = account.outbound();
             outbound.hour.add(at, many);
@@ -480,6 +493,22 @@ impl Ledger {
             new
         });
         before.new_recipients = new.unwrap_or(0);
+    }
+
+    /// A message from where the account is not at home, that was not taken: it would have gone to these. One that is tried again
+    /// counts once.
+    fn tried_to_send(&mut self, operation: &Operation, sent: &Sent, key: u64) {
+        let (at, keys) = (operation.at, self.keys);
+        self.accounts.update(key, at, true, |account| {
+            let outbound = account.outbound();
+            outbound.evidence.add(operation.id);
+            for recipient in &sent.recipients {
+                let person = keys.short(&recipient.key());
+                if !outbound.people.knows(person) && outbound.strange_new.add(at, person) {
+                    outbound.strange_day.add(at, 1);
+                }
+            }
+        });
     }
 
     fn replied(&mut self, operation: &Operation, reply: Reply, marks: &Marks) {
@@ -527,6 +556,7 @@ impl Ledger {
         for recipient in &sent.recipients {
             self.mailboxes.update(keys.mailbox(&recipient.key()), at, false, |mailbox| {
                 mailbox.messages.add(at, 1);
+                mailbox.hour.add(at, 1);
                 mailbox.peak.add(at, 1);
                 if sent.envelope_from.is_none() {
                     mailbox.bounces.add(at, 1);

@@ -199,6 +199,7 @@ impl Entry for Pair {
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Mailbox {
     pub messages: Window<TEN_MINUTES>,
+    pub hour: Window<HOUR>,
     pub peak: super::habit::Peak,
     pub bulk: Window<{ super::window::HALF_HOUR }>,
     pub bulk_domains: Distinct<{ super::window::HALF_HOUR }>,

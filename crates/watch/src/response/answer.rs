@@ -85,7 +85,7 @@ impl Response {
             return LoginAnswer::Allow;
         }
         let marks = ledger.keys.marks_of(question.ip, Some(question.account.as_str()));
-        let known_since = ledger.known_since(&marks, at);
+        let known_since = ledger.known_since(&marks, question.device, at);
         // Known before the decision: who got in during an attack is no owner.
         let knew = |decision: &Decision| known_since.is_some_and(|since| since < decision.created);
         let source = self.book.about(marks.source, at).filter(|one| one.step == Step::BlockSource);

@@ -42,7 +42,10 @@ pub(super) struct Figures {
     victims: BTreeSet<Account>,
     true_alarms: Vec<u64>,
     false_alarms: Vec<u64>,
+    /// Accounts that an attacker has been in.
+    stolen: BTreeSet<Account>,
     hurt: BTreeSet<(usize, i64)>,
+    owners: BTreeSet<(usize, i64)>,
     hurt_by: BTreeMap<String, u32>,
     waited: BTreeSet<(usize, i64)>,
     arrivals: u64,
@@ -58,7 +61,9 @@ impl Figures {
             victims: BTreeSet::new(),
             true_alarms: vec![0; SUM + 1],
             false_alarms: vec![0; SUM + 1],
+            stolen: BTreeSet::new(),
             hurt: BTreeSet::new(),
+            owners: BTreeSet::new(),
             hurt_by: BTreeMap::new(),
             waited: BTreeSet::new(),
             arrivals: 0,
@@ -85,11 +90,24 @@ impl Figures {
     }
 
     /// A login was stopped; `why` names what stood against it.
-    pub(super) fn denied(&mut self, actor: Actor, at: Timestamp, right: bool, why: impl FnOnce() -> String) {
-        match actor {
-            Actor::Raider(number) => self.tales[number].refused += 1,
-            Actor::Person(who) if right && self.counting => self.hurts(who, at, why()),
-            Actor::Person(_) | Actor::Stranger => {}
+    pub(super) fn denied(&mut self, actor: Actor, at: Timestamp, right: Option<&Account>, why: impl FnOnce() -> String) {
+        match (actor, right) {
+            (Actor::Raider(number), _) => self.tales[number].refused += 1,
+            (Actor::Person(who), Some(account)) => self.hurts(who, at, account, why),
+            (Actor::Person(_) | Actor::Stranger, _) => {}
+        }
+    }
+
+    /// Somebody got in; when it was an attacker, the account is a stolen one from now on.
+    pub(super) fn entered(&mut self, actor: Actor, account: &Account) {
+        if let Actor::Raider(_) = actor {
+            self.stolen.insert(account.clone());
+        }
+    }
+
+    pub(super) fn probed(&mut self, actor: Actor, let_in: bool) {
+        if let Actor::Raider(number) = actor {
+            self.tales[number].refused += u32::from(!let_in);
         }
     }
 
@@ -99,21 +117,32 @@ impl Figures {
         }
     }
 
-    pub(super) fn sent(&mut self, actor: Actor, at: Timestamp, recipients: u32, taken: bool, why: impl FnOnce() -> String) {
+    pub(super) fn sent(
+        &mut self,
+        actor: Actor,
+        at: Timestamp,
+        account: &Account,
+        recipients: u32,
+        taken: bool,
+        why: impl FnOnce() -> String,
+    ) {
         match (actor, taken) {
             (Actor::Raider(number), true) => {
                 self.tales[number].recipients += recipients;
                 self.begin(number, at);
             }
             (Actor::Raider(number), false) => self.tales[number].refused += 1,
-            (Actor::Person(who), false) if self.counting => self.hurts(who, at, why()),
+            (Actor::Person(who), false) => self.hurts(who, at, account, why),
             (Actor::Person(_) | Actor::Stranger, _) => {}
         }
     }
 
     pub(super) fn arrived(&mut self, actor: Actor, at: Timestamp, taken: bool) {
         match actor {
-            Actor::Raider(number) => self.begin(number, at),
+            Actor::Raider(number) => {
+                self.begin(number, at);
+                self.tales[number].refused += u32::from(!taken);
+            }
             Actor::Person(_) | Actor::Stranger if self.counting => {
                 self.arrivals += 1;
                 self.arrivals_put_off += u64::from(!taken);
@@ -159,9 +188,14 @@ impl Figures {
         self.tales[number].first.get_or_insert(at);
     }
 
-    fn hurts(&mut self, who: usize, at: Timestamp, why: String) {
-        if self.hurt.insert((who, day(at))) {
-            *self.hurt_by.entry(why).or_default() += 1;
+    fn hurts(&mut self, who: usize, at: Timestamp, account: &Account, why: impl FnOnce() -> String) {
+        if !self.counting {
+            return;
+        }
+        if self.stolen.contains(account) {
+            self.owners.insert((who, day(at)));
+        } else if self.hurt.insert((who, day(at))) {
+            *self.hurt_by.entry(why()).or_default() += 1;
         }
     }
 
@@ -172,6 +206,7 @@ impl Figures {
             attacks: (0..ATTACKS.len()).map(|attack| self.attack(attack)).collect(),
             detectors: self.detectors(),
             benign_hurt_per_10k_day: per_10k(self.hurt.len()),
+            owners_hurt_per_10k_day: per_10k(self.owners.len()),
             benign_waits_per_10k_day: per_10k(self.waited.len()),
             benign_mail_put_off_per_10k: self.arrivals_put_off as f64 * 10_000.0 / self.arrivals.max(1) as f64,
             hurt_by: self.hurt_by.clone(),
@@ -236,8 +271,11 @@ pub struct Report {
     /// By detector, those that raised an alarm.
     pub detectors: Vec<OfDetector>,
     /// People who were refused a login with the right password, or whose mail was put off or held, of 10,000 in a day. Each counts once a
-    /// day; owners of stolen accounts count, too.
+    /// day.
     pub benign_hurt_per_10k_day: f64,
+    /// The same, of people whose account an attacker had been in: they must change their password. Not in the figure above; it depends
+    /// on how many accounts are stolen.
+    pub owners_hurt_per_10k_day: f64,
     /// People who had to wait for a login with the right password, of 10,000 in a day; fifteen seconds at most.
     pub benign_waits_per_10k_day: f64,
     /// Of 10,000 wanted messages from outside, how many were asked to come later.

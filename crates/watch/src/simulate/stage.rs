@@ -57,7 +57,7 @@ impl Stage<'_> {
             LoginAnswer::Allow => 0,
             LoginAnswer::Wait(secs) => secs,
             LoginAnswer::TemporaryFailure | LoginAnswer::Refuse => {
-                self.figures.denied(self.actor, at, right, || why(self.watch, at, from, Some(account)));
+                self.figures.denied(self.actor, at, right.then_some(account), || why(self.watch, at, from, Some(account)));
                 // Servers report a login that our answer stopped, too.
                 self.tell_login(at, from, account, LoginOutcome::Failed(FailType::Policy), password);
                 return (Tried::Denied, 0);
@@ -71,7 +71,11 @@ impl Stage<'_> {
         };
         let at = at.plus_secs(i64::from(wait));
         self.tell_login(at, from, account, outcome, password);
-        (if right { Tried::Right } else { Tried::Wrong }, wait)
+        if right {
+            self.figures.entered(self.actor, account);
+            return (Tried::Right, wait);
+        }
+        (Tried::Wrong, wait)
     }
 
     /// Hands a message in; was it taken?
@@ -86,22 +90,21 @@ impl Stage<'_> {
             bulk: false,
         };
         let taken = self.watch.may_send(&question) == SendAnswer::Allow;
-        self.figures.sent(self.actor, at, recipients.len() as u32, taken, || {
+        self.figures.sent(self.actor, at, &account, recipients.len() as u32, taken, || {
             why(self.watch, at, from, Some(&account))
         });
-        if taken {
-            let sent = Sent {
-                envelope_from: Some(self.world.people[who].address.clone()),
-                recipients,
-                size_bytes: 4000,
-                owned: Some(true),
-                print: Some(print),
-                bulk: false,
-                authentic: None,
-            };
-            let from = From { protocol: Protocol::Submission, ..from };
-            self.tell(at, from, Some(account), Door::Message, Act::Send(sent));
-        }
+        let sent = Sent {
+            envelope_from: Some(self.world.people[who].address.clone()),
+            recipients,
+            taken,
+            size_bytes: 4000,
+            owned: Some(true),
+            print: Some(print),
+            bulk: false,
+            authentic: None,
+        };
+        let from = From { protocol: Protocol::Submission, ..from };
+        self.tell(at, from, Some(account), Door::Message, Act::Send(sent));
         taken
     }
 
@@ -148,6 +151,7 @@ impl Stage<'_> {
             let sent = Sent {
                 envelope_from,
                 recipients,
+                taken,
                 size_bytes: 8000,
                 owned: None,
                 print: None,
@@ -172,6 +176,7 @@ impl Stage<'_> {
             bulk: false,
         };
         let let_in = self.watch.may_send(&question) != SendAnswer::Refuse;
+        self.figures.probed(self.actor, let_in);
         if let_in {
             let from = From { ip, device: None, protocol: Protocol::Smtp };
             self.tell(at, from, None, Door::PolicyDelegation, Act::Probe { recipient, said });
