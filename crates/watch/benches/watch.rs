@@ -13,9 +13,9 @@ fn main() {
     let first = numbers.next().unwrap_or(1);
     let last = numbers.next().unwrap_or(first);
     let users = numbers.next().map_or(Plan::default().users, |users| users as usize);
-    let blind = std::env::args().any(|arg| arg == "blind");
+    let seen = std::env::args().any(|arg| arg == "seen");
     for seed in first..=last {
-        let plan = Plan { seed, users, passwords_seen: !blind, ..Plan::default() };
+        let plan = Plan { seed, users, passwords_seen: seen, ..Plan::default() };
         let mut kept = Vec::new();
         let started = Instant::now();
         let report = run(&plan, &Settings::in_mode(Mode::Enforce), &mut |one| {
@@ -47,9 +47,10 @@ fn print(seed: u64, report: &Report, played: f64, rate: f64) {
     );
     for one in &report.attacks {
         println!(
-            "  {:<38} recall {:.2} refused {:.2} precision {:.3} after {:>6.0} s (max {:>7.0}) recipients {:>4} (mean {:.1}) {}",
+            "  {:<38} recall {:.2} alarmed {:.2} refused {:.2} precision {:.3} after {:>6.0} s (max {:>7.0}) recipients {:>4} (mean {:.1}) {}",
             one.name,
             one.recall_by_attacker,
+            one.alarmed_by_attacker,
             one.refused_by_attacker,
             one.precision,
             one.seconds_to_detect.unwrap_or(f64::NAN),

@@ -132,15 +132,18 @@ pub const SLOW: Detector = Detector {
     looks: |sight| {
         guess(sight)?;
         let source = sight.source()?;
-        let logins = source.logins.as_ref()?;
-        if source.is_shared(sight.operation.at) {
-            return None;
-        }
-        let gap = logins.median_gap(seconds(sight.operation.at), sight.knob("guesses") as usize)?;
-        sight.reaches(gap, "gap_secs").then(|| {
+        let (at, least) = (seconds(sight.operation.at), sight.knob("guesses") as usize);
+        let told = |gap: u32, about: About, evidence: &[mail::RecordId]| {
             let values = vec![("gap_secs", f64::from(gap))];
-            telling(About::Source, 0.5, values, logins.evidence.ids())
-        })
+            sight.reaches(gap, "gap_secs").then(|| telling(about, 0.5, values, evidence))
+        };
+        if source.is_shared(sight.operation.at) {
+            // Many people's slips are slow, too; one account's are not, where its owner never was.
+            let pair = sight.pair().filter(|_| sight.is_unknown())?;
+            return told(pair.pace.median_gap(at, least)?, About::Pair, pair.evidence.ids());
+        }
+        let logins = source.logins.as_ref()?;
+        told(logins.pace.median_gap(at, least)?, About::Source, logins.evidence.ids())
     },
 };
 

@@ -15,6 +15,7 @@ pub const HARVEST: Detector = Detector {
         knob("suspicious", 5.0, (2.0, 1e5), "different unknown addresses in ten minutes, to be told (guess)"),
         knob("addresses", 35.0, (5.0, 1e6), "the same in a day, to block; Stalwart's 35"),
         knob("share", 0.5, (0.1, 1.0), "share of unknown ones among all: a large sender's old list has few"),
+        knob("site", 60.0, (5.0, 1e6), "different unknown addresses in an hour that the whole site is asked for by machines that never brought mail, to be told of each that asks for two (guess)"),
     ],
     steps: &[Step::BlockSource],
     looks: |sight| {
@@ -27,11 +28,20 @@ pub const HARVEST: Detector = Detector {
         let at = sight.operation.at;
         let mail = sight.source()?.mail.as_ref()?;
         let (minutes, day) = (mail.unknown_minutes.count(at), mail.unknown_day.count(at));
+        let site = sight.ledger.asked_for.count(at);
         let share = f64::from(day) / f64::from((day + mail.known_day.sum(at)).max(1));
         if share < sight.knob("share") {
             return None;
         }
-        let values = vec![("addresses", f64::from(day)), ("suspicious", f64::from(minutes)), ("share", share)];
+        let values = vec![
+            ("addresses", f64::from(day)),
+            ("suspicious", f64::from(minutes)),
+            ("share", share),
+            ("site", f64::from(site)),
+        ];
+        if day >= 2 && mail.known_day.sum(at) <= day / 10 && sight.reaches(site, "site") && !sight.reaches(day, "addresses") {
+            return Some(telling(About::Source, 0.5, values, mail.evidence.ids()));
+        }
         if sight.reaches(day, "addresses") {
             return Some(acting(About::Source, 0.7, values, mail.evidence.ids()));
         }

@@ -4,7 +4,7 @@ use mail::operation::{Act, FailType, LoginOutcome};
 use mail::Timestamp;
 
 use super::guessing::{failed, failing_share};
-use super::{About, Detector, acting, knob};
+use super::{About, Detector, Finding, Sight, acting, knob, telling};
 use crate::ledger::source::{Logins, Source};
 use crate::response::Step;
 
@@ -54,9 +54,13 @@ pub const STUFFING: Detector = Detector {
 /// One password on many accounts. Needs a door that sees passwords.
 pub const SPRAY: Detector = Detector {
     id: "auth.spray",
-    meaning: "one password is tried on many accounts, from wherever",
+    meaning: "one password is tried on many accounts, or many accounts are guessed at by sources that nobody ever came by",
     only_weight: false,
-    knobs: &[knob("accounts", 8.0, (3.0, 10_000.0), "accounts that one wrong password was tried on within a day (guess)")],
+    knobs: &[
+        knob("accounts", 8.0, (3.0, 10_000.0), "accounts that one wrong password was tried on within a day, where doors see passwords (guess)"),
+        knob("site_accounts", 30.0, (5.0, 1e6), "accounts that were guessed at within an hour by sources that nobody ever came by; a hundredth of all active ones where that is more (guess)"),
+        knob("source_accounts", 2.0, (2.0, 1000.0), "accounts that a source must have guessed at then, to be blocked; with one it is told at twice `site_accounts`"),
+    ],
     steps: &[Step::BlockSource, Step::Protect],
     looks: |sight| {
         let Act::Login(login) = &sight.operation.act else {
@@ -65,17 +69,39 @@ pub const SPRAY: Detector = Detector {
         if !failed(sight) || !sight.before.guess {
             return None;
         }
-        let spray = sight.ledger.sprays.get(login.spray?.0)?;
-        let accounts = spray.accounts.count(sight.operation.at);
-        sight.reaches(accounts, "accounts").then(|| {
-            let values = vec![
-                ("accounts", f64::from(accounts)),
-                ("sources", spray.sources.len() as f64),
-            ];
-            acting(About::Source, 0.6, values, spray.evidence.ids())
-        })
+        if let Some(spray) = login.spray.and_then(|tag| sight.ledger.sprays.get(tag.0)) {
+            let accounts = spray.accounts.count(sight.operation.at);
+            if sight.reaches(accounts, "accounts") {
+                let values = vec![
+                    ("accounts", f64::from(accounts)),
+                    ("sources", spray.sources.len() as f64),
+                ];
+                return Some(acting(About::Source, 0.6, values, spray.evidence.ids()));
+            }
+        }
+        sweep(sight)
     },
 };
+
+/// The whole site is guessed at from everywhere, a little from each.
+fn sweep(sight: &Sight<'_>) -> Option<Finding> {
+    let at = sight.operation.at;
+    let logins = sight.source()?.logins.as_ref()?;
+    if logins.good_week.count(at) > 0 || !sight.is_unknown() {
+        return None;
+    }
+    let site = f64::from(sight.ledger.guessed_at.count(at));
+    let least = sight.knob("site_accounts").max(f64::from(sight.ledger.active.count(at)) / 100.0);
+    if site < least {
+        return None;
+    }
+    let own = logins.guessed_day.count(at);
+    let values = vec![("site_accounts", site), ("source_accounts", f64::from(own))];
+    if sight.reaches(own, "source_accounts") {
+        return Some(acting(About::Source, 0.6, values, logins.evidence.ids()));
+    }
+    (site >= 2.0 * least).then(|| telling(About::Source, 0.5, values, logins.evidence.ids()))
+}
 
 /// Names that are no accounts.
 pub const UNKNOWN: Detector = Detector {

@@ -3,6 +3,7 @@
 use mail::operation::{Act, Administer, Protocol};
 
 use super::{About, Detector, acting, knob, telling};
+use crate::ledger::Familiar;
 use crate::response::Step;
 
 const MEBIBYTE_KIB: f64 = 1024.0;
@@ -123,8 +124,10 @@ pub const RULE_HIDE: Detector = Detector {
 /// The same rule weighs twice, and is held, from where the account is not at home.
 fn rule(sight: &super::Sight<'_>, score: f32) -> super::Finding {
     let ids = [sight.operation.id];
+    // The owner on a journey has his own program; a thief may pretend to it, so it is no excuse, only less sure.
+    let factor = if sight.before.familiar == Familiar::Stranger { 2.0 } else { 1.5 };
     if sight.is_strange() {
-        acting(About::Account, (2.0 * score).min(1.0), Vec::new(), &ids)
+        acting(About::Account, (factor * score).min(1.0), Vec::new(), &ids)
     } else {
         telling(About::Account, score, Vec::new(), &ids)
     }

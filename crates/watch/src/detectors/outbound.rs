@@ -3,6 +3,7 @@
 use mail::operation::{Act, Said};
 
 use super::{About, Detector, Finding, Sight, acting, knob, telling};
+use crate::ledger::Familiar;
 use crate::ledger::account::Outbound;
 use crate::response::Step;
 
@@ -20,7 +21,7 @@ pub const VOLUME: Detector = Detector {
         let (outbound, at) = (sent(sight)?, sight.operation.at);
         let (hour, day) = (outbound.hour.sum(at), outbound.day.sum(at));
         // Whoever sends a newsletter every week is known by it.
-        let usual = f64::from(outbound.peak.usual());
+        let usual = f64::from(outbound.peak.busiest());
         let over = |count: u32, name: &str| f64::from(count) > sight.knob(name).max(2.0 * usual);
         (over(hour, "hour") || over(day, "day")).then(|| {
             let values = vec![("hour", f64::from(hour)), ("day", f64::from(day))];
@@ -42,7 +43,7 @@ pub const SURGE: Detector = Detector {
     looks: |sight| {
         let (outbound, at) = (sent(sight)?, sight.operation.at);
         let hour = outbound.hour.sum(at);
-        let usual = f64::from(outbound.peak.usual()).max(1.0);
+        let usual = f64::from(outbound.peak.busiest()).max(1.0);
         (sight.reaches(hour, "recipients") && f64::from(hour) >= sight.knob("times") * usual).then(|| {
             let values = vec![("recipients", f64::from(hour)), ("usual", usual)];
             telling(About::Account, 0.4, values, outbound.evidence.ids())
@@ -59,6 +60,7 @@ pub const FANOUT: Detector = Detector {
         knob("new", 100.0, (10.0, 1e6), "new recipients in an hour (guess)"),
         knob("share", 0.9, (0.1, 1.0), "share of new ones among all; a newsletter goes to the same people every time"),
         knob("strange_new", 20.0, (3.0, 1e6), "new recipients in a day from where the account is not at home (guess; travellers write to people they know)"),
+        knob("program_factor", 2.0, (1.0, 100.0), "how many times as many with a client program the account knows (guess; anybody can pretend to it)"),
         knob("strange_share", 0.6, (0.1, 1.0), "share of new ones among those (guess)"),
     ],
     steps: &[Step::Freeze, Step::EndSessions],
@@ -67,15 +69,17 @@ pub const FANOUT: Detector = Detector {
         let share = |new: u32, all: u32| f64::from(new) / f64::from(all.max(1));
         let strange = outbound.strange_new.count(at);
         let strange_share = share(strange, outbound.strange_day.sum(at));
-        if sight.is_strange() && sight.reaches(strange, "strange_new") && strange_share >= sight.knob("strange_share") {
+        let factor = if sight.before.familiar == Familiar::Stranger { 1.0 } else { sight.knob("program_factor") };
+        if sight.is_strange() && f64::from(strange) >= factor * sight.knob("strange_new") && strange_share >= sight.knob("strange_share") {
             let values = vec![("strange_new", f64::from(strange)), ("strange_share", strange_share)];
             return Some(acting(About::Account, 0.7, values, outbound.evidence.ids()));
         }
         let new = outbound.new_hour.count(at);
         let new_share = share(new, outbound.hour.sum(at));
+        // At home it may be the first newsletter of an honest person, and nothing here tells it from spam; what comes back does.
         (sight.reaches(new, "new") && new_share >= sight.knob("share")).then(|| {
             let values = vec![("new", f64::from(new)), ("share", new_share)];
-            acting(About::Account, 0.5, values, outbound.evidence.ids())
+            telling(About::Account, 0.5, values, outbound.evidence.ids())
         })
     },
 };

@@ -9,8 +9,8 @@ use super::evidence::{Seconds, seconds};
 const DAY_SECS: u32 = 86_400;
 /// A contact counts so long after it was last met: behaviour.md 4.1, "≥ 1 success in 30 d".
 const REMEMBERED_SECS: u32 = 30 * DAY_SECS;
-/// Before a contact is settled it has been known for two days …
-const SETTLED_SECS: u32 = 2 * DAY_SECS;
+/// Before a contact is settled it has been known for a week (behaviour.md 3.3 and 3.4: device age < 7 d) …
+const SETTLED_SECS: u32 = 7 * DAY_SECS;
 /// … and met on three, so that one quiet login does not make a stranger at home.
 const SETTLED_DAYS: u16 = 3;
 /// People remembered for each account; then chance decides who is forgotten. Four bytes each, exact, against 1.2 bytes and one wrong
@@ -137,7 +137,7 @@ mod tests {
         let mut contacts = Contacts::<8>::default();
         let born = seconds(START) - 100 * DAY_SECS;
         contacts.meet(START, 1);
-        let later = START.plus_secs(5 * 86_400);
+        let later = START.plus_secs(8 * 86_400);
         assert!(contacts.since(later, 1).is_some());
         assert!(!contacts.settled(later, 1, born));
         for day in 1..3 {

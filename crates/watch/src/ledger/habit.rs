@@ -17,23 +17,32 @@ const DAYS_MIN: u16 = 5;
 pub(crate) struct Peak {
     hour: u32,
     count: u32,
+    /// The busiest hour, and the next.
     peak: f32,
+    next: f32,
 }
 
 impl Peak {
     pub(crate) fn add(&mut self, at: Timestamp, more: u32) {
         let hour = seconds(at) / 3600;
         if hour > self.hour {
-            let aged = self.peak * (-((hour - self.hour) as f32) / PEAK_HALF_LIFE_HOURS).exp2();
-            self.peak = aged.max(self.count as f32);
+            let age = (-((hour - self.hour) as f32) / PEAK_HALF_LIFE_HOURS).exp2();
+            let (peak, next, last) = (self.peak * age, self.next * age, self.count as f32);
+            self.peak = peak.max(last);
+            self.next = next.max(peak.min(last));
             (self.hour, self.count) = (hour, 0);
         }
         self.count = self.count.saturating_add(more);
     }
 
     /// The busiest of the hours before this one.
-    pub(crate) const fn usual(&self) -> f32 {
+    pub(crate) const fn busiest(&self) -> f32 {
         self.peak
+    }
+
+    /// The second busiest: what happened once is not usual.
+    pub(crate) const fn usual(&self) -> f32 {
+        self.next
     }
 }
 
@@ -110,11 +119,13 @@ mod tests {
     fn a_busy_hour_is_remembered_and_fades() {
         let mut peak = Peak::default();
         peak.add(START, 40);
-        assert!(peak.usual() < 1.0);
+        assert!(peak.busiest() < 1.0);
         peak.add(START.plus_secs(3600), 2);
-        assert!((peak.usual() - 40.0).abs() < 0.5);
+        assert!((peak.busiest() - 40.0).abs() < 0.5);
+        peak.add(START.plus_secs(7200), 1);
+        assert!((peak.usual() - 2.0).abs() < 0.1, "{}", peak.usual());
         peak.add(START.plus_secs(60 * 86_400), 1);
-        assert!(peak.usual() < 12.0, "{}", peak.usual());
+        assert!(peak.busiest() < 12.0, "{}", peak.busiest());
     }
 
     #[test]

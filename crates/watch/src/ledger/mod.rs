@@ -53,6 +53,10 @@ pub struct Ledger {
     pub(crate) sprays: Sprays,
     /// Accounts that were used lately: what a share of all users is a share of.
     pub(crate) active: distinct::Distinct<{ window::DAY }>,
+    /// Accounts that were guessed at by sources by which nobody ever got in.
+    pub(crate) guessed_at: distinct::Distinct<{ window::HOUR }>,
+    /// Addresses that do not exist, as the whole site was asked for them by machines that never brought mail.
+    pub(crate) asked_for: distinct::Distinct<{ window::HOUR }>,
     #[serde(skip, default = "no_keys")]
     pub(crate) keys: Keys,
     now: Timestamp,
@@ -78,6 +82,8 @@ pub enum Familiar {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Before {
     pub familiar: Familiar,
+    /// The network alone, however many people share it.
+    pub network_known: bool,
     /// At home there: known for days, not since an hour.
     pub settled: bool,
     /// Had the account ever been used?
@@ -113,6 +119,8 @@ impl Ledger {
             mailboxes: Table::new(share(4)),
             sprays: Sprays::new(share(5)),
             active: distinct::Distinct::default(),
+            guessed_at: distinct::Distinct::default(),
+            asked_for: distinct::Distinct::default(),
             keys: Keys::new(secret),
             now: Timestamp::default(),
         }
@@ -131,6 +139,8 @@ impl Ledger {
             mailboxes: self.mailboxes.restored(share(4), now),
             sprays: Sprays::new(share(5)),
             active: self.active,
+            guessed_at: self.guessed_at,
+            asked_for: self.asked_for,
             keys: Keys::new(secret),
             now,
         }
@@ -145,6 +155,8 @@ impl Ledger {
             + self.mailboxes.bytes()
             + self.sprays.bytes()
             + self.active.heap_bytes()
+            + self.guessed_at.heap_bytes()
+            + self.asked_for.heap_bytes()
     }
 
     /// Keys it knows: sources, networks, pairs, accounts, mailboxes.
@@ -205,7 +217,7 @@ impl Ledger {
     pub(crate) fn familiar(&self, marks: &Marks, device: Option<DeviceTag>, at: Timestamp) -> Familiar {
         let account = marks.account.and_then(|key| self.accounts.get(key));
         account.map_or(Familiar::Stranger, |account| {
-            familiar_to(account, marks, device, at)
+            familiar_to(account, &self.here(marks, device, at), at)
         })
     }
 
@@ -225,7 +237,7 @@ impl Ledger {
     /// Is the account at home there?
     pub(crate) fn settled(&self, marks: &Marks, device: Option<DeviceTag>, at: Timestamp) -> bool {
         let account = marks.account.and_then(|key| self.accounts.get(key));
-        account.is_some_and(|account| settled_in(account, marks, device, at))
+        account.is_some_and(|account| settled_in(account, &self.here(marks, device, at), at))
     }
 
     /// Recipients of a list that the account never wrote to.
@@ -245,6 +257,15 @@ impl Ledger {
         new.len() as u32
     }
 
+    fn here<'a>(&self, marks: &'a Marks, device: Option<DeviceTag>, at: Timestamp) -> Here<'a> {
+        let source = marks.source.and_then(|source| self.sources.get(source));
+        Here {
+            marks,
+            device,
+            crowded: source.is_some_and(|source| source.is_shared(at)),
+        }
+    }
+
     fn before(&self, operation: &Operation, marks: &Marks) -> Before {
         let (at, device) = (operation.at, operation.source.device);
         let Some(account) = marks.account.and_then(|key| self.accounts.get(key)) else {
@@ -253,8 +274,9 @@ impl Ledger {
         let place = operation.source.place.yes();
         let exists = account.exists();
         Before {
-            familiar: familiar_to(account, marks, device, at),
-            settled: settled_in(account, marks, device, at),
+            familiar: familiar_to(account, &self.here(marks, device, at), at),
+            network_known: marks.network.is_some_and(|one| account.networks.since(at, one as u32).is_some()),
+            settled: settled_in(account, &self.here(marks, device, at), at),
             existed: exists,
             program_known: device.map(|tag| account.devices.since(at, tag.0).is_some()),
             country_known: place.map(|place| {
@@ -362,11 +384,14 @@ impl Ledger {
             if let Some((repeated, count)) = told {
                 before.repeated = repeated;
                 wrong = count;
+                if !repeated && !before.stale {
+                    self.pairs.update(pair, at, false, |pair| pair.pace.add(seconds(at)));
+                }
             }
         }
         // From where the owner is known, the first wrong password is a slip or an old one: thirty devices of an office after
         // a change of passwords are no attack (fail2ban #779).
-        let slip = before.familiar == Familiar::Known && wrong <= 1;
+        let slip = before.network_known && wrong <= 1;
         before.guess = !before.repeated && !before.stale && !slip;
         if let Some(spray) = login.spray
             && let (Some(source), false) = (operation.source.ip, before.stale)
@@ -391,6 +416,13 @@ impl Ledger {
         let Some(key) = marks.account else { return };
         let who = key as u32;
         let offered = self.keys.short(&(key, tag));
+        let nobody_got_in = marks
+            .source
+            .and_then(|source| self.sources.get(source)?.logins.as_ref())
+            .is_none_or(|logins| logins.good_week.count(at) == 0);
+        if guess && nobody_got_in {
+            self.guessed_at.add(at, who);
+        }
         for (table, mark) in [
             (&mut self.sources, marks.source),
             (&mut self.networks, marks.network),
@@ -406,7 +438,7 @@ impl Ledger {
                     logins.blind.add(at, 1);
                 } else if guess {
                     logins.guesses.add(at, offered);
-                    logins.guessed_at(seconds(at));
+                    logins.pace.add(seconds(at));
                 }
                 if guess {
                     logins.guessed_minutes.add(at, who);
@@ -579,6 +611,13 @@ impl Ledger {
             return;
         }
         let whom = self.keys.short(&recipient.key());
+        let brings_mail = marks
+            .source
+            .and_then(|source| self.sources.get(source)?.mail.as_ref())
+            .is_some_and(|mail| mail.known_day.sum(at) > 0);
+        if said == Said::Unknown && !brings_mail {
+            self.asked_for.add(at, whom);
+        }
         for (table, mark) in [
             (&mut self.sources, marks.source),
             (&mut self.networks, marks.network),
@@ -647,30 +686,44 @@ impl Ledger {
     }
 }
 
-fn familiar_to(account: &Account, marks: &Marks, device: Option<DeviceTag>, at: Timestamp) -> Familiar {
-    let network = marks
-        .network
-        .is_some_and(|network| account.networks.since(at, network as u32).is_some());
-    let wide = marks
-        .wide
-        .is_some_and(|wide| account.wides.since(at, wide as u32).is_some());
-    let program = device.is_some_and(|tag| account.devices.since(at, tag.0).is_some());
-    match (network, wide && program, program) {
-        (true, _, _) | (_, true, _) => Familiar::Known,
-        (false, false, true) => Familiar::Program,
-        (false, false, false) => Familiar::Stranger,
+/// From where and with what.
+struct Here<'a> {
+    marks: &'a Marks,
+    device: Option<DeviceTag>,
+    /// So many of our people come by this source that it says little about who this is: the program must be known, too, where it is told.
+    crowded: bool,
+}
+
+fn familiar_to(account: &Account, here: &Here<'_>, at: Timestamp) -> Familiar {
+    let known = |since: Option<Timestamp>| since.is_some();
+    let network = here.marks.network.is_some_and(|one| known(account.networks.since(at, one as u32)));
+    let wide = here.marks.wide.is_some_and(|one| known(account.wides.since(at, one as u32)));
+    // Settled, for a thief's own program is known from his first login on.
+    let program = here.device.is_some_and(|tag| account.devices.settled(at, tag.0, account.born));
+    if here.is_home(network, wide, program) {
+        Familiar::Known
+    } else if program {
+        Familiar::Program
+    } else {
+        Familiar::Stranger
     }
 }
 
-fn settled_in(account: &Account, marks: &Marks, device: Option<DeviceTag>, at: Timestamp) -> bool {
-    let settled = |contacts: &dyn Fn(u32) -> bool, mark: Option<u64>| {
-        mark.is_some_and(|mark| contacts(mark as u32))
-    };
-    let network = settled(&|one| account.networks.settled(at, one, account.born), marks.network);
-    let wide = settled(&|one| account.wides.settled(at, one, account.born), marks.wide);
-    let program = device.is_some_and(|tag| account.devices.settled(at, tag.0, account.born));
+fn settled_in(account: &Account, here: &Here<'_>, at: Timestamp) -> bool {
+    let born = account.born;
+    let network = here.marks.network.is_some_and(|one| account.networks.settled(at, one as u32, born));
+    let wide = here.marks.wide.is_some_and(|one| account.wides.settled(at, one as u32, born));
+    let program = here.device.is_some_and(|tag| account.devices.settled(at, tag.0, born));
     // Programs on the server itself have no address: they are at home.
-    network || (wide && program) || marks.source.is_none()
+    here.marks.source.is_none() || here.is_home(network, wide, program)
+}
+
+impl Here<'_> {
+    /// The network, or its surroundings together with the program.
+    const fn is_home(&self, network: bool, wide: bool, program: bool) -> bool {
+        let told = self.device.is_some();
+        (network && !(self.crowded && told && !program)) || (wide && program)
+    }
 }
 
 const fn protocol_number(protocol: Protocol) -> usize {

@@ -50,8 +50,7 @@ pub(crate) struct Logins {
     pub guessed_day: Distinct<DAY>,
     /// Names that are no accounts.
     pub unknown: Distinct<DAY>,
-    /// When guesses were made, the last few.
-    pub pace: Vec<Seconds>,
+    pub pace: Pace,
     pub evidence: Evidence,
 }
 
@@ -101,33 +100,6 @@ impl Source {
 }
 
 impl Logins {
-    /// Notes the time of a guess.
-    pub(crate) fn guessed_at(&mut self, at: Seconds) {
-        if self.pace.len() >= PACE_MAX {
-            self.pace.remove(0);
-        }
-        self.pace.push(at);
-    }
-
-    /// The middle of the gaps between guesses of the last day, seconds; `None` for fewer than `least` guesses.
-    pub(crate) fn median_gap(&self, now: Seconds, least: usize) -> Option<u32> {
-        let times: Vec<Seconds> = self
-            .pace
-            .iter()
-            .copied()
-            .filter(|time| now.saturating_sub(*time) < DAY)
-            .collect();
-        if times.len() < least.max(2) {
-            return None;
-        }
-        let mut gaps: Vec<u32> = times
-            .windows(2)
-            .map(|two| two[1].saturating_sub(two[0]))
-            .collect();
-        gaps.sort_unstable();
-        gaps.get(gaps.len() / 2).copied()
-    }
-
     fn heap_bytes(&self) -> usize {
         size_of::<Self>()
             + self.good_day.heap_bytes()
@@ -137,7 +109,7 @@ impl Logins {
             + self.guessed_hour.heap_bytes()
             + self.guessed_day.heap_bytes()
             + self.unknown.heap_bytes()
-            + self.pace.capacity() * 4
+            + self.pace.0.capacity() * 4
             + self.evidence.heap_bytes()
     }
 }
@@ -171,6 +143,34 @@ impl Entry for Source {
     }
 }
 
+/// When guesses were made, the last few.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Pace(Vec<Seconds>);
+
+impl Pace {
+    pub(crate) fn add(&mut self, at: Seconds) {
+        if self.0.len() >= PACE_MAX {
+            self.0.remove(0);
+        } else if self.0.len() == self.0.capacity() {
+            self.0.reserve_exact(self.0.len().max(1));
+        }
+        self.0.push(at);
+    }
+
+    /// The middle of the gaps between guesses of the last day, seconds; `None` for fewer than `least` guesses.
+    pub(crate) fn median_gap(&self, now: Seconds, least: usize) -> Option<u32> {
+        let recent = self.0.iter().copied();
+        let times: Vec<Seconds> = recent.filter(|time| now.saturating_sub(*time) < DAY).collect();
+        if times.len() < least.max(2) {
+            return None;
+        }
+        let gaps = times.windows(2).map(|two| two[1].saturating_sub(two[0]));
+        let mut gaps: Vec<u32> = gaps.collect();
+        gaps.sort_unstable();
+        gaps.get(gaps.len() / 2).copied()
+    }
+}
+
 /// One account as one source asks for it.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Pair {
@@ -180,6 +180,7 @@ pub(crate) struct Pair {
     /// Different wrong passwords.
     pub wrong_hour: Distinct<HOUR>,
     pub wrong_day: Distinct<DAY>,
+    pub pace: Pace,
     /// Tries, however alike.
     pub tries: Window<DAY>,
     pub evidence: Evidence,
@@ -187,7 +188,10 @@ pub(crate) struct Pair {
 
 impl Entry for Pair {
     fn heap_bytes(&self) -> usize {
-        self.wrong_hour.heap_bytes() + self.wrong_day.heap_bytes() + self.evidence.heap_bytes()
+        self.wrong_hour.heap_bytes()
+            + self.wrong_day.heap_bytes()
+            + self.pace.0.capacity() * 4
+            + self.evidence.heap_bytes()
     }
 
     fn worth(&self, now: Timestamp) -> f64 {

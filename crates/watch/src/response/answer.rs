@@ -141,7 +141,7 @@ impl Response {
                 _ => {}
             }
         }
-        if answer == SendAnswer::Allow && !settled && too_many(question, account, ledger, settings) {
+        if answer == SendAnswer::Allow && !settled && too_many(question, marks, account, ledger, settings) {
             return SendAnswer::Defer;
         }
         answer
@@ -201,7 +201,7 @@ fn is_owner(question: &LoginQuestion, marks: &Marks, ledger: &Ledger) -> bool {
 
 /// Would this message be the one that `out.fanout` stops at, from where the account is not at home? Asked before it is taken, so that
 /// one message to a hundred does not slip through whole.
-fn too_many(question: &SendQuestion<'_>, account: u64, ledger: &Ledger, settings: &Settings) -> bool {
+fn too_many(question: &SendQuestion<'_>, marks: &Marks, account: u64, ledger: &Ledger, settings: &Settings) -> bool {
     let Some(number) = number_of("out.fanout") else {
         return false;
     };
@@ -218,8 +218,10 @@ fn too_many(question: &SendQuestion<'_>, account: u64, ledger: &Ledger, settings
     let new = outbound.map_or(0, |one| one.strange_new.count(at))
         + ledger.strangers_among(account, question.recipients);
     let all = outbound.map_or(0, |one| one.strange_day.sum(at)) + question.recipients.len() as u32;
+    let stranger = ledger.familiar(marks, question.device, at) == Familiar::Stranger;
+    let factor = if stranger { 1.0 } else { knob("program_factor") };
     setting.mode == Mode::Enforce
         && !setting.steps.is_empty()
-        && f64::from(new) > knob("strange_new")
+        && f64::from(new) > factor * knob("strange_new")
         && f64::from(new) / f64::from(all.max(1)) >= knob("strange_share")
 }

@@ -126,7 +126,7 @@ fn guessed(world: &World, dice: &mut Dice) -> Box<dyn Raid> {
 
 /// The password was phished: no failure before. One in ten waits for days first.
 fn stolen(world: &World, dice: &mut Dice) -> Box<dyn Raid> {
-    let loot = if dice.chance(0.1) { Loot::Patience { days: 3 } } else { spam(dice) };
+    let loot = if dice.chance(0.1) { Loot::Patience { days: dice.between(1, 2) as u32 } } else { spam(dice) };
     Box::new(Thief::new(anybody(world, dice), somewhere(world, dice), loot))
 }
 

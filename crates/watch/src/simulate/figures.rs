@@ -222,9 +222,12 @@ impl Figures {
             .iter()
             .filter(|tale| tale.attack == attack && tale.first.is_some())
             .collect();
-        let found = tales.iter().filter(|tale| tale.detected.is_some());
-        let mut seconds: Vec<f64> = found
-            .clone()
+        let share = |of: fn(&Tale) -> bool| {
+            let count = tales.iter().filter(|tale| of(tale)).count();
+            count as f64 / tales.len().max(1) as f64
+        };
+        let mut seconds: Vec<f64> = tales
+            .iter()
             .filter_map(|tale| Some(tale.detected?.micros_since(tale.first?) as f64 / 1e6))
             .collect();
         seconds.sort_by(f64::total_cmp);
@@ -235,8 +238,9 @@ impl Figures {
         OfAttack {
             name: ATTACKS[attack].name,
             attackers: tales.len(),
-            recall_by_attacker: found.count() as f64 / tales.len().max(1) as f64,
-            refused_by_attacker: tales.iter().filter(|tale| tale.refused > 0).count() as f64 / tales.len().max(1) as f64,
+            recall_by_attacker: share(|tale| tale.detected.is_some() || tale.refused > 0),
+            alarmed_by_attacker: share(|tale| tale.detected.is_some()),
+            refused_by_attacker: share(|tale| tale.refused > 0),
             precision: good as f64 / (good + bad).max(1) as f64,
             seconds_to_detect: seconds.get(seconds.len() / 2).copied(),
             seconds_to_detect_max: seconds.last().copied(),
@@ -297,8 +301,11 @@ pub struct OfAttack {
     pub name: &'static str,
     /// Attackers that did anything.
     pub attackers: usize,
-    /// Share of attackers that an alarm named.
+    /// Share of attackers that an alarm named, or that were refused by a decision that stood already: who comes to an account that is
+    /// protected against another attacker raises no alarm of his own.
     pub recall_by_attacker: f64,
+    /// Share of attackers that an alarm named.
+    pub alarmed_by_attacker: f64,
     /// Share of attackers that were refused something: detected and felt.
     pub refused_by_attacker: f64,
     /// Of the alarms of all detectors that named these attackers: the share that named any attacker.

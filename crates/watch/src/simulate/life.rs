@@ -1,5 +1,7 @@
 //! Benign life: what people and their programs do on a day, with everything that looks like an attack and is none.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
 use mail::operation::{Administer, Protocol, Reply, Said};
 use mail::{Address, Timestamp};
 
@@ -23,6 +25,8 @@ pub(super) enum What {
     Arrives { sender: usize, bulk: bool },
     /// A machine brings mail for somebody who left.
     ForTheGone { sender: usize },
+    /// A machine brings mail for somebody who never was.
+    Slip { ip: IpAddr, local: String },
     /// The telephone of somebody who left asks for mail.
     OfTheGone { from: From },
 }
@@ -77,6 +81,9 @@ pub(super) fn act(stage: &mut Stage<'_>, deed: Deed, dice: &mut Dice) {
             let ip = stage.world.senders[sender].0;
             stage.probe(at, ip, address("gone", DOMAIN), Said::Unknown);
         }
+        What::Slip { ip, local } => {
+            stage.probe(at, ip, address(&local, DOMAIN), Said::Unknown);
+        }
         What::OfTheGone { from } => {
             let account = stage.world.gone.clone();
             stage.login(at, from, &account, None, 7_777_777);
@@ -116,8 +123,7 @@ fn move_about(world: &mut World, who: usize, dice: &mut Dice) {
 }
 
 /// The provider stays, the rest is new.
-fn same_provider(old: std::net::IpAddr, fresh: std::net::IpAddr) -> std::net::IpAddr {
-    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+fn same_provider(old: IpAddr, fresh: IpAddr) -> IpAddr {
     match (old, fresh) {
         (IpAddr::V4(old), IpAddr::V4(fresh)) => {
             let (old, fresh) = (old.to_bits(), fresh.to_bits());
@@ -144,6 +150,13 @@ fn strangers(world: &World, midnight: Timestamp, dice: &mut Dice, deeds: &mut Ve
     // A list of which somebody who left is still a member: forty posts a day to a dead mailbox.
     for _ in 0..40 {
         deeds.push(Deed { at: at(dice), who: 0, what: What::ForTheGone { sender: 7 } });
+    }
+    // Slips of the pen: of machines that bring mail every day, and of such that are seen once.
+    for number in 0..80 {
+        let sender = dice.chance(0.5).then(|| dice.below(many) as usize);
+        let ip = sender.map_or_else(|| world.home(dice), |sender| world.senders[sender].0);
+        let what = What::Slip { ip, local: format!("slip{number}-{}", dice.below(1 << 30)) };
+        deeds.push(Deed { at: at(dice), who: 0, what });
     }
     // An alarm goes off: a monitoring machine sends a mail for each of many services.
     if dice.chance(0.2) {

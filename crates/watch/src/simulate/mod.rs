@@ -51,7 +51,8 @@ pub struct Plan {
     pub days: u32,
     /// Attackers of each kind.
     pub attackers: u32,
-    /// Do the doors see passwords? Those that only see hashes of account and password cannot tell one password on many accounts.
+    /// Do the doors see passwords? Dovecot's auth-policy only shows hashes of account and password together, by which one password on
+    /// many accounts cannot be told; that is the default here because it is harder.
     pub passwords_seen: bool,
     /// Memory, bytes.
     pub bytes_max: usize,
@@ -65,7 +66,7 @@ impl Default for Plan {
             learning_days: 8,
             days: 7,
             attackers: 6,
-            passwords_seen: true,
+            passwords_seen: false,
             bytes_max: 128 << 20,
         }
     }
@@ -111,7 +112,7 @@ pub fn run(plan: &Plan, settings: &Settings, keep: &mut dyn FnMut(&Operation), p
 const fn actor_of(deed: &Deed) -> Actor {
     match deed.what {
         What::Session { .. } => Actor::Person(deed.who),
-        What::Arrives { .. } | What::ForTheGone { .. } | What::OfTheGone { .. } => Actor::Stranger,
+        What::Arrives { .. } | What::ForTheGone { .. } | What::Slip { .. } | What::OfTheGone { .. } => Actor::Stranger,
     }
 }
 
@@ -128,8 +129,8 @@ impl Raiders {
             turns: BinaryHeap::new(),
         };
         let first = START.plus_secs(i64::from(plan.learning_days) * 86_400);
-        // Attacks have time to be seen: none begins in the last fifth.
-        let span = u64::from(plan.days) * 86_400 * 4 / 5;
+        // Attacks have time to run their course, patient ones too: none begins in the last two fifths.
+        let span = u64::from(plan.days) * 86_400 * 3 / 5;
         for (attack, kind) in ATTACKS.iter().enumerate() {
             for _ in 0..plan.attackers {
                 let actor = figures.raider(attack);
