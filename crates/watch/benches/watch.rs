@@ -12,17 +12,29 @@ fn main() {
     let mut numbers = std::env::args().filter_map(|arg| arg.parse::<u64>().ok());
     let first = numbers.next().unwrap_or(1);
     let last = numbers.next().unwrap_or(first);
-    let users = numbers.next().map_or(Plan::default().users, |users| users as usize);
+    let users = numbers
+        .next()
+        .map_or(Plan::default().users, |users| users as usize);
     let seen = std::env::args().any(|arg| arg == "seen");
     for seed in first..=last {
-        let plan = Plan { seed, users, passwords_seen: seen, ..Plan::default() };
+        let plan = Plan {
+            seed,
+            users,
+            passwords_seen: seen,
+            ..Plan::default()
+        };
         let mut kept = Vec::new();
         let started = Instant::now();
-        let report = run(&plan, &Settings::in_mode(Mode::Enforce), &mut |one| {
-            if kept.len() < REPLAYED {
-                kept.push(one.clone());
-            }
-        }, &mut |_| ());
+        let report = run(
+            &plan,
+            &Settings::in_mode(Mode::Enforce),
+            &mut |one| {
+                if kept.len() < REPLAYED {
+                    kept.push(one.clone());
+                }
+            },
+            &mut |_| (),
+        );
         let played = started.elapsed().as_secs_f64();
         let mut watch = Watch::new(Settings::in_mode(Mode::Enforce), plan.bytes_max, 1);
         let started = Instant::now();
@@ -61,6 +73,9 @@ fn print(seed: u64, report: &Report, played: f64, rate: f64) {
         );
     }
     for one in report.detectors.iter().filter(|one| one.false_alarms > 0) {
-        println!("  false: {} {} (true {})", one.id, one.false_alarms, one.true_alarms);
+        println!(
+            "  false: {} {} (true {})",
+            one.id, one.false_alarms, one.true_alarms
+        );
     }
 }

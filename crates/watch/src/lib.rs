@@ -156,14 +156,19 @@ impl Watch {
                 continue;
             };
             let mailbox = match finding.about {
-                About::Mailbox => self.ledger.busiest(operation).map(|(_, address)| address.clone()),
+                About::Mailbox => self
+                    .ledger
+                    .busiest(operation)
+                    .map(|(_, address)| address.clone()),
                 About::Source | About::Account | About::Pair => None,
             };
             let key = match finding.about {
                 About::Source => marks.source,
                 About::Account => marks.account,
                 About::Pair => marks.pair,
-                About::Mailbox => mailbox.as_ref().map(|one| self.ledger.keys.mailbox(&one.key())),
+                About::Mailbox => mailbox
+                    .as_ref()
+                    .map(|one| self.ledger.keys.mailbox(&one.key())),
             };
             let Some(key) = key else { continue };
             let who = Who {
@@ -184,15 +189,25 @@ impl Watch {
                 score: finding.score,
                 acts: finding.acts,
                 values: finding.values,
-                thresholds: detector.knobs.iter().map(|knob| knob.name).zip(setting.values.iter().copied()).collect(),
+                thresholds: detector
+                    .knobs
+                    .iter()
+                    .map(|knob| knob.name)
+                    .zip(setting.values.iter().copied())
+                    .collect(),
                 evidence: finding.evidence,
             };
             if detection.acts {
                 let strange = !before.settled;
-                if let (true, Some(account)) = (setting.steps.contains(&Step::ResetCredential), marks.account) {
+                if let (true, Some(account)) = (
+                    setting.steps.contains(&Step::ResetCredential),
+                    marks.account,
+                ) {
                     self.ledger.expel(account, operation.at);
                 }
-                let decided = self.response.consider(&detection, &who, strange, &self.ledger, &self.settings);
+                let decided =
+                    self.response
+                        .consider(&detection, &who, strange, &self.ledger, &self.settings);
                 happened.decisions.extend(decided);
             }
             self.hold_against(&detection, &marks);
@@ -218,7 +233,14 @@ impl Watch {
     }
 
     /// A person decides; allow-lists and grace do not stand in the way, an end there is all the same.
-    pub fn decide(&mut self, at: Timestamp, scope: Scope, step: Step, person: &str, reason: &str) -> Option<Decision> {
+    pub fn decide(
+        &mut self,
+        at: Timestamp,
+        scope: Scope,
+        step: Step,
+        person: &str,
+        reason: &str,
+    ) -> Option<Decision> {
         let wish = Wish::of_person(at, scope, step, person, reason);
         self.response.of_person(wish, &self.ledger)
     }
@@ -256,10 +278,17 @@ impl Watch {
     }
 
     /// What stands against a source, an account, and the two together; not what is simulated.
-    pub fn standing_against(&self, at: Timestamp, ip: Option<IpAddr>, account: Option<&Account>) -> Vec<&Decision> {
+    pub fn standing_against(
+        &self,
+        at: Timestamp,
+        ip: Option<IpAddr>,
+        account: Option<&Account>,
+    ) -> Vec<&Decision> {
         let marks = self.ledger.keys.marks_of(ip, account.map(Account::as_str));
         let keys = [marks.source, marks.pair, marks.account];
-        keys.into_iter().flat_map(|key| self.response.book.about(key, at)).collect()
+        keys.into_iter()
+            .flat_map(|key| self.response.book.about(key, at))
+            .collect()
     }
 
     /// Forgets decisions that have ended; answers do not depend on it.
@@ -314,7 +343,8 @@ impl Watch {
             }
             About::Account if detection.score > 0.0 && detection.detector != "auth.bf.account" => {
                 if let Some(account) = marks.account {
-                    self.ledger.weigh(account, at, detection.number as u16, detection.score);
+                    self.ledger
+                        .weigh(account, at, detection.number as u16, detection.score);
                 }
             }
             // Guesses of strangers are nothing against the account; and what is done to a mailbox is not its doing.
@@ -325,16 +355,22 @@ impl Watch {
     fn is_news(&mut self, number: usize, key: u64, detection: &Detection) -> bool {
         let now = seconds(detection.at);
         let (score, acts) = (detection.score, detection.acts);
-        let news = self.told.update(mix(key ^ number as u64), detection.at, true, |told| {
-            let news = told.at == 0
-                || now.saturating_sub(told.at) >= TOLD_SECS
-                || score > told.score
-                || (acts && !told.acts);
-            if news {
-                *told = Told { at: now, score, acts };
-            }
-            news
-        });
+        let news = self
+            .told
+            .update(mix(key ^ number as u64), detection.at, true, |told| {
+                let news = told.at == 0
+                    || now.saturating_sub(told.at) >= TOLD_SECS
+                    || score > told.score
+                    || (acts && !told.acts);
+                if news {
+                    *told = Told {
+                        at: now,
+                        score,
+                        acts,
+                    };
+                }
+                news
+            });
         news.unwrap_or(true)
     }
 
@@ -358,7 +394,10 @@ impl Watch {
             step: Step::Freeze,
             author: Author::Detector("sum".into()),
             reason: format!("{} add up to {:.2}", sum.names.join(", "), sum.total),
-            evidence: detections.iter().flat_map(|one| one.evidence.iter().copied()).collect(),
+            evidence: detections
+                .iter()
+                .flat_map(|one| one.evidence.iter().copied())
+                .collect(),
             simulated,
             strangers_only: strange,
         };
@@ -416,7 +455,11 @@ impl Sum {
                 continue;
             };
             let is_login = detector.id.starts_with("auth.");
-            let half_life = if is_login { LOGIN_HALF_LIFE } else { OTHER_HALF_LIFE };
+            let half_life = if is_login {
+                LOGIN_HALF_LIFE
+            } else {
+                OTHER_HALF_LIFE
+            };
             let age = seconds(at).saturating_sub(one.at) as f32;
             let score = one.score * (-age / half_life).exp2();
             if score < 0.05 {

@@ -8,7 +8,9 @@ use crate::detectors::DETECTORS;
 use crate::response::Step;
 
 /// How far a detector may go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
     /// It does not look.
@@ -95,7 +97,9 @@ impl Settings {
         let written = Written::new(text);
         let table = written.parse();
         let root = Section::root(&written, table.get_ref());
-        let mode = root.text("mode", MODES, Mode::read).unwrap_or(Mode::Observe);
+        let mode = root
+            .text("mode", MODES, Mode::read)
+            .unwrap_or(Mode::Observe);
         let mut settings = Self::in_mode(mode);
         settings.enforce = root.flag("enforce").unwrap_or(true);
         if let Some(freeze_at) = root.decimal("freeze_at", 0.1..=1.0) {
@@ -144,7 +148,10 @@ mod tests {
         assert!(source.values.contains(&60.0) && source.values.contains(&20.0));
         let other = &settings.detectors[number_of("auth.hit").expect("a detector")];
         assert_eq!(other.mode, Mode::Enforce);
-        assert_eq!(Settings::parse("").expect("nothing set"), Settings::default());
+        assert_eq!(
+            Settings::parse("").expect("nothing set"),
+            Settings::default()
+        );
     }
 
     #[test]
@@ -153,7 +160,15 @@ mod tests {
         let problems = Settings::parse(text).expect_err("bad settings");
         let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
         assert_eq!(said.len(), 5, "{said:#?}");
-        assert!(said.iter().any(|one| one.contains("did you mean passwords?")), "{said:#?}");
-        assert!(said.iter().any(|one| one.contains("did you mean auth.bf.ip?")), "{said:#?}");
+        assert!(
+            said.iter()
+                .any(|one| one.contains("did you mean passwords?")),
+            "{said:#?}"
+        );
+        assert!(
+            said.iter()
+                .any(|one| one.contains("did you mean auth.bf.ip?")),
+            "{said:#?}"
+        );
     }
 }

@@ -1,6 +1,8 @@
 //! What must hold, played through the whole watch.
 
-use mail::operation::{Act, DeviceTag, Door, FailType, Login, LoginOutcome, PasswordTag, Protocol, Sent, Source};
+use mail::operation::{
+    Act, DeviceTag, Door, FailType, Login, LoginOutcome, PasswordTag, Protocol, Sent, Source,
+};
 use mail::{Account, Address, Known, Operation, RecordId, Timestamp};
 
 use super::*;
@@ -21,10 +23,20 @@ impl Teller {
     }
 
     fn within(bytes_max: usize) -> Self {
-        Self { watch: Watch::new(Settings::in_mode(Mode::Enforce), bytes_max, SECRET), number: 0 }
+        Self {
+            watch: Watch::new(Settings::in_mode(Mode::Enforce), bytes_max, SECRET),
+            number: 0,
+        }
     }
 
-    fn tell(&mut self, at: Timestamp, ip: &str, device: Option<u32>, account: Option<&str>, act: Act) -> Happened {
+    fn tell(
+        &mut self,
+        at: Timestamp,
+        ip: &str,
+        device: Option<u32>,
+        account: Option<&str>,
+        act: Act,
+    ) -> Happened {
         self.number += 1;
         let mut random = [0; 10];
         random[..8].copy_from_slice(&self.number.to_be_bytes());
@@ -33,20 +45,41 @@ impl Teller {
             at,
             door: Door::AuthPolicy,
             protocol: Protocol::Imap,
-            source: Source { ip: ip.parse().ok(), device: device.map(DeviceTag), place: Known::NotAsked },
+            source: Source {
+                ip: ip.parse().ok(),
+                device: device.map(DeviceTag),
+                place: Known::NotAsked,
+            },
             account: account.and_then(|name| Account::new(name, 255)),
             session: None,
             act,
         })
     }
 
-    fn login(&mut self, at: Timestamp, ip: &str, device: Option<u32>, account: &str, password: Option<u16>) -> Happened {
+    fn login(
+        &mut self,
+        at: Timestamp,
+        ip: &str,
+        device: Option<u32>,
+        account: &str,
+        password: Option<u16>,
+    ) -> Happened {
         let outcome = match password {
             None => LoginOutcome::Succeeded,
             Some(_) => LoginOutcome::Failed(FailType::Credentials),
         };
         let password = Some(PasswordTag::new(password.unwrap_or(0xabc)));
-        self.tell(at, ip, device, Some(account), Act::Login(Login { outcome, password, spray: None }))
+        self.tell(
+            at,
+            ip,
+            device,
+            Some(account),
+            Act::Login(Login {
+                outcome,
+                password,
+                spray: None,
+            }),
+        )
     }
 
     fn ask(&self, at: Timestamp, ip: &str, device: Option<u32>, account: &str) -> LoginAnswer {
@@ -61,7 +94,13 @@ impl Teller {
     /// Ten days of use.
     fn habit(&mut self, ip: &str, device: u32, account: &str) {
         for day in -10..0 {
-            self.login(START.plus_secs(day * 86_400), ip, Some(device), account, None);
+            self.login(
+                START.plus_secs(day * 86_400),
+                ip,
+                Some(device),
+                account,
+                None,
+            );
         }
     }
 }
@@ -79,11 +118,20 @@ fn thirty_identical_wrong_passwords_behind_a_nat_of_twenty_block_nobody() {
     let mut decided = Vec::new();
     for turn in 0..30 {
         let at = START.plus_secs(turn * 20);
-        decided.extend(teller.login(at, "192.0.2.1", Some(2), "user3@example.org", Some(0x111)).decisions);
+        decided.extend(
+            teller
+                .login(at, "192.0.2.1", Some(2), "user3@example.org", Some(0x111))
+                .decisions,
+        );
     }
     assert_eq!(decided, []);
     for user in 0..20 {
-        let answer = teller.ask(START.plus_secs(700), "192.0.2.1", Some(1), &format!("user{user}@example.org"));
+        let answer = teller.ask(
+            START.plus_secs(700),
+            "192.0.2.1",
+            Some(1),
+            &format!("user{user}@example.org"),
+        );
         assert_eq!(answer, LoginAnswer::Allow);
     }
 }
@@ -97,7 +145,13 @@ fn a_changed_password_in_a_whole_office_blocks_nobody() {
     for turn in 0..40 {
         for user in 0..60_i64 {
             let at = START.plus_secs(turn * 90 + user);
-            let happened = teller.login(at, "192.0.2.1", Some(2), &format!("user{user}@example.org"), Some(user as u16));
+            let happened = teller.login(
+                at,
+                "192.0.2.1",
+                Some(2),
+                &format!("user{user}@example.org"),
+                Some(user as u16),
+            );
             assert_eq!(happened.decisions, []);
         }
     }
@@ -119,18 +173,36 @@ fn the_owner_gets_in_all_through_an_attack_by_a_thousand_addresses() {
             }
             LoginAnswer::TemporaryFailure | LoginAnswer::Refuse => refused += 1,
         }
-        assert_eq!(teller.ask(at, "203.0.113.5", Some(1), "ann@example.org"), LoginAnswer::Allow);
+        assert_eq!(
+            teller.ask(at, "203.0.113.5", Some(1), "ann@example.org"),
+            LoginAnswer::Allow
+        );
         // The same telephone at home, where the address changed within the provider's network.
-        assert_eq!(teller.ask(at, "203.0.7.7", Some(1), "ann@example.org"), LoginAnswer::Allow);
+        assert_eq!(
+            teller.ask(at, "203.0.7.7", Some(1), "ann@example.org"),
+            LoginAnswer::Allow
+        );
     }
     assert!(refused > 900, "{refused} of 1000 refused");
-    assert!(teller.watch.decisions(START.plus_secs(3000)).iter().any(|one| one.step == Step::Protect));
+    assert!(
+        teller
+            .watch
+            .decisions(START.plus_secs(3000))
+            .iter()
+            .any(|one| one.step == Step::Protect)
+    );
 }
 
 /// Sixty different wrong passwords from one address.
 fn guess(teller: &mut Teller, ip: &str, from: Timestamp) {
     for turn in 0..60 {
-        teller.login(from.plus_secs(turn), ip, None, &format!("user{}@example.org", turn % 5), Some(turn as u16));
+        teller.login(
+            from.plus_secs(turn),
+            ip,
+            None,
+            &format!("user{}@example.org", turn % 5),
+            Some(turn as u16),
+        );
     }
 }
 
@@ -139,20 +211,43 @@ fn an_unblocked_source_is_not_blocked_again_by_its_old_counts() {
     let mut teller = Teller::new();
     guess(&mut teller, "198.51.100.9", START);
     let now = START.plus_secs(100);
-    assert_eq!(teller.ask(now, "198.51.100.9", None, "user1@example.org"), LoginAnswer::Refuse);
+    assert_eq!(
+        teller.ask(now, "198.51.100.9", None, "user1@example.org"),
+        LoginAnswer::Refuse
+    );
     let undone = teller.watch.undo(now, &source("198.51.100.9"));
     assert!(undone.ended.iter().any(|one| one.step == Step::BlockSource));
     let mut at = now;
     for turn in 0..10 {
         at = now.plus_secs(turn * 900);
-        let happened = teller.login(at, "198.51.100.9", None, "user1@example.org", Some(0x500 + turn as u16 % 2));
-        let blocks = happened.decisions.iter().filter(|one| one.step == Step::BlockSource);
+        let happened = teller.login(
+            at,
+            "198.51.100.9",
+            None,
+            "user1@example.org",
+            Some(0x500 + turn as u16 % 2),
+        );
+        let blocks = happened
+            .decisions
+            .iter()
+            .filter(|one| one.step == Step::BlockSource);
         assert_eq!(blocks.count(), 0);
     }
-    assert_eq!(teller.ask(at, "198.51.100.9", None, "user1@example.org"), LoginAnswer::Allow);
+    assert_eq!(
+        teller.ask(at, "198.51.100.9", None, "user1@example.org"),
+        LoginAnswer::Allow
+    );
     // New guesses are another matter.
     guess(&mut teller, "198.51.100.9", at.plus_secs(8000));
-    assert_eq!(teller.ask(at.plus_secs(8100), "198.51.100.9", None, "user1@example.org"), LoginAnswer::Refuse);
+    assert_eq!(
+        teller.ask(
+            at.plus_secs(8100),
+            "198.51.100.9",
+            None,
+            "user1@example.org"
+        ),
+        LoginAnswer::Refuse
+    );
 }
 
 #[test]
@@ -168,23 +263,40 @@ fn an_allowance_ends_what_stands() {
     };
     let ended = teller.watch.allow(now, allowance.clone());
     assert!(ended.iter().any(|one| one.step == Step::BlockSource));
-    assert_eq!(teller.ask(now, "198.51.100.9", None, "user1@example.org"), LoginAnswer::Allow);
+    assert_eq!(
+        teller.ask(now, "198.51.100.9", None, "user1@example.org"),
+        LoginAnswer::Allow
+    );
     guess(&mut teller, "198.51.100.9", now);
     assert_eq!(teller.watch.decisions(now.plus_secs(60)).len(), 0);
     assert!(teller.watch.disallow(&allowance.whom));
     guess(&mut teller, "198.51.100.9", now.plus_secs(60));
-    assert_eq!(teller.ask(now.plus_secs(130), "198.51.100.9", None, "user1@example.org"), LoginAnswer::Refuse);
+    assert_eq!(
+        teller.ask(
+            now.plus_secs(130),
+            "198.51.100.9",
+            None,
+            "user1@example.org"
+        ),
+        LoginAnswer::Refuse
+    );
 }
 
 #[test]
 fn observing_and_the_kill_switch_only_write_down() {
-    let killed = Settings { enforce: false, ..Settings::in_mode(Mode::Enforce) };
+    let killed = Settings {
+        enforce: false,
+        ..Settings::in_mode(Mode::Enforce)
+    };
     for settings in [Settings::default(), killed] {
         let mut teller = Teller::new();
         teller.watch.set(settings);
         guess(&mut teller, "198.51.100.9", START);
         let now = START.plus_secs(100);
-        assert_eq!(teller.ask(now, "198.51.100.9", None, "user1@example.org"), LoginAnswer::Allow);
+        assert_eq!(
+            teller.ask(now, "198.51.100.9", None, "user1@example.org"),
+            LoginAnswer::Allow
+        );
         let decisions = teller.watch.decisions(now);
         assert!(!decisions.is_empty() && decisions.iter().all(|one| one.simulated));
     }
@@ -194,16 +306,39 @@ fn observing_and_the_kill_switch_only_write_down() {
 fn a_source_that_five_people_come_by_is_not_blocked_whole() {
     let mut teller = Teller::new();
     for user in 10..16 {
-        teller.login(START.plus_secs(-60), "198.51.100.9", Some(1), &format!("user{user}@example.org"), None);
+        teller.login(
+            START.plus_secs(-60),
+            "198.51.100.9",
+            Some(1),
+            &format!("user{user}@example.org"),
+            None,
+        );
     }
     for turn in 0..200 {
-        teller.login(START.plus_secs(turn), "198.51.100.9", None, &format!("user{}@example.org", turn % 5), Some(turn as u16));
+        teller.login(
+            START.plus_secs(turn),
+            "198.51.100.9",
+            None,
+            &format!("user{}@example.org", turn % 5),
+            Some(turn as u16),
+        );
     }
     let now = START.plus_secs(300);
     let decisions = teller.watch.decisions(now);
-    let whole: Vec<_> = decisions.iter().filter(|one| one.step == Step::BlockSource).collect();
-    assert!(!whole.is_empty() && whole.iter().all(|one| one.simulated && one.held_back.is_some()));
-    assert_eq!(teller.ask(now, "198.51.100.9", Some(1), "user99@example.org"), LoginAnswer::Allow);
+    let whole: Vec<_> = decisions
+        .iter()
+        .filter(|one| one.step == Step::BlockSource)
+        .collect();
+    assert!(
+        !whole.is_empty()
+            && whole
+                .iter()
+                .all(|one| one.simulated && one.held_back.is_some())
+    );
+    assert_eq!(
+        teller.ask(now, "198.51.100.9", Some(1), "user99@example.org"),
+        LoginAnswer::Allow
+    );
 }
 
 #[test]
@@ -214,12 +349,21 @@ fn decisions_last_longer_each_time_and_end_by_themselves() {
     for _ in 0..3 {
         guess(&mut teller, "198.51.100.9", at);
         let decisions = teller.watch.decisions(at.plus_secs(60));
-        let block = decisions.iter().find(|one| one.step == Step::BlockSource).expect("a block");
+        let block = decisions
+            .iter()
+            .find(|one| one.step == Step::BlockSource)
+            .expect("a block");
         lengths.push(block.expires.micros_since(block.created) / 1_000_000);
         at = block.expires.plus_secs(1);
-        assert_eq!(teller.ask(at, "198.51.100.9", None, "user77@example.org"), LoginAnswer::Allow);
+        assert_eq!(
+            teller.ask(at, "198.51.100.9", None, "user77@example.org"),
+            LoginAnswer::Allow
+        );
     }
-    assert!(lengths.windows(2).all(|two| two[1] > two[0] * 3 / 2), "{lengths:?}");
+    assert!(
+        lengths.windows(2).all(|two| two[1] > two[0] * 3 / 2),
+        "{lengths:?}"
+    );
 }
 
 #[test]
@@ -228,16 +372,39 @@ fn detections_name_source_account_values_and_evidence() {
     let mut detections = Vec::new();
     for turn in 0..6 {
         let at = START.plus_secs(turn * 5);
-        detections.extend(teller.login(at, "198.51.100.9", None, "ann@example.org", Some(turn as u16)).detections);
+        detections.extend(
+            teller
+                .login(
+                    at,
+                    "198.51.100.9",
+                    None,
+                    "ann@example.org",
+                    Some(turn as u16),
+                )
+                .detections,
+        );
     }
-    let pair = detections.iter().find(|one| one.detector == "auth.bf.pair").expect("a detection");
+    let pair = detections
+        .iter()
+        .find(|one| one.detector == "auth.bf.pair")
+        .expect("a detection");
     assert_eq!(pair.ip, "198.51.100.9".parse().ok());
-    assert_eq!(pair.account.as_ref().map(Account::as_str), Some("ann@example.org"));
+    assert_eq!(
+        pair.account.as_ref().map(Account::as_str),
+        Some("ann@example.org")
+    );
     assert_eq!(pair.values, [("passwords", 4.0)]);
     assert_eq!(pair.thresholds, [("passwords", 4.0)]);
     assert_eq!(pair.evidence.len(), 4);
-    assert!(pair.in_words().contains("passwords 4 of 4"), "{}", pair.in_words());
-    assert_eq!(teller.ask(START.plus_secs(30), "198.51.100.9", None, "ann@example.org"), LoginAnswer::Wait(12));
+    assert!(
+        pair.in_words().contains("passwords 4 of 4"),
+        "{}",
+        pair.in_words()
+    );
+    assert_eq!(
+        teller.ask(START.plus_secs(30), "198.51.100.9", None, "ann@example.org"),
+        LoginAnswer::Wait(12)
+    );
 }
 
 #[test]
@@ -249,7 +416,8 @@ fn a_stolen_account_is_frozen_for_strangers_and_goes_on_for_its_owner() {
     let mut taken = 0;
     for turn in 0..100 {
         let at = START.plus_secs(10 + turn);
-        let recipients = vec![Address::new(&format!("p{turn}@d{turn}.example")).expect("an address")];
+        let recipients =
+            vec![Address::new(&format!("p{turn}@d{turn}.example")).expect("an address")];
         let answer = teller.watch.may_send(&SendQuestion {
             at,
             ip: "198.51.100.9".parse().ok(),
@@ -269,7 +437,13 @@ fn a_stolen_account_is_frozen_for_strangers_and_goes_on_for_its_owner() {
             authentic: None,
         };
         taken += u32::from(sent.taken);
-        teller.tell(at, "198.51.100.9", Some(9), Some("ann@example.org"), Act::Send(sent));
+        teller.tell(
+            at,
+            "198.51.100.9",
+            Some(9),
+            Some("ann@example.org"),
+            Act::Send(sent),
+        );
     }
     assert!(taken <= 20, "{taken} were taken");
     let owner = teller.watch.may_send(&SendQuestion {
@@ -294,12 +468,29 @@ fn memory_stays_within_its_budget_whatever_keys_arrive() {
         let at = START.plus_secs(i64::from(stranger) / 20);
         let [a, b, c, d] = (stranger.wrapping_mul(0x9e37_79b9)).to_be_bytes();
         let ip = format!("{}.{b}.{c}.{d}", a.clamp(1, 200));
-        teller.login(at, &ip, Some(stranger), &format!("x{stranger}@example.org"), Some(stranger as u16));
-        assert!(teller.watch.bytes() <= budget, "{} bytes", teller.watch.bytes());
+        teller.login(
+            at,
+            &ip,
+            Some(stranger),
+            &format!("x{stranger}@example.org"),
+            Some(stranger as u16),
+        );
+        assert!(
+            teller.watch.bytes() <= budget,
+            "{} bytes",
+            teller.watch.bytes()
+        );
     }
     for user in 0..50 {
         let name = format!("user{user}@example.org");
-        assert!(teller.watch.ledger().accounts.get(teller.watch.ledger().keys.account(&name)).is_some());
+        assert!(
+            teller
+                .watch
+                .ledger()
+                .accounts
+                .get(teller.watch.ledger().keys.account(&name))
+                .is_some()
+        );
     }
 }
 
@@ -311,12 +502,23 @@ fn the_same_operations_give_the_same_decisions_and_a_restart_changes_none() {
         for turn in 0..400_i64 {
             let at = START.plus_secs(turn * 7);
             let ip = format!("198.51.{}.9", turn % 13);
-            let happened = teller.login(at, &ip, None, &format!("user{}@example.org", turn % 7), Some((turn % 90) as u16));
+            let happened = teller.login(
+                at,
+                &ip,
+                None,
+                &format!("user{}@example.org", turn % 7),
+                Some((turn % 90) as u16),
+            );
             seen.extend(happened.decisions);
             if restart && turn == 200 {
                 let written = serde_json::to_string(&teller.watch.snapshot()).expect("a snapshot");
                 let snapshot: Snapshot = serde_json::from_str(&written).expect("what was written");
-                teller.watch = Watch::restore(snapshot, Settings::in_mode(Mode::Enforce), 16 * MEBIBYTE, SECRET);
+                teller.watch = Watch::restore(
+                    snapshot,
+                    Settings::in_mode(Mode::Enforce),
+                    16 * MEBIBYTE,
+                    SECRET,
+                );
             }
         }
         seen
@@ -331,23 +533,40 @@ fn the_same_operations_give_the_same_decisions_and_a_restart_changes_none() {
 fn a_question_changes_nothing() {
     let mut teller = Teller::new();
     guess(&mut teller, "198.51.100.9", START);
-    let before = serde_json::to_string(&teller.watch.snapshot().response.allowances).expect("plain data");
+    let before =
+        serde_json::to_string(&teller.watch.snapshot().response.allowances).expect("plain data");
     let bytes = teller.watch.bytes();
     for _ in 0..100 {
-        teller.ask(START.plus_secs(70), "198.51.100.9", None, "user1@example.org");
+        teller.ask(
+            START.plus_secs(70),
+            "198.51.100.9",
+            None,
+            "user1@example.org",
+        );
     }
     assert_eq!(teller.watch.bytes(), bytes);
-    assert_eq!(before, serde_json::to_string(&teller.watch.snapshot().response.allowances).expect("plain data"));
+    assert_eq!(
+        before,
+        serde_json::to_string(&teller.watch.snapshot().response.allowances).expect("plain data")
+    );
 }
 
 #[test]
 fn a_person_s_word_stands_and_loopback_always_gets_in() {
     let mut teller = Teller::new();
     let account = Account::new("ann@example.org", 255).expect("a name");
-    let decided = teller.watch.decide(START, Scope::Account(account), Step::Disable, "bob", "left");
+    let decided = teller
+        .watch
+        .decide(START, Scope::Account(account), Step::Disable, "bob", "left");
     let decided = decided.expect("a decision");
     assert_eq!(decided.author, Author::Person("bob".into()));
     assert!(decided.expires > START);
-    assert_eq!(teller.ask(START.plus_secs(1), "203.0.113.5", None, "ann@example.org"), LoginAnswer::Refuse);
-    assert_eq!(teller.ask(START.plus_secs(1), "127.0.0.1", None, "ann@example.org"), LoginAnswer::Allow);
+    assert_eq!(
+        teller.ask(START.plus_secs(1), "203.0.113.5", None, "ann@example.org"),
+        LoginAnswer::Refuse
+    );
+    assert_eq!(
+        teller.ask(START.plus_secs(1), "127.0.0.1", None, "ann@example.org"),
+        LoginAnswer::Allow
+    );
 }

@@ -8,14 +8,22 @@ use super::{Kind, Protocol};
 /// difference. Sources: RFC 5321 §4.1.1, RFC 1939 §5, RFC 9051 §6, RFC 4314 (ACL), RFC 5804 (ManageSieve).
 pub const SHIPPED: &[(Protocol, Kind, &[&str])] = &[
     (Protocol::Smtp, Kind::Login, &["AUTH"]),
-    (Protocol::Smtp, Kind::Send, &["MAIL", "RCPT", "DATA", "BDAT"]),
+    (
+        Protocol::Smtp,
+        Kind::Send,
+        &["MAIL", "RCPT", "DATA", "BDAT"],
+    ),
     (Protocol::Smtp, Kind::Probe, &["VRFY", "EXPN"]),
     (
         Protocol::Smtp,
         Kind::Control,
         &["EHLO", "HELO", "STARTTLS", "RSET", "NOOP", "HELP", "QUIT"],
     ),
-    (Protocol::Pop3, Kind::Login, &["USER", "PASS", "APOP", "AUTH"]),
+    (
+        Protocol::Pop3,
+        Kind::Login,
+        &["USER", "PASS", "APOP", "AUTH"],
+    ),
     (Protocol::Pop3, Kind::Retrieve, &["RETR", "TOP"]),
     (Protocol::Pop3, Kind::List, &["LIST", "UIDL", "STAT"]),
     (Protocol::Pop3, Kind::Delete, &["DELE"]),
@@ -38,16 +46,33 @@ pub const SHIPPED: &[(Protocol, Kind, &[&str])] = &[
         Protocol::Imap,
         Kind::Administer,
         &[
-            "CREATE", "DELETE", "RENAME", "SUBSCRIBE", "UNSUBSCRIBE", "SETACL", "DELETEACL",
-            "SETMETADATA", "COPY", "APPEND",
+            "CREATE",
+            "DELETE",
+            "RENAME",
+            "SUBSCRIBE",
+            "UNSUBSCRIBE",
+            "SETACL",
+            "DELETEACL",
+            "SETMETADATA",
+            "COPY",
+            "APPEND",
         ],
     ),
     (
         Protocol::Imap,
         Kind::Control,
         &[
-            "CAPABILITY", "STARTTLS", "NOOP", "IDLE", "ID", "ENABLE", "CHECK", "CLOSE",
-            "UNSELECT", "NAMESPACE", "LOGOUT",
+            "CAPABILITY",
+            "STARTTLS",
+            "NOOP",
+            "IDLE",
+            "ID",
+            "ENABLE",
+            "CHECK",
+            "CLOSE",
+            "UNSELECT",
+            "NAMESPACE",
+            "LOGOUT",
         ],
     ),
     (Protocol::ManageSieve, Kind::Login, &["AUTHENTICATE"]),
@@ -60,7 +85,13 @@ pub const SHIPPED: &[(Protocol, Kind, &[&str])] = &[
     (
         Protocol::ManageSieve,
         Kind::Administer,
-        &["PUTSCRIPT", "SETACTIVE", "CHECKSCRIPT", "RENAMESCRIPT", "DELETESCRIPT"],
+        &[
+            "PUTSCRIPT",
+            "SETACTIVE",
+            "CHECKSCRIPT",
+            "RENAMESCRIPT",
+            "DELETESCRIPT",
+        ],
     ),
     (
         Protocol::ManageSieve,
@@ -142,6 +173,9 @@ mod tests {
         let mut classes = Classes::default();
         classes.set(Protocol::Imap, "copy", Kind::Delete);
         assert_eq!(classes.kind(Protocol::Imap, "UID COPY"), Some(Kind::Delete));
-        assert_eq!(Classes::default().kind(Protocol::Imap, "COPY"), Some(Kind::Administer));
+        assert_eq!(
+            Classes::default().kind(Protocol::Imap, "COPY"),
+            Some(Kind::Administer)
+        );
     }
 }

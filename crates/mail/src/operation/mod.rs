@@ -427,7 +427,10 @@ mod tests {
     #[test]
     fn accounts_are_compared_in_one_form() {
         let account = Account::new("Ann@Example.ORG", 100).expect("a name");
-        assert_eq!((account.as_str(), account.local()), ("ann@example.org", "ann"));
+        assert_eq!(
+            (account.as_str(), account.local()),
+            ("ann@example.org", "ann")
+        );
         assert_eq!(Account::new("  ", 100), None);
         assert_eq!(Account::new("éé", 3).expect("cut").as_str(), "é");
     }

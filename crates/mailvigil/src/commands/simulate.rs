@@ -32,7 +32,10 @@ struct Figures {
 
 /// Plays, prints.
 pub fn run(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
-    let settings = args.settings.as_deref().map_or_else(|| Ok(Settings::in_mode(Mode::Enforce)), read)?;
+    let settings = args
+        .settings
+        .as_deref()
+        .map_or_else(|| Ok(Settings::in_mode(Mode::Enforce)), read)?;
     let plan = Plan {
         seed: args.seed,
         users: args.users as usize,
@@ -48,7 +51,9 @@ pub fn run(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
             kept.push(operation.clone());
         }
     };
-    let report = watch::simulate::run(&plan, &settings, keep, &mut |day| bar.set_position(u64::from(day)));
+    let report = watch::simulate::run(&plan, &settings, keep, &mut |day| {
+        bar.set_position(u64::from(day))
+    });
     bar.finish_and_clear();
     let figures = Figures {
         seed: args.seed,
@@ -56,7 +61,11 @@ pub fn run(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
         operations_per_second: rate(&kept, &settings, plan.bytes_max),
     };
     if args.json {
-        writeln!(std::io::stdout().lock(), "{}", serde_json::to_string(&figures)?)?;
+        writeln!(
+            std::io::stdout().lock(),
+            "{}",
+            serde_json::to_string(&figures)?
+        )?;
     } else {
         print(&figures)?;
     }
@@ -65,7 +74,8 @@ pub fn run(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
 
 /// Settings of a file; every problem is said, with its line.
 fn read(file: &Path) -> anyhow::Result<Settings> {
-    let text = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("{} cannot be read", file.display()))?;
     Settings::parse(&text).map_err(|problems| {
         let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
         anyhow::anyhow!("{}:\n  {}", file.display(), said.join("\n  "))
@@ -115,7 +125,10 @@ fn print(figures: &Figures) -> anyhow::Result<()> {
             Cell::new(format!("{:.0} %", 100.0 * one.recall_by_attacker)),
             Cell::new(format!("{:.0} %", 100.0 * one.refused_by_attacker)),
             Cell::new(format!("{:.1} %", 100.0 * one.precision)),
-            Cell::new(one.seconds_to_detect.map_or_else(|| "-".to_owned(), |secs| format!("{secs:.0} s"))),
+            Cell::new(
+                one.seconds_to_detect
+                    .map_or_else(|| "-".to_owned(), |secs| format!("{secs:.0} s")),
+            ),
             Cell::new(one.recipients_before_stop),
             Cell::new(one.detectors.join(", ")),
         ]);
@@ -125,7 +138,9 @@ fn print(figures: &Figures) -> anyhow::Result<()> {
         out,
         "Of 10,000 people in a day {:.2} were refused or put off though they should not have been, and {:.2} had to wait up to 15 s; \
          owners of stolen accounts: {:.2}.",
-        report.benign_hurt_per_10k_day, report.benign_waits_per_10k_day, report.owners_hurt_per_10k_day,
+        report.benign_hurt_per_10k_day,
+        report.benign_waits_per_10k_day,
+        report.owners_hurt_per_10k_day,
     )?;
     for (why, many) in &report.hurt_by {
         writeln!(out, "  {many} by {why}")?;

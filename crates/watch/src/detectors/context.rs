@@ -57,8 +57,18 @@ pub const TRAVEL: Detector = Detector {
     only_weight: true,
     knobs: &[
         LEARNT,
-        knob("km", 1000.0, (50.0, 20_000.0), "kilometres, less the radius both places are known to; CrowdSec's 1000"),
-        knob("km_per_hour", 1000.0, (100.0, 100_000.0), "speed; an airliner's, door to door"),
+        knob(
+            "km",
+            1000.0,
+            (50.0, 20_000.0),
+            "kilometres, less the radius both places are known to; CrowdSec's 1000",
+        ),
+        knob(
+            "km_per_hour",
+            1000.0,
+            (100.0, 100_000.0),
+            "speed; an airliner's, door to door",
+        ),
     ],
     steps: &[],
     looks: |sight| {
@@ -67,8 +77,10 @@ pub const TRAVEL: Detector = Detector {
         }
         let here = sight.operation.source.place.yes()?;
         let last = sight.before.place.as_ref()?;
-        let km = distance_km((last.latitude, last.longitude), (here.latitude, here.longitude))
-            - last.radius_km
+        let km = distance_km(
+            (last.latitude, last.longitude),
+            (here.latitude, here.longitude),
+        ) - last.radius_km
             - here.radius_km;
         let hours = f64::from(seconds(sight.operation.at).saturating_sub(last.at)) / 3600.0;
         let speed = km / hours.max(1.0 / 60.0);
@@ -83,8 +95,18 @@ pub const MANY_SOURCES: Detector = Detector {
     meaning: "one account is used successfully from many unrelated networks within an hour: it is shared among a botnet",
     only_weight: false,
     knobs: &[
-        knob("networks", 8.0, (3.0, 1000.0), "networks within an hour; wazuh #35544 saw 132"),
-        knob("wides", 6.0, (2.0, 1000.0), "surroundings (/16, /32) within an hour, in place of providers, so that one mobile carrier is no botnet (guess)"),
+        knob(
+            "networks",
+            8.0,
+            (3.0, 1000.0),
+            "networks within an hour; wazuh #35544 saw 132",
+        ),
+        knob(
+            "wides",
+            6.0,
+            (2.0, 1000.0),
+            "surroundings (/16, /32) within an hour, in place of providers, so that one mobile carrier is no botnet (guess)",
+        ),
     ],
     steps: &[Step::Freeze, Step::EndSessions, Step::ResetCredential],
     looks: |sight| {
@@ -93,9 +115,15 @@ pub const MANY_SOURCES: Detector = Detector {
         }
         let at = sight.operation.at;
         let account = sight.account()?;
-        let (networks, wides) = (account.good_networks.count(at), account.good_wides.count(at));
+        let (networks, wides) = (
+            account.good_networks.count(at),
+            account.good_wides.count(at),
+        );
         (sight.reaches(networks, "networks") && sight.reaches(wides, "wides")).then(|| {
-            let values = vec![("networks", f64::from(networks)), ("wides", f64::from(wides))];
+            let values = vec![
+                ("networks", f64::from(networks)),
+                ("wides", f64::from(wides)),
+            ];
             acting(About::Account, 0.8, values, &[sight.operation.id])
         })
     },
@@ -106,7 +134,12 @@ pub const DORMANT: Detector = Detector {
     id: "ctx.dormant",
     meaning: "the first login after a long time",
     only_weight: true,
-    knobs: &[knob("days", 90.0, (7.0, 1000.0), "days without a login; Entra learns anew after long inactivity, too")],
+    knobs: &[knob(
+        "days",
+        90.0,
+        (7.0, 1000.0),
+        "days without a login; Entra learns anew after long inactivity, too",
+    )],
     steps: &[],
     looks: |sight| {
         let last = sight.before.last_success;
@@ -123,13 +156,23 @@ pub const NEW_PROTOCOL: Detector = Detector {
     id: "ctx.newproto",
     meaning: "a login by a protocol that the account did not use for half a year",
     only_weight: true,
-    knobs: &[LEARNT, knob("days", 180.0, (7.0, 1000.0), "days without that protocol (guess)")],
+    knobs: &[
+        LEARNT,
+        knob(
+            "days",
+            180.0,
+            (7.0, 1000.0),
+            "days without that protocol (guess)",
+        ),
+    ],
     steps: &[],
     looks: |sight| {
         if !learnt(sight)? {
             return None;
         }
-        let days = f64::from(seconds(sight.operation.at).saturating_sub(sight.before.protocol_used)) / DAY_SECS;
+        let days =
+            f64::from(seconds(sight.operation.at).saturating_sub(sight.before.protocol_used))
+                / DAY_SECS;
         (days >= sight.knob("days")).then(|| of_login(sight, 0.2, Vec::new()))
     },
 };

@@ -73,9 +73,17 @@ pub const SOURCE: Detector = Detector {
         let logins = source.logins.as_ref()?;
         let guesses = logins.guesses.count(at);
         let blind = logins.blind.sum(at);
-        let values = || vec![("passwords", f64::from(guesses)), ("blind", f64::from(blind))];
+        let values = || {
+            vec![
+                ("passwords", f64::from(guesses)),
+                ("blind", f64::from(blind)),
+            ]
+        };
         if sight.reaches(guesses, "passwords") || sight.reaches(blind, "blind") {
-            if source.is_shared(at) && failing_share(logins.failed.sum(at), logins.succeeded.sum(at)) < sight.knob("failing_share") {
+            if source.is_shared(at)
+                && failing_share(logins.failed.sum(at), logins.succeeded.sum(at))
+                    < sight.knob("failing_share")
+            {
                 return None;
             }
             return Some(acting(About::Source, 0.9, values(), logins.evidence.ids()));
@@ -97,10 +105,30 @@ pub const ACCOUNT: Detector = Detector {
             (2.0, 10_000.0),
             "networks guessing within an hour (with `passwords_hour`); no per-source limit sees this (CrowdSec hub #283)",
         ),
-        knob("passwords_hour", 20.0, (3.0, 4000.0), "different wrong passwords within an hour; Splunk takes 20 failures"),
-        knob("networks_day", 20.0, (2.0, 10_000.0), "networks guessing within a day, for the patient (guess: twice the hour's)"),
-        knob("passwords_day", 40.0, (3.0, 4000.0), "different wrong passwords within a day (guess: twice the hour's)"),
-        knob("fast", 20.0, (5.0, 10_000.0), "guesses within five minutes, from wherever; Splunk's 20 in 5 minutes"),
+        knob(
+            "passwords_hour",
+            20.0,
+            (3.0, 4000.0),
+            "different wrong passwords within an hour; Splunk takes 20 failures",
+        ),
+        knob(
+            "networks_day",
+            20.0,
+            (2.0, 10_000.0),
+            "networks guessing within a day, for the patient (guess: twice the hour's)",
+        ),
+        knob(
+            "passwords_day",
+            40.0,
+            (3.0, 4000.0),
+            "different wrong passwords within a day (guess: twice the hour's)",
+        ),
+        knob(
+            "fast",
+            20.0,
+            (5.0, 10_000.0),
+            "guesses within five minutes, from wherever; Splunk's 20 in 5 minutes",
+        ),
     ],
     steps: &[Step::Protect],
     looks: |sight| {
@@ -111,10 +139,19 @@ pub const ACCOUNT: Detector = Detector {
         let many = |networks: u32, passwords: u32, span: (&str, &str)| {
             sight.reaches(networks, span.0) && sight.reaches(passwords, span.1)
         };
-        let hour = many(counts.networks_hour, counts.passwords_hour, ("networks_hour", "passwords_hour"));
-        let day = many(counts.networks_day, counts.passwords_day, ("networks_day", "passwords_day"));
+        let hour = many(
+            counts.networks_hour,
+            counts.passwords_hour,
+            ("networks_hour", "passwords_hour"),
+        );
+        let day = many(
+            counts.networks_day,
+            counts.passwords_day,
+            ("networks_day", "passwords_day"),
+        );
         let fast = f64::from(counts.minutes) > sight.knob("fast");
-        (hour || day || fast).then(|| acting(About::Account, 0.6, counts.values(), guessed.evidence.ids()))
+        (hour || day || fast)
+            .then(|| acting(About::Account, 0.6, counts.values(), guessed.evidence.ids()))
     },
 };
 
@@ -124,8 +161,18 @@ pub const SLOW: Detector = Detector {
     meaning: "one source guesses with long and even pauses, to stay below every limit",
     only_weight: false,
     knobs: &[
-        knob("guesses", 4.0, (3.0, 12.0), "guesses within a day; CrowdSec's time-based scenario"),
-        knob("gap_secs", 1200.0, (60.0, 20_000.0), "seconds that half of the pauses are longer than; the same scenario"),
+        knob(
+            "guesses",
+            4.0,
+            (3.0, 12.0),
+            "guesses within a day; CrowdSec's time-based scenario",
+        ),
+        knob(
+            "gap_secs",
+            1200.0,
+            (60.0, 20_000.0),
+            "seconds that half of the pauses are longer than; the same scenario",
+        ),
     ],
     // Alone it is not sure enough; a success from such a source is auth.hit.
     steps: &[],
@@ -135,15 +182,25 @@ pub const SLOW: Detector = Detector {
         let (at, least) = (seconds(sight.operation.at), sight.knob("guesses") as usize);
         let told = |gap: u32, about: About, evidence: &[mail::RecordId]| {
             let values = vec![("gap_secs", f64::from(gap))];
-            sight.reaches(gap, "gap_secs").then(|| telling(about, 0.5, values, evidence))
+            sight
+                .reaches(gap, "gap_secs")
+                .then(|| telling(about, 0.5, values, evidence))
         };
         if source.is_shared(sight.operation.at) {
             // Many people's slips are slow, too; one account's are not, where its owner never was.
             let pair = sight.pair().filter(|_| sight.is_unknown())?;
-            return told(pair.pace.median_gap(at, least)?, About::Pair, pair.evidence.ids());
+            return told(
+                pair.pace.median_gap(at, least)?,
+                About::Pair,
+                pair.evidence.ids(),
+            );
         }
         let logins = source.logins.as_ref()?;
-        told(logins.pace.median_gap(at, least)?, About::Source, logins.evidence.ids())
+        told(
+            logins.pace.median_gap(at, least)?,
+            About::Source,
+            logins.evidence.ids(),
+        )
     },
 };
 
@@ -152,7 +209,12 @@ pub const STALE_SECRET: Detector = Detector {
     id: "auth.stale_secret",
     meaning: "a device of the owner's still has an old password; nobody is punished for it",
     only_weight: true,
-    knobs: &[knob("tries", 20.0, (5.0, 10_000.0), "tries within a day with one password; fail2ban #779")],
+    knobs: &[knob(
+        "tries",
+        20.0,
+        (5.0, 10_000.0),
+        "tries within a day with one password; fail2ban #779",
+    )],
     steps: &[],
     looks: |sight| {
         if !failed(sight) || sight.before.guess {
@@ -212,4 +274,3 @@ impl Counts {
         ]
     }
 }
-

@@ -13,10 +13,30 @@ pub const HIT: Detector = Detector {
     meaning: "a login succeeded from where its account was never used, after guesses: the password is known to somebody else",
     only_weight: false,
     knobs: &[
-        knob("suspicion", 0.4, (0.1, 1.0), "suspicion of the source by other detectors; Entra tells a spray only by a password that was right"),
-        knob("pair_passwords", 5.0, (2.0, 100.0), "wrong passwords of this source for this account before the right one, within a day (guess)"),
-        knob("account_passwords", 10.0, (3.0, 1000.0), "wrong passwords from wherever before it, within a day (guess)"),
-        knob("spray_accounts", 8.0, (3.0, 10_000.0), "accounts the password was tried on before; as auth.spray"),
+        knob(
+            "suspicion",
+            0.4,
+            (0.1, 1.0),
+            "suspicion of the source by other detectors; Entra tells a spray only by a password that was right",
+        ),
+        knob(
+            "pair_passwords",
+            5.0,
+            (2.0, 100.0),
+            "wrong passwords of this source for this account before the right one, within a day (guess)",
+        ),
+        knob(
+            "account_passwords",
+            10.0,
+            (3.0, 1000.0),
+            "wrong passwords from wherever before it, within a day (guess)",
+        ),
+        knob(
+            "spray_accounts",
+            8.0,
+            (3.0, 10_000.0),
+            "accounts the password was tried on before; as auth.spray",
+        ),
     ],
     steps: &[Step::Freeze, Step::EndSessions, Step::ResetCredential],
     looks: |sight| {
@@ -42,7 +62,11 @@ fn reason(sight: &Sight<'_>, login: &Login) -> Option<(&'static str, f64)> {
     let at = sight.operation.at;
     let wrong = sight.pair().map_or(0, |pair| pair.wrong_day.count(at));
     // The owner's own program in a network he is new in may be wrong twice as often: telephones are typed on badly.
-    let factor = if sight.before.familiar == Familiar::Program { 2.0 } else { 1.0 };
+    let factor = if sight.before.familiar == Familiar::Program {
+        2.0
+    } else {
+        1.0
+    };
     if f64::from(wrong) >= factor * sight.knob("pair_passwords") {
         return Some(("pair_passwords", f64::from(wrong)));
     }
@@ -56,7 +80,11 @@ fn reason(sight: &Sight<'_>, login: &Login) -> Option<(&'static str, f64)> {
     }
     // A common password of an owner's is sprayed every day; his own program in a new network is he, then.
     let stranger = sight.before.familiar == Familiar::Stranger;
-    if let Some(spray) = login.spray.filter(|_| stranger).and_then(|tag| sight.ledger.sprays.get(tag.0)) {
+    if let Some(spray) = login
+        .spray
+        .filter(|_| stranger)
+        .and_then(|tag| sight.ledger.sprays.get(tag.0))
+    {
         let accounts = spray.accounts.count(at);
         if sight.reaches(accounts, "spray_accounts") {
             return Some(("spray_accounts", f64::from(accounts)));

@@ -12,14 +12,38 @@ pub const HARVEST: Detector = Detector {
     meaning: "one source asks for many different addresses that do not exist",
     only_weight: false,
     knobs: &[
-        knob("suspicious", 5.0, (2.0, 1e5), "different unknown addresses in ten minutes, to be told (guess)"),
-        knob("addresses", 35.0, (5.0, 1e6), "the same in a day, to block; Stalwart's 35"),
-        knob("share", 0.5, (0.1, 1.0), "share of unknown ones among all: a large sender's old list has few"),
-        knob("site", 60.0, (5.0, 1e6), "different unknown addresses in an hour that the whole site is asked for by machines that never brought mail, to be told of each that asks for two (guess)"),
+        knob(
+            "suspicious",
+            5.0,
+            (2.0, 1e5),
+            "different unknown addresses in ten minutes, to be told (guess)",
+        ),
+        knob(
+            "addresses",
+            35.0,
+            (5.0, 1e6),
+            "the same in a day, to block; Stalwart's 35",
+        ),
+        knob(
+            "share",
+            0.5,
+            (0.1, 1.0),
+            "share of unknown ones among all: a large sender's old list has few",
+        ),
+        knob(
+            "site",
+            60.0,
+            (5.0, 1e6),
+            "different unknown addresses in an hour that the whole site is asked for by machines that never brought mail, to be told of each that asks for two (guess)",
+        ),
     ],
     steps: &[Step::BlockSource],
     looks: |sight| {
-        let Act::Probe { said: Said::Unknown, .. } = sight.operation.act else {
+        let Act::Probe {
+            said: Said::Unknown,
+            ..
+        } = sight.operation.act
+        else {
             return None;
         };
         if sight.marks.account.is_some() {
@@ -39,13 +63,19 @@ pub const HARVEST: Detector = Detector {
             ("share", share),
             ("site", f64::from(site)),
         ];
-        if day >= 2 && mail.known_day.sum(at) <= day / 10 && sight.reaches(site, "site") && !sight.reaches(day, "addresses") {
+        if day >= 2
+            && mail.known_day.sum(at) <= day / 10
+            && sight.reaches(site, "site")
+            && !sight.reaches(day, "addresses")
+        {
             return Some(telling(About::Source, 0.5, values, mail.evidence.ids()));
         }
         if sight.reaches(day, "addresses") {
             return Some(acting(About::Source, 0.7, values, mail.evidence.ids()));
         }
-        sight.reaches(minutes, "suspicious").then(|| telling(About::Source, 0.3, values, mail.evidence.ids()))
+        sight
+            .reaches(minutes, "suspicious")
+            .then(|| telling(About::Source, 0.3, values, mail.evidence.ids()))
     },
 };
 
@@ -55,9 +85,24 @@ pub const BOMB: Detector = Detector {
     meaning: "one mailbox gets far more mail at once than it ever does",
     only_weight: false,
     knobs: &[
-        knob("messages", 100.0, (10.0, 1e6), "in ten minutes; Rspamd's burst for one recipient"),
-        knob("hour", 160.0, (10.0, 1e6), "in an hour; the same burst with one a minute let through"),
-        knob("times", 10.0, (2.0, 1000.0), "times its own busiest hour before"),
+        knob(
+            "messages",
+            100.0,
+            (10.0, 1e6),
+            "in ten minutes; Rspamd's burst for one recipient",
+        ),
+        knob(
+            "hour",
+            160.0,
+            (10.0, 1e6),
+            "in an hour; the same burst with one a minute let through",
+        ),
+        knob(
+            "times",
+            10.0,
+            (2.0, 1000.0),
+            "times its own busiest hour before",
+        ),
     ],
     steps: &[Step::LimitMailbox],
     looks: |sight| {
@@ -67,7 +112,11 @@ pub const BOMB: Detector = Detector {
         let hour = mailbox.hour.sum(sight.operation.at);
         let many = sight.reaches(messages, "messages") || sight.reaches(hour, "hour");
         (many && f64::from(hour) >= sight.knob("times") * usual).then(|| {
-            let values = vec![("messages", f64::from(messages)), ("hour", f64::from(hour)), ("usual", usual)];
+            let values = vec![
+                ("messages", f64::from(messages)),
+                ("hour", f64::from(hour)),
+                ("usual", usual),
+            ];
             acting(About::Mailbox, 0.6, values, mailbox.evidence.ids())
         })
     },
@@ -79,8 +128,18 @@ pub const LIST_BOMB: Detector = Detector {
     meaning: "one mailbox gets list mail of many unrelated senders at once; each is honest, together they bury something",
     only_weight: false,
     knobs: &[
-        knob("domains", 30.0, (5.0, 1e5), "sender domains in half an hour; reports tell of 500 messages and more in 30 to 90 minutes"),
-        knob("messages", 50.0, (10.0, 1e6), "list messages in half an hour"),
+        knob(
+            "domains",
+            30.0,
+            (5.0, 1e5),
+            "sender domains in half an hour; reports tell of 500 messages and more in 30 to 90 minutes",
+        ),
+        knob(
+            "messages",
+            50.0,
+            (10.0, 1e6),
+            "list messages in half an hour",
+        ),
     ],
     steps: &[Step::LimitMailbox],
     looks: |sight| {
@@ -91,7 +150,10 @@ pub const LIST_BOMB: Detector = Detector {
         let at = sight.operation.at;
         let (messages, domains) = (mailbox.bulk.sum(at), mailbox.bulk_domains.count(at));
         (sight.reaches(messages, "messages") && sight.reaches(domains, "domains")).then(|| {
-            let values = vec![("messages", f64::from(messages)), ("domains", f64::from(domains))];
+            let values = vec![
+                ("messages", f64::from(messages)),
+                ("domains", f64::from(domains)),
+            ];
             acting(About::Mailbox, 0.7, values, mailbox.evidence.ids())
         })
     },
@@ -102,7 +164,12 @@ pub const BACKSCATTER: Detector = Detector {
     id: "in.backscatter",
     meaning: "one mailbox gets many bounces: its address is being used by a spammer",
     only_weight: false,
-    knobs: &[knob("bounces", 20.0, (5.0, 1e5), "messages with the null sender in ten minutes; Haraka's rate_rcpt_null, Rspamd's bounce_to")],
+    knobs: &[knob(
+        "bounces",
+        20.0,
+        (5.0, 1e5),
+        "messages with the null sender in ten minutes; Haraka's rate_rcpt_null, Rspamd's bounce_to",
+    )],
     steps: &[Step::LimitMailbox],
     looks: |sight| {
         let (mailbox, sent) = busiest(sight)?;
@@ -122,7 +189,12 @@ pub const FLOOD: Detector = Detector {
     id: "in.flood",
     meaning: "one source hands over more messages a minute than is allowed",
     only_weight: false,
-    knobs: &[knob("messages", 120.0, (10.0, 1e6), "messages in a minute (guess; raise it for large senders)")],
+    knobs: &[knob(
+        "messages",
+        120.0,
+        (10.0, 1e6),
+        "messages in a minute (guess; raise it for large senders)",
+    )],
     steps: &[Step::SlowSource],
     looks: |sight| {
         stranger_sent(sight)?;
@@ -140,10 +212,19 @@ pub const RELAY: Detector = Detector {
     id: "in.relay",
     meaning: "a source tries to send through us to others",
     only_weight: false,
-    knobs: &[knob("tries", 3.0, (1.0, 1e5), "in ten minutes; CrowdSec lets one pass, a slip of the pen makes two")],
+    knobs: &[knob(
+        "tries",
+        3.0,
+        (1.0, 1e5),
+        "in ten minutes; CrowdSec lets one pass, a slip of the pen makes two",
+    )],
     steps: &[Step::BlockSource],
     looks: |sight| {
-        let Act::Probe { said: Said::RelayDenied, .. } = sight.operation.act else {
+        let Act::Probe {
+            said: Said::RelayDenied,
+            ..
+        } = sight.operation.act
+        else {
             return None;
         };
         let mail = sight.source()?.mail.as_ref()?;

@@ -1,7 +1,7 @@
 //! Working through a list: of accounts with stolen passwords, of accounts with one password, of names that may be accounts.
 
-use mail::operation::{Act, FailType, LoginOutcome};
 use mail::Timestamp;
+use mail::operation::{Act, FailType, LoginOutcome};
 
 use super::guessing::{failed, failing_share};
 use super::{About, Detector, Finding, Sight, acting, knob, telling};
@@ -10,8 +10,20 @@ use crate::response::Step;
 
 /// Names that attackers try everywhere; where there is no such account, one try tells.
 const BAIT: &[&str] = &[
-    "admin", "administrator", "guest", "oracle", "postgres", "postmaster", "root", "scan", "scanner",
-    "test", "tester", "ubuntu", "webmaster", "www-data",
+    "admin",
+    "administrator",
+    "guest",
+    "oracle",
+    "postgres",
+    "postmaster",
+    "root",
+    "scan",
+    "scanner",
+    "test",
+    "tester",
+    "ubuntu",
+    "webmaster",
+    "www-data",
 ];
 /// A network's thresholds against a source's (behaviour.md 3, keys).
 const NETWORK_FACTOR: f64 = 4.0;
@@ -22,10 +34,30 @@ pub const STUFFING: Detector = Detector {
     meaning: "one source, or one network, tries passwords of many accounts, and hardly any is right",
     only_weight: false,
     knobs: &[
-        knob("accounts_minutes", 10.0, (3.0, 10_000.0), "accounts guessed at within five minutes; Splunk's 10"),
-        knob("accounts_hour", 25.0, (3.0, 10_000.0), "the same within an hour; Elastic's 25 failures in 30 minutes"),
-        knob("accounts_day", 40.0, (3.0, 10_000.0), "the same within a day, for the patient (guess)"),
-        knob("failing_share", 0.8, (0.5, 1.0), "share of logins that fail; fewer are people behind one address"),
+        knob(
+            "accounts_minutes",
+            10.0,
+            (3.0, 10_000.0),
+            "accounts guessed at within five minutes; Splunk's 10",
+        ),
+        knob(
+            "accounts_hour",
+            25.0,
+            (3.0, 10_000.0),
+            "the same within an hour; Elastic's 25 failures in 30 minutes",
+        ),
+        knob(
+            "accounts_day",
+            40.0,
+            (3.0, 10_000.0),
+            "the same within a day, for the patient (guess)",
+        ),
+        knob(
+            "failing_share",
+            0.8,
+            (0.5, 1.0),
+            "share of logins that fail; fewer are people behind one address",
+        ),
     ],
     steps: &[Step::BlockSource],
     looks: |sight| {
@@ -41,13 +73,23 @@ pub const STUFFING: Detector = Detector {
             let many = over(counts.minutes, "accounts_minutes")
                 || over(counts.hour, "accounts_hour")
                 || (over(counts.day, "accounts_day") && !source.is_shared(at));
-            (many && share >= sight.knob("failing_share"))
-                .then(|| acting(About::Source, 0.8, counts.values(share), logins.evidence.ids()))
+            (many && share >= sight.knob("failing_share")).then(|| {
+                acting(
+                    About::Source,
+                    0.8,
+                    counts.values(share),
+                    logins.evidence.ids(),
+                )
+            })
         };
         sight
             .source()
             .and_then(|source| exceeds(source, 1.0))
-            .or_else(|| sight.network().and_then(|network| exceeds(network, NETWORK_FACTOR)))
+            .or_else(|| {
+                sight
+                    .network()
+                    .and_then(|network| exceeds(network, NETWORK_FACTOR))
+            })
     },
 };
 
@@ -57,9 +99,24 @@ pub const SPRAY: Detector = Detector {
     meaning: "one password is tried on many accounts, or many accounts are guessed at by sources that nobody ever came by",
     only_weight: false,
     knobs: &[
-        knob("accounts", 8.0, (3.0, 10_000.0), "accounts that one wrong password was tried on within a day, where doors see passwords (guess)"),
-        knob("site_accounts", 30.0, (5.0, 1e6), "accounts that were guessed at within an hour by sources that nobody ever came by; a hundredth of all active ones where that is more (guess)"),
-        knob("source_accounts", 2.0, (2.0, 1000.0), "accounts that a source must have guessed at then, to be blocked; with one it is told at twice `site_accounts`"),
+        knob(
+            "accounts",
+            8.0,
+            (3.0, 10_000.0),
+            "accounts that one wrong password was tried on within a day, where doors see passwords (guess)",
+        ),
+        knob(
+            "site_accounts",
+            30.0,
+            (5.0, 1e6),
+            "accounts that were guessed at within an hour by sources that nobody ever came by; a hundredth of all active ones where that is more (guess)",
+        ),
+        knob(
+            "source_accounts",
+            2.0,
+            (2.0, 1000.0),
+            "accounts that a source must have guessed at then, to be blocked; with one it is told at twice `site_accounts`",
+        ),
     ],
     steps: &[Step::BlockSource, Step::Protect],
     looks: |sight| {
@@ -91,7 +148,9 @@ fn sweep(sight: &Sight<'_>) -> Option<Finding> {
         return None;
     }
     let site = f64::from(sight.ledger.guessed_at.count(at));
-    let least = sight.knob("site_accounts").max(f64::from(sight.ledger.active.count(at)) / 100.0);
+    let least = sight
+        .knob("site_accounts")
+        .max(f64::from(sight.ledger.active.count(at)) / 100.0);
     if site < least {
         return None;
     }
@@ -109,9 +168,24 @@ pub const UNKNOWN: Detector = Detector {
     meaning: "one source tries names that are no accounts",
     only_weight: false,
     knobs: &[
-        knob("names", 3.0, (2.0, 10_000.0), "different names within a day; one or two are slips (Stalwart, CrowdSec)"),
-        knob("bait", 1.0, (1.0, 10_000.0), "the same, where one is a name that attackers try everywhere; CrowdSec's honeypot: the first"),
-        knob("shared_factor", 4.0, (1.0, 1000.0), "how many times as many from a source that many of our people come by (guess)"),
+        knob(
+            "names",
+            3.0,
+            (2.0, 10_000.0),
+            "different names within a day; one or two are slips (Stalwart, CrowdSec)",
+        ),
+        knob(
+            "bait",
+            1.0,
+            (1.0, 10_000.0),
+            "the same, where one is a name that attackers try everywhere; CrowdSec's honeypot: the first",
+        ),
+        knob(
+            "shared_factor",
+            4.0,
+            (1.0, 1000.0),
+            "how many times as many from a source that many of our people come by (guess)",
+        ),
     ],
     steps: &[Step::BlockSource],
     looks: |sight| {
@@ -125,9 +199,21 @@ pub const UNKNOWN: Detector = Detector {
         let source = sight.source()?;
         let logins = source.logins.as_ref()?;
         let names = logins.unknown.count(at);
-        let local = sight.operation.account.as_ref().map_or("", |name| name.local());
-        let least = if BAIT.contains(&local) { sight.knob("bait") } else { sight.knob("names") };
-        let factor = if source.is_shared(at) { sight.knob("shared_factor") } else { 1.0 };
+        let local = sight
+            .operation
+            .account
+            .as_ref()
+            .map_or("", |name| name.local());
+        let least = if BAIT.contains(&local) {
+            sight.knob("bait")
+        } else {
+            sight.knob("names")
+        };
+        let factor = if source.is_shared(at) {
+            sight.knob("shared_factor")
+        } else {
+            1.0
+        };
         (f64::from(names) >= least * factor).then(|| {
             let values = vec![("names", f64::from(names))];
             acting(About::Source, 0.6, values, logins.evidence.ids())

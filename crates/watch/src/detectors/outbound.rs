@@ -3,7 +3,6 @@
 use mail::operation::{Act, Said};
 
 use super::{About, Detector, Finding, Sight, acting, knob, telling};
-use crate::ledger::Familiar;
 use crate::ledger::account::Outbound;
 use crate::response::Step;
 
@@ -13,8 +12,18 @@ pub const VOLUME: Detector = Detector {
     meaning: "an account sends to more recipients than the site allows anybody",
     only_weight: false,
     knobs: &[
-        knob("hour", 500.0, (10.0, 1e7), "recipients in an hour; Exchange Online's documented example"),
-        knob("day", 1000.0, (10.0, 1e7), "recipients in a day; the same. Give whoever sends newsletters more"),
+        knob(
+            "hour",
+            500.0,
+            (10.0, 1e7),
+            "recipients in an hour; Exchange Online's documented example",
+        ),
+        knob(
+            "day",
+            1000.0,
+            (10.0, 1e7),
+            "recipients in a day; the same. Give whoever sends newsletters more",
+        ),
     ],
     steps: &[Step::DeferMail],
     looks: |sight| {
@@ -36,18 +45,30 @@ pub const SURGE: Detector = Detector {
     meaning: "an account sends many times what its busiest hours have seen",
     only_weight: true,
     knobs: &[
-        knob("times", 10.0, (2.0, 1000.0), "times its own busiest hour (guess)"),
-        knob("recipients", 50.0, (5.0, 1e6), "recipients at least; less is a letter to the family (guess)"),
+        knob(
+            "times",
+            10.0,
+            (2.0, 1000.0),
+            "times its own busiest hour (guess)",
+        ),
+        knob(
+            "recipients",
+            50.0,
+            (5.0, 1e6),
+            "recipients at least; less is a letter to the family (guess)",
+        ),
     ],
     steps: &[],
     looks: |sight| {
         let (outbound, at) = (sent(sight)?, sight.operation.at);
         let hour = outbound.hour.sum(at);
         let usual = f64::from(outbound.peak.busiest()).max(1.0);
-        (sight.reaches(hour, "recipients") && f64::from(hour) >= sight.knob("times") * usual).then(|| {
-            let values = vec![("recipients", f64::from(hour)), ("usual", usual)];
-            telling(About::Account, 0.4, values, outbound.evidence.ids())
-        })
+        (sight.reaches(hour, "recipients") && f64::from(hour) >= sight.knob("times") * usual).then(
+            || {
+                let values = vec![("recipients", f64::from(hour)), ("usual", usual)];
+                telling(About::Account, 0.4, values, outbound.evidence.ids())
+            },
+        )
     },
 };
 
@@ -57,11 +78,36 @@ pub const FANOUT: Detector = Detector {
     meaning: "an account writes to many it never wrote to; from where it is not at home, a few are enough",
     only_weight: false,
     knobs: &[
-        knob("new", 100.0, (10.0, 1e6), "new recipients in an hour (guess)"),
-        knob("share", 0.9, (0.1, 1.0), "share of new ones among all; a newsletter goes to the same people every time"),
-        knob("strange_new", 20.0, (3.0, 1e6), "new recipients in a day from where the account is not at home (guess; travellers write to people they know)"),
-        knob("program_factor", 2.0, (1.0, 100.0), "how many times as many with a client program the account knows (guess; anybody can pretend to it)"),
-        knob("strange_share", 0.6, (0.1, 1.0), "share of new ones among those (guess)"),
+        knob(
+            "new",
+            100.0,
+            (10.0, 1e6),
+            "new recipients in an hour (guess)",
+        ),
+        knob(
+            "share",
+            0.9,
+            (0.1, 1.0),
+            "share of new ones among all; a newsletter goes to the same people every time",
+        ),
+        knob(
+            "strange_new",
+            20.0,
+            (3.0, 1e6),
+            "new recipients in a day from where the account is not at home (guess; travellers write to people they know)",
+        ),
+        knob(
+            "program_factor",
+            2.0,
+            (1.0, 100.0),
+            "how many times as many with a client program the account knows (guess; anybody can pretend to it)",
+        ),
+        knob(
+            "strange_share",
+            0.6,
+            (0.1, 1.0),
+            "share of new ones among those (guess)",
+        ),
     ],
     steps: &[Step::Freeze, Step::EndSessions],
     looks: |sight| {
@@ -69,9 +115,19 @@ pub const FANOUT: Detector = Detector {
         let share = |new: u32, all: u32| f64::from(new) / f64::from(all.max(1));
         let strange = outbound.strange_new.count(at);
         let strange_share = share(strange, outbound.strange_day.sum(at));
-        let factor = if sight.before.familiar == Familiar::Stranger { 1.0 } else { sight.knob("program_factor") };
-        if sight.is_strange() && f64::from(strange) >= factor * sight.knob("strange_new") && strange_share >= sight.knob("strange_share") {
-            let values = vec![("strange_new", f64::from(strange)), ("strange_share", strange_share)];
+        let factor = if sight.before.program_settled {
+            sight.knob("program_factor")
+        } else {
+            1.0
+        };
+        if sight.is_strange()
+            && f64::from(strange) >= factor * sight.knob("strange_new")
+            && strange_share >= sight.knob("strange_share")
+        {
+            let values = vec![
+                ("strange_new", f64::from(strange)),
+                ("strange_share", strange_share),
+            ];
             return Some(acting(About::Account, 0.7, values, outbound.evidence.ids()));
         }
         let new = outbound.new_hour.count(at);
@@ -91,13 +147,35 @@ pub const BAD_RECIPIENTS: Detector = Detector {
     only_weight: false,
     knobs: &[
         knob("suspicious", 20.0, (3.0, 1e5), "in an hour, to be weighed"),
-        knob("recipients", 100.0, (5.0, 1e5), "in an hour, to stop it; Exim's BlockCracking, in use since 2013"),
-        knob("share", 0.1, (0.01, 1.0), "share of all recipients in an hour, where there are `least`"),
-        knob("least", 50.0, (10.0, 1e5), "recipients in an hour below which a share says nothing"),
+        knob(
+            "recipients",
+            100.0,
+            (5.0, 1e5),
+            "in an hour, to stop it; Exim's BlockCracking, in use since 2013",
+        ),
+        knob(
+            "share",
+            0.1,
+            (0.01, 1.0),
+            "share of all recipients in an hour, where there are `least`",
+        ),
+        knob(
+            "least",
+            50.0,
+            (10.0, 1e5),
+            "recipients in an hour below which a share says nothing",
+        ),
     ],
     steps: &[Step::Freeze],
     looks: |sight| {
-        if !matches!(sight.operation.act, Act::Reply(_) | Act::Probe { said: Said::Unknown, .. }) {
+        if !matches!(
+            sight.operation.act,
+            Act::Reply(_)
+                | Act::Probe {
+                    said: Said::Unknown,
+                    ..
+                }
+        ) {
             return None;
         }
         let at = sight.operation.at;
@@ -105,10 +183,14 @@ pub const BAD_RECIPIENTS: Detector = Detector {
         let (bad, all) = (outbound.bad_hour.sum(at), outbound.hour.sum(at));
         let share = f64::from(bad) / f64::from(all.max(1));
         let values = vec![("recipients", f64::from(bad)), ("share", share)];
-        if sight.reaches(bad, "recipients") || (sight.reaches(all, "least") && share >= sight.knob("share")) {
+        if sight.reaches(bad, "recipients")
+            || (sight.reaches(all, "least") && share >= sight.knob("share"))
+        {
             return Some(acting(About::Account, 0.8, values, outbound.evidence.ids()));
         }
-        sight.reaches(bad, "suspicious").then(|| telling(About::Account, 0.4, values, outbound.evidence.ids()))
+        sight
+            .reaches(bad, "suspicious")
+            .then(|| telling(About::Account, 0.4, values, outbound.evidence.ids()))
     },
 };
 
@@ -118,9 +200,19 @@ pub const BOUNCE_RATIO: Detector = Detector {
     meaning: "too large a share of what an account sends in a day comes back",
     only_weight: false,
     knobs: &[
-        knob("warn", 0.05, (0.01, 1.0), "share that comes back, to be told; what mail services commonly take"),
+        knob(
+            "warn",
+            0.05,
+            (0.01, 1.0),
+            "share that comes back, to be told; what mail services commonly take",
+        ),
         knob("hold", 0.1, (0.01, 1.0), "the same, to defer mail"),
-        knob("least", 100.0, (10.0, 1e6), "recipients in a day below which a share says nothing"),
+        knob(
+            "least",
+            100.0,
+            (10.0, 1e6),
+            "recipients in a day below which a share says nothing",
+        ),
     ],
     steps: &[Step::DeferMail],
     looks: |sight| {
@@ -149,7 +241,12 @@ pub const MANY_SENDERS: Detector = Detector {
     id: "out.many_from",
     meaning: "an account writes in several names that are not its own",
     only_weight: false,
-    knobs: &[knob("senders", 3.0, (1.0, 1e4), "different senders in a day that the account may not use; Exim's unique sender count")],
+    knobs: &[knob(
+        "senders",
+        3.0,
+        (1.0, 1e4),
+        "different senders in a day that the account may not use; Exim's unique sender count",
+    )],
     steps: &[Step::DeferMail],
     looks: |sight| {
         let outbound = sent(sight)?;
@@ -166,7 +263,12 @@ pub const CALLED_SPAM: Detector = Detector {
     id: "out.remote_says_spam",
     meaning: "other servers refuse what an account sends as spam",
     only_weight: false,
-    knobs: &[knob("replies", 2.0, (1.0, 1e4), "such replies in an hour; KumoMTA's 2/hr")],
+    knobs: &[knob(
+        "replies",
+        2.0,
+        (1.0, 1e4),
+        "such replies in an hour; KumoMTA's 2/hr",
+    )],
     steps: &[Step::DeferMail],
     looks: |sight| {
         let Act::Reply(_) = sight.operation.act else {
@@ -186,7 +288,12 @@ pub const CLONE: Detector = Detector {
     id: "out.clone",
     meaning: "an account sends like bodies to many; weighed together with what else is unusual",
     only_weight: true,
-    knobs: &[knob("recipients", 50.0, (5.0, 1e6), "recipients of one body in an hour; half of it from where the account is not at home (guess)")],
+    knobs: &[knob(
+        "recipients",
+        50.0,
+        (5.0, 1e6),
+        "recipients of one body in an hour; half of it from where the account is not at home (guess)",
+    )],
     steps: &[],
     looks: |sight| {
         let Act::Send(message) = &sight.operation.act else {

@@ -239,7 +239,10 @@ impl Outbound {
     }
 
     fn heap_bytes(&self) -> usize {
-        let prints = self.prints.iter().map(|(_, recipients)| recipients.heap_bytes());
+        let prints = self
+            .prints
+            .iter()
+            .map(|(_, recipients)| recipients.heap_bytes());
         size_of::<Self>()
             + self.people.heap_bytes()
             + self.new_hour.heap_bytes()
@@ -271,10 +274,9 @@ impl Entry for Account {
 
     /// Accounts that exist are what all this is for; names that were only ever guessed are nothing.
     fn worth(&self, now: Timestamp) -> f64 {
-        let guessed = self
-            .guessed
-            .as_ref()
-            .map_or(0.0, |guessed| f64::from(guessed.passwords_day.count(now)).min(100.0));
+        let guessed = self.guessed.as_ref().map_or(0.0, |guessed| {
+            f64::from(guessed.passwords_day.count(now)).min(100.0)
+        });
         let known = f64::from(u32::try_from(self.networks.len()).unwrap_or(0));
         if self.exists() {
             let idle_days = f64::from(seconds(now).saturating_sub(self.last_success)) / 86_400.0;

@@ -101,7 +101,10 @@ impl<const SPAN: u32> Distinct<SPAN> {
         let hash = mix(u64::from(thing));
         let register = (hash % REGISTERS as u64) as usize;
         let rank = ((hash / REGISTERS as u64).trailing_zeros() + 1).min(56) as u8;
-        let seen = self.sketches.iter().any(|one| one.registers[register] >= rank);
+        let seen = self
+            .sketches
+            .iter()
+            .any(|one| one.registers[register] >= rank);
         let most = &mut self.sketches[place].registers[register];
         *most = (*most).max(rank);
         !seen
@@ -111,7 +114,10 @@ impl<const SPAN: u32> Distinct<SPAN> {
 /// HyperLogLog's estimate, with linear counting where registers are still empty.
 fn estimate(registers: &[u8; REGISTERS]) -> u32 {
     let many = REGISTERS as f64;
-    let sum: f64 = registers.iter().map(|rank| (-f64::from(*rank)).exp2()).sum();
+    let sum: f64 = registers
+        .iter()
+        .map(|rank| (-f64::from(*rank)).exp2())
+        .sum();
     let raw = 0.7213 / (1.0 + 1.079 / many) * many * many / sum;
     let empty = registers.iter().filter(|rank| **rank == 0).count();
     if raw <= 2.5 * many && empty > 0 {

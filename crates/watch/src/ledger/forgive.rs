@@ -13,7 +13,8 @@ impl Ledger {
             Scope::Source(ip) => {
                 let (source, network) = (keys.source(*ip), keys.network(*ip));
                 self.sources.change(source, super::source::Source::forgive);
-                self.networks.change(network, super::source::Source::forgive);
+                self.networks
+                    .change(network, super::source::Source::forgive);
                 self.pairs.forget(|_, pair| pair.source == source as u32);
                 self.sprays.forgive(*ip);
             }
@@ -24,7 +25,8 @@ impl Ledger {
             }
             Scope::Account(account) => {
                 let account = keys.account(account.as_str());
-                self.accounts.change(account, super::account::Account::forgive);
+                self.accounts
+                    .change(account, super::account::Account::forgive);
                 self.pairs.forget(|_, pair| pair.account == account as u32);
             }
             Scope::Mailbox(address) => self.mailboxes.remove(keys.mailbox(&address.key())),

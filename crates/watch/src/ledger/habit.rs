@@ -132,7 +132,10 @@ mod tests {
     fn an_unusual_day_stands_out_and_a_usual_one_does_not() {
         let mut daily = Daily::default();
         for day in 0..10 {
-            daily.add(START.plus_secs(day * 86_400), 1000.0 + 100.0 * (day % 3) as f32);
+            daily.add(
+                START.plus_secs(day * 86_400),
+                1000.0 + 100.0 * (day % 3) as f32,
+            );
         }
         assert!(daily.z().expect("ten days") < 1.0);
         daily.add(START.plus_secs(9 * 86_400 + 10), 1_000_000.0);

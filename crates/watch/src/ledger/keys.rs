@@ -108,6 +108,9 @@ mod tests {
         assert_ne!(key("192.0.2.7"), key("192.0.2.8"));
         let network = |text: &str| keys.network(text.parse().expect("an address"));
         assert_eq!(network("192.0.2.7"), network("192.0.2.8"));
-        assert_ne!(Keys::new(2).source(IpAddr::V4(Ipv4Addr::LOCALHOST)), key("127.0.0.1"));
+        assert_ne!(
+            Keys::new(2).source(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+            key("127.0.0.1")
+        );
     }
 }

@@ -5,8 +5,8 @@
 //! [`Ledger::apply`], which also says how things stood *before* the operation ([`Before`]): a login makes its source familiar,
 //! so whether it was must be asked first.
 
-use mail::operation::{Administer, Said};
 use mail::operation::{Act, DeviceTag, FailType, Login, LoginOutcome, Protocol, Reply, Sent};
+use mail::operation::{Administer, Said};
 use mail::{Address, Operation, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -84,6 +84,8 @@ pub(crate) struct Before {
     pub familiar: Familiar,
     /// The network alone, however many people share it.
     pub network_known: bool,
+    /// Has the account long been used with this client program? Not since a thief's login a minute ago.
+    pub program_settled: bool,
     /// At home there: known for days, not since an hour.
     pub settled: bool,
     /// Had the account ever been used?
@@ -206,7 +208,9 @@ impl Ledger {
             }),
             Act::Probe { recipient, said } => self.probed(operation, recipient, *said, marks),
             // What they mean stands in the operation itself.
-            Act::Administer(Administer::Forward { .. } | Administer::Hide { .. } | Administer::Other)
+            Act::Administer(
+                Administer::Forward { .. } | Administer::Hide { .. } | Administer::Other,
+            )
             | Act::List { .. }
             | Act::Control => {}
         }
@@ -214,7 +218,12 @@ impl Ledger {
     }
 
     /// How well an account knows a source and a program; only reads.
-    pub(crate) fn familiar(&self, marks: &Marks, device: Option<DeviceTag>, at: Timestamp) -> Familiar {
+    pub(crate) fn familiar(
+        &self,
+        marks: &Marks,
+        device: Option<DeviceTag>,
+        at: Timestamp,
+    ) -> Familiar {
         let account = marks.account.and_then(|key| self.accounts.get(key));
         account.map_or(Familiar::Stranger, |account| {
             familiar_to(account, &self.here(marks, device, at), at)
@@ -222,7 +231,12 @@ impl Ledger {
     }
 
     /// Since when an account knows the network of a source, or its surroundings together with the program; `None` when it does not.
-    pub(crate) fn known_since(&self, marks: &Marks, device: Option<DeviceTag>, at: Timestamp) -> Option<Timestamp> {
+    pub(crate) fn known_since(
+        &self,
+        marks: &Marks,
+        device: Option<DeviceTag>,
+        at: Timestamp,
+    ) -> Option<Timestamp> {
         let account = self.accounts.get(marks.account?)?;
         let network = account.networks.since(at, marks.network? as u32);
         let wide = account.wides.since(at, marks.wide? as u32);
@@ -238,6 +252,17 @@ impl Ledger {
     pub(crate) fn settled(&self, marks: &Marks, device: Option<DeviceTag>, at: Timestamp) -> bool {
         let account = marks.account.and_then(|key| self.accounts.get(key));
         account.is_some_and(|account| settled_in(account, &self.here(marks, device, at), at))
+    }
+
+    /// Has the account long been used with this client program?
+    pub(crate) fn program_settled(
+        &self,
+        account: u64,
+        device: Option<DeviceTag>,
+        at: Timestamp,
+    ) -> bool {
+        let account = self.accounts.get(account);
+        account.is_some_and(|account| program_settled_in(account, device, at))
     }
 
     /// Recipients of a list that the account never wrote to.
@@ -275,7 +300,10 @@ impl Ledger {
         let exists = account.exists();
         Before {
             familiar: familiar_to(account, &self.here(marks, device, at), at),
-            network_known: marks.network.is_some_and(|one| account.networks.since(at, one as u32).is_some()),
+            network_known: marks
+                .network
+                .is_some_and(|one| account.networks.since(at, one as u32).is_some()),
+            program_settled: program_settled_in(account, device, at),
             settled: settled_in(account, &self.here(marks, device, at), at),
             existed: exists,
             program_known: device.map(|tag| account.devices.since(at, tag.0).is_some()),
@@ -323,7 +351,11 @@ impl Ledger {
                 });
             }
         }
-        let country = operation.source.place.yes().map(|place| self.keys.short(&place.country));
+        let country = operation
+            .source
+            .place
+            .yes()
+            .map(|place| self.keys.short(&place.country));
         self.accounts.update(key, at, true, |account| {
             if account.born == 0 {
                 account.born = seconds(at);
@@ -366,7 +398,9 @@ impl Ledger {
         let at = operation.at;
         let Some(key) = marks.account else { return };
         let tag = login.password.map(|tag| u32::from(tag.bits()));
-        let right_once = |account: &Account| tag.is_some_and(|tag| account.right.iter().any(|old| u32::from(*old) == tag));
+        let right_once = |account: &Account| {
+            tag.is_some_and(|tag| account.right.iter().any(|old| u32::from(*old) == tag))
+        };
         before.stale = self.accounts.get(key).is_some_and(right_once);
         let mut wrong = 0;
         if let Some(pair) = marks.pair {
@@ -385,7 +419,8 @@ impl Ledger {
                 before.repeated = repeated;
                 wrong = count;
                 if !repeated && !before.stale {
-                    self.pairs.update(pair, at, false, |pair| pair.pace.add(seconds(at)));
+                    self.pairs
+                        .update(pair, at, false, |pair| pair.pace.add(seconds(at)));
                 }
             }
         }
@@ -396,7 +431,8 @@ impl Ledger {
         if let Some(spray) = login.spray
             && let (Some(source), false) = (operation.source.ip, before.stale)
         {
-            self.sprays.tried(at, spray.0, key as u32, source, operation.id);
+            self.sprays
+                .tried(at, spray.0, key as u32, source, operation.id);
         }
         self.count_guess_of_source(operation, fail, marks, tag, before.guess);
         if before.guess && fail == FailType::Credentials {
@@ -582,23 +618,26 @@ impl Ledger {
         }
         let domain = match (&sent.authentic, &sent.envelope_from) {
             (Some(domain), _) => Some(keys.short(&domain.registered().as_str())),
-            (None, Some(address)) => address.domain().map(|one| keys.short(&one.registered().as_str())),
+            (None, Some(address)) => address
+                .domain()
+                .map(|one| keys.short(&one.registered().as_str())),
             (None, None) => None,
         };
         for recipient in &sent.recipients {
-            self.mailboxes.update(keys.mailbox(&recipient.key()), at, false, |mailbox| {
-                mailbox.messages.add(at, 1);
-                mailbox.hour.add(at, 1);
-                mailbox.peak.add(at, 1);
-                if sent.envelope_from.is_none() {
-                    mailbox.bounces.add(at, 1);
-                }
-                if let (true, Some(domain)) = (sent.bulk, domain) {
-                    mailbox.bulk.add(at, 1);
-                    mailbox.bulk_domains.add(at, domain);
-                }
-                mailbox.evidence.add(operation.id);
-            });
+            self.mailboxes
+                .update(keys.mailbox(&recipient.key()), at, false, |mailbox| {
+                    mailbox.messages.add(at, 1);
+                    mailbox.hour.add(at, 1);
+                    mailbox.peak.add(at, 1);
+                    if sent.envelope_from.is_none() {
+                        mailbox.bounces.add(at, 1);
+                    }
+                    if let (true, Some(domain)) = (sent.bulk, domain) {
+                        mailbox.bulk.add(at, 1);
+                        mailbox.bulk_domains.add(at, domain);
+                    }
+                    mailbox.evidence.add(operation.id);
+                });
         }
     }
 
@@ -669,7 +708,10 @@ impl Ledger {
     }
 
     /// Of the mailboxes that a stranger's message goes to, the one with most mail lately.
-    pub(crate) fn busiest<'a>(&'a self, operation: &'a Operation) -> Option<(&'a Mailbox, &'a Address)> {
+    pub(crate) fn busiest<'a>(
+        &'a self,
+        operation: &'a Operation,
+    ) -> Option<(&'a Mailbox, &'a Address)> {
         let (Act::Send(sent), None) = (&operation.act, &operation.account) else {
             return None;
         };
@@ -696,10 +738,16 @@ struct Here<'a> {
 
 fn familiar_to(account: &Account, here: &Here<'_>, at: Timestamp) -> Familiar {
     let known = |since: Option<Timestamp>| since.is_some();
-    let network = here.marks.network.is_some_and(|one| known(account.networks.since(at, one as u32)));
-    let wide = here.marks.wide.is_some_and(|one| known(account.wides.since(at, one as u32)));
+    let network = here
+        .marks
+        .network
+        .is_some_and(|one| known(account.networks.since(at, one as u32)));
+    let wide = here
+        .marks
+        .wide
+        .is_some_and(|one| known(account.wides.since(at, one as u32)));
     // Settled, for a thief's own program is known from his first login on.
-    let program = here.device.is_some_and(|tag| account.devices.settled(at, tag.0, account.born));
+    let program = program_settled_in(account, here.device, at);
     if here.is_home(network, wide, program) {
         Familiar::Known
     } else if program {
@@ -711,11 +759,21 @@ fn familiar_to(account: &Account, here: &Here<'_>, at: Timestamp) -> Familiar {
 
 fn settled_in(account: &Account, here: &Here<'_>, at: Timestamp) -> bool {
     let born = account.born;
-    let network = here.marks.network.is_some_and(|one| account.networks.settled(at, one as u32, born));
-    let wide = here.marks.wide.is_some_and(|one| account.wides.settled(at, one as u32, born));
-    let program = here.device.is_some_and(|tag| account.devices.settled(at, tag.0, born));
+    let network = here
+        .marks
+        .network
+        .is_some_and(|one| account.networks.settled(at, one as u32, born));
+    let wide = here
+        .marks
+        .wide
+        .is_some_and(|one| account.wides.settled(at, one as u32, born));
+    let program = program_settled_in(account, here.device, at);
     // Programs on the server itself have no address: they are at home.
     here.marks.source.is_none() || here.is_home(network, wide, program)
+}
+
+fn program_settled_in(account: &Account, device: Option<DeviceTag>, at: Timestamp) -> bool {
+    device.is_some_and(|tag| account.devices.settled(at, tag.0, account.born))
 }
 
 impl Here<'_> {

@@ -69,9 +69,9 @@ pub(crate) struct Inbound {
 impl Source {
     /// Do many of our people come by it? Then it is judged by shares, and never blocked whole (behaviour.md 3, rule a).
     pub(crate) fn is_shared(&self, at: Timestamp) -> bool {
-        self.logins
-            .as_ref()
-            .is_some_and(|logins| logins.good_day.count(at) >= 5 || logins.good_week.count(at) >= 20)
+        self.logins.as_ref().is_some_and(|logins| {
+            logins.good_day.count(at) >= 5 || logins.good_week.count(at) >= 20
+        })
     }
 
     /// The logins, begun if need be.
@@ -137,7 +137,8 @@ impl Entry for Source {
             worth += f64::from(logins.guesses.count(now)) + f64::from(logins.unknown.count(now));
         }
         if let Some(mail) = &self.mail {
-            worth += f64::from(mail.unknown_day.count(now)) + f64::from(mail.known_day.sum(now).min(20));
+            worth +=
+                f64::from(mail.unknown_day.count(now)) + f64::from(mail.known_day.sum(now).min(20));
         }
         worth
     }
@@ -160,7 +161,9 @@ impl Pace {
     /// The middle of the gaps between guesses of the last day, seconds; `None` for fewer than `least` guesses.
     pub(crate) fn median_gap(&self, now: Seconds, least: usize) -> Option<u32> {
         let recent = self.0.iter().copied();
-        let times: Vec<Seconds> = recent.filter(|time| now.saturating_sub(*time) < DAY).collect();
+        let times: Vec<Seconds> = recent
+            .filter(|time| now.saturating_sub(*time) < DAY)
+            .collect();
         if times.len() < least.max(2) {
             return None;
         }

@@ -40,7 +40,14 @@ impl Sprays {
         }
     }
 
-    pub(crate) fn tried(&mut self, at: Timestamp, tag: u16, account: u32, source: IpAddr, id: RecordId) {
+    pub(crate) fn tried(
+        &mut self,
+        at: Timestamp,
+        tag: u16,
+        account: u32,
+        source: IpAddr,
+        id: RecordId,
+    ) {
         if self.tried.len() >= self.most && !self.tried.contains_key(&tag) {
             // The least tried goes, the oldest of those; by tag among equals, so that every run forgets the same.
             let least = self

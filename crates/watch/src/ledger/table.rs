@@ -154,7 +154,11 @@ impl<V: Entry> Table<V> {
 
     fn admit(&mut self, key: u64, now: Timestamp, sure: bool) -> Option<usize> {
         let full = self.entries.len() == self.entries.capacity();
-        let more = if full { (self.entries.len() / 8).max(4) } else { 0 };
+        let more = if full {
+            (self.entries.len() / 8).max(4)
+        } else {
+            0
+        };
         // A sixteenth stays for what the entries that are there grow by.
         let room = self.bytes() + more * Self::place_bytes() <= self.budget / 16 * 15;
         if !room && (self.entries.is_empty() || !(sure || self.doorkeeper.knows(key))) {

@@ -74,7 +74,9 @@ impl Allowances {
         }
         let valid = |one: &&Allowance| one.until.is_none_or(|until| at < until);
         self.0.iter().filter(valid).any(|one| match &one.whom {
-            Allowed::Network(network) => source.is_some_and(|ip| network.contains(&ip.to_canonical())),
+            Allowed::Network(network) => {
+                source.is_some_and(|ip| network.contains(&ip.to_canonical()))
+            }
             Allowed::Account(name) => account == Some(name),
             Allowed::Program(tag) => device == Some(*tag),
         })
@@ -85,7 +87,9 @@ impl Allowance {
     /// Does it end this decision?
     pub(crate) fn ends(&self, decision: &Decision) -> bool {
         match (&self.whom, &decision.scope) {
-            (Allowed::Network(network), Scope::Source(ip) | Scope::Pair(ip, _)) => network.contains(ip),
+            (Allowed::Network(network), Scope::Source(ip) | Scope::Pair(ip, _)) => {
+                network.contains(ip)
+            }
             (Allowed::Account(name), Scope::Account(of) | Scope::Pair(_, of)) => name == of,
             (Allowed::Network(_), Scope::Account(_) | Scope::Mailbox(_))
             | (Allowed::Account(_), Scope::Source(_) | Scope::Mailbox(_))

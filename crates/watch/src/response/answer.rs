@@ -79,17 +79,34 @@ pub enum SendAnswer {
 }
 
 impl Response {
-    pub(crate) fn login(&self, question: &LoginQuestion, ledger: &Ledger, settings: &Settings) -> LoginAnswer {
+    pub(crate) fn login(
+        &self,
+        question: &LoginQuestion,
+        ledger: &Ledger,
+        settings: &Settings,
+    ) -> LoginAnswer {
         let at = question.at;
-        if !settings.enforce || self.allowances.covers(question.ip, Some(&question.account), question.device, at) {
+        if !settings.enforce
+            || self
+                .allowances
+                .covers(question.ip, Some(&question.account), question.device, at)
+        {
             return LoginAnswer::Allow;
         }
-        let marks = ledger.keys.marks_of(question.ip, Some(question.account.as_str()));
+        let marks = ledger
+            .keys
+            .marks_of(question.ip, Some(question.account.as_str()));
         let known_since = ledger.known_since(&marks, question.device, at);
         // Known before the decision: who got in during an attack is no owner.
         let knew = |decision: &Decision| known_since.is_some_and(|since| since < decision.created);
-        let source = self.book.about(marks.source, at).filter(|one| one.step == Step::BlockSource);
-        let pair = self.book.about(marks.pair, at).filter(|one| one.step == Step::BlockPair);
+        let source = self
+            .book
+            .about(marks.source, at)
+            .filter(|one| one.step == Step::BlockSource);
+        let pair = self
+            .book
+            .about(marks.pair, at)
+            .filter(|one| one.step == Step::BlockPair);
         if source.chain(pair).any(|one| !knew(one)) {
             return LoginAnswer::Refuse;
         }
@@ -106,9 +123,16 @@ impl Response {
         self.wait(&marks, at, ledger)
     }
 
-    pub(crate) fn send(&self, question: &SendQuestion<'_>, ledger: &Ledger, settings: &Settings) -> SendAnswer {
+    pub(crate) fn send(
+        &self,
+        question: &SendQuestion<'_>,
+        ledger: &Ledger,
+        settings: &Settings,
+    ) -> SendAnswer {
         if !settings.enforce
-            || self.allowances.covers(question.ip, question.account, question.device, question.at)
+            || self
+                .allowances
+                .covers(question.ip, question.account, question.device, question.at)
         {
             return SendAnswer::Allow;
         }
@@ -141,15 +165,25 @@ impl Response {
                 _ => {}
             }
         }
-        if answer == SendAnswer::Allow && !settled && too_many(question, marks, account, ledger, settings) {
+        if answer == SendAnswer::Allow && !settled && too_many(question, account, ledger, settings)
+        {
             return SendAnswer::Defer;
         }
         answer
     }
 
-    fn of_stranger(&self, question: &SendQuestion<'_>, marks: &Marks, ledger: &Ledger) -> SendAnswer {
+    fn of_stranger(
+        &self,
+        question: &SendQuestion<'_>,
+        marks: &Marks,
+        ledger: &Ledger,
+    ) -> SendAnswer {
         let at = question.at;
-        if self.book.about(marks.source, at).any(|one| one.step == Step::BlockSource) {
+        if self
+            .book
+            .about(marks.source, at)
+            .any(|one| one.step == Step::BlockSource)
+        {
             return SendAnswer::Refuse;
         }
         let known = marks
@@ -159,7 +193,9 @@ impl Response {
             .is_some_and(|mail| mail.known_day.sum(at) >= KNOWN_MACHINE);
         let limited = question.recipients.iter().any(|one| {
             let key = ledger.keys.mailbox(&one.key());
-            self.book.about(Some(key), at).any(|one| one.step == Step::LimitMailbox)
+            self.book
+                .about(Some(key), at)
+                .any(|one| one.step == Step::LimitMailbox)
         });
         if limited && (question.bulk || !known) {
             return SendAnswer::Defer;
@@ -168,7 +204,11 @@ impl Response {
     }
 
     fn wait(&self, marks: &Marks, at: Timestamp, ledger: &Ledger) -> LoginAnswer {
-        if self.book.about(marks.pair, at).any(|one| one.step == Step::SlowPair) {
+        if self
+            .book
+            .about(marks.pair, at)
+            .any(|one| one.step == Step::SlowPair)
+        {
             let pair = marks.pair.and_then(|pair| ledger.pairs.get(pair));
             let wrong = pair.map_or(0, |pair| pair.wrong_hour.count(at));
             if wrong > 0 {
@@ -176,7 +216,11 @@ impl Response {
                 return LoginAnswer::Wait(doubled.min(LONGEST_WAIT_SECS));
             }
         }
-        if self.book.about(marks.source, at).any(|one| one.step == Step::SlowSource) {
+        if self
+            .book
+            .about(marks.source, at)
+            .any(|one| one.step == Step::SlowSource)
+        {
             return LoginAnswer::Wait(SOURCE_WAIT_SECS);
         }
         LoginAnswer::Allow
@@ -193,7 +237,9 @@ fn is_owner(question: &LoginQuestion, marks: &Marks, ledger: &Ledger) -> bool {
             let account = marks.account.and_then(|key| ledger.accounts.get(key));
             let guessed = account.and_then(|account| account.guessed.as_ref());
             question.device.is_some_and(|tag| {
-                guessed.is_none_or(|guessed| guessed.networks_failing_with(question.at, tag.0) < PRETENDED)
+                guessed.is_none_or(|guessed| {
+                    guessed.networks_failing_with(question.at, tag.0) < PRETENDED
+                })
             })
         }
     }
@@ -201,7 +247,12 @@ fn is_owner(question: &LoginQuestion, marks: &Marks, ledger: &Ledger) -> bool {
 
 /// Would this message be the one that `out.fanout` stops at, from where the account is not at home? Asked before it is taken, so that
 /// one message to a hundred does not slip through whole.
-fn too_many(question: &SendQuestion<'_>, marks: &Marks, account: u64, ledger: &Ledger, settings: &Settings) -> bool {
+fn too_many(
+    question: &SendQuestion<'_>,
+    account: u64,
+    ledger: &Ledger,
+    settings: &Settings,
+) -> bool {
     let Some(number) = number_of("out.fanout") else {
         return false;
     };
@@ -214,12 +265,19 @@ fn too_many(question: &SendQuestion<'_>, marks: &Marks, account: u64, ledger: &L
             .map_or(f64::INFINITY, |(_, value)| *value)
     };
     let at = question.at;
-    let outbound = ledger.accounts.get(account).and_then(|one| one.outbound.as_ref());
+    let outbound = ledger
+        .accounts
+        .get(account)
+        .and_then(|one| one.outbound.as_ref());
     let new = outbound.map_or(0, |one| one.strange_new.count(at))
         + ledger.strangers_among(account, question.recipients);
     let all = outbound.map_or(0, |one| one.strange_day.sum(at)) + question.recipients.len() as u32;
-    let stranger = ledger.familiar(marks, question.device, at) == Familiar::Stranger;
-    let factor = if stranger { 1.0 } else { knob("program_factor") };
+    let own_program = ledger.program_settled(account, question.device, at);
+    let factor = if own_program {
+        knob("program_factor")
+    } else {
+        1.0
+    };
     setting.mode == Mode::Enforce
         && !setting.steps.is_empty()
         && f64::from(new) > factor * knob("strange_new")

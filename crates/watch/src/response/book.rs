@@ -81,13 +81,22 @@ impl Book {
     }
 
     /// Enters a decision; `None` when the same one stands already.
-    pub(crate) fn enter(&mut self, wish: Wish, verdict: Verdict, ledger: &Ledger) -> Option<Decision> {
+    pub(crate) fn enter(
+        &mut self,
+        wish: Wish,
+        verdict: Verdict,
+        ledger: &Ledger,
+    ) -> Option<Decision> {
         let key = key(&wish.scope, ledger.keys);
         let simulated = wish.simulated || verdict.held_back.is_some();
         let same = |one: &Decision| {
             one.step == wish.step && one.expires > wish.at && (simulated || !one.simulated)
         };
-        if self.standing.get(&key).is_some_and(|list| list.iter().any(same)) {
+        if self
+            .standing
+            .get(&key)
+            .is_some_and(|list| list.iter().any(same))
+        {
             return None;
         }
         if self.count >= self.most {
@@ -160,7 +169,9 @@ impl Book {
         let scopes = ended.iter().map(|one| &one.scope).chain([scope]);
         for scope in scopes {
             let key = key(scope, ledger.keys);
-            self.past.update(key, at, true, |past| past.grace_until = seconds(grace_until));
+            self.past.update(key, at, true, |past| {
+                past.grace_until = seconds(grace_until)
+            });
         }
         Undone { ended, grace_until }
     }
@@ -243,9 +254,13 @@ pub(crate) fn key(scope: &Scope, keys: Keys) -> u64 {
 /// Does undoing `wide` undo `narrow`?
 fn covers(wide: &Scope, narrow: &Scope) -> bool {
     match (wide, narrow) {
-        (Scope::Source(ip), Scope::Source(of) | Scope::Pair(of, _)) => cut(*ip, 32, 64) == cut(*of, 32, 64),
+        (Scope::Source(ip), Scope::Source(of) | Scope::Pair(of, _)) => {
+            cut(*ip, 32, 64) == cut(*of, 32, 64)
+        }
         (Scope::Account(account), Scope::Account(of) | Scope::Pair(_, of)) => account == of,
-        (Scope::Pair(..), Scope::Pair(..)) | (Scope::Mailbox(_), Scope::Mailbox(_)) => wide == narrow,
+        (Scope::Pair(..), Scope::Pair(..)) | (Scope::Mailbox(_), Scope::Mailbox(_)) => {
+            wide == narrow
+        }
         (Scope::Source(_), Scope::Account(_) | Scope::Mailbox(_))
         | (Scope::Account(_), Scope::Source(_) | Scope::Mailbox(_))
         | (Scope::Pair(..), Scope::Source(_) | Scope::Account(_) | Scope::Mailbox(_))
@@ -255,7 +270,13 @@ fn covers(wide: &Scope, narrow: &Scope) -> bool {
 
 impl Wish {
     /// What a person wants.
-    pub(crate) fn of_person(at: Timestamp, scope: Scope, step: Step, person: &str, reason: &str) -> Self {
+    pub(crate) fn of_person(
+        at: Timestamp,
+        scope: Scope,
+        step: Step,
+        person: &str,
+        reason: &str,
+    ) -> Self {
         Self {
             at,
             scope,

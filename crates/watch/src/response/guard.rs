@@ -32,9 +32,13 @@ pub(crate) fn may(wish: &Wish, who: &Who<'_>, ledger: &Ledger, book: &Book) -> V
     let active = u64::from(ledger.active.count(wish.at));
     let concerned = u64::from(book.good_users_blocked()) + u64::from(good_users);
     let held_back = if good_users >= GOOD_USERS_MAX {
-        Some(format!("{good_users} people logged in from there within a day"))
+        Some(format!(
+            "{good_users} people logged in from there within a day"
+        ))
     } else if good_users > 0 && concerned > (active * BLOCKED_PER_MILLE / 1000).max(1) {
-        Some(format!("standing blocks would concern {concerned} of {active} people"))
+        Some(format!(
+            "standing blocks would concern {concerned} of {active} people"
+        ))
     } else {
         None
     };

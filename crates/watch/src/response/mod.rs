@@ -14,9 +14,6 @@ mod book;
 mod guard;
 mod step;
 
-#[cfg(test)]
-mod tests;
-
 pub use allow::{Allowance, Allowed};
 pub use book::Undone;
 pub use step::Step;
@@ -131,22 +128,31 @@ impl Response {
             };
             let author = Author::Detector(detection.detector.to_owned());
             let simulated = !settings.enforce || setting.mode != Mode::Enforce;
-            made.extend(self.decide(Wish {
-                at: detection.at,
-                scope,
-                step: *step,
-                author,
-                reason: detection.in_words(),
-                evidence: detection.evidence.clone(),
-                simulated,
-                strangers_only: strange,
-            }, who, ledger));
+            made.extend(self.decide(
+                Wish {
+                    at: detection.at,
+                    scope,
+                    step: *step,
+                    author,
+                    reason: detection.in_words(),
+                    evidence: detection.evidence.clone(),
+                    simulated,
+                    strangers_only: strange,
+                },
+                who,
+                ledger,
+            ));
         }
         made
     }
 
     /// What findings of an account add up to is enough: its mail is frozen.
-    pub(crate) fn freeze(&mut self, wish: Wish, who: &Who<'_>, ledger: &Ledger) -> Option<Decision> {
+    pub(crate) fn freeze(
+        &mut self,
+        wish: Wish,
+        who: &Who<'_>,
+        ledger: &Ledger,
+    ) -> Option<Decision> {
         self.decide(wish, who, ledger).into_iter().next()
     }
 
@@ -156,20 +162,27 @@ impl Response {
     }
 
     fn decide(&mut self, wish: Wish, who: &Who<'_>, ledger: &Ledger) -> Vec<Decision> {
-        if self.allowances.covers(who.source, who.account, who.device, wish.at)
+        if self
+            .allowances
+            .covers(who.source, who.account, who.device, wish.at)
             || self.book.in_grace(&wish.scope, ledger, wish.at)
         {
             return Vec::new();
         }
         let verdict = guard::may(&wish, who, ledger, &self.book);
         let mut wishes = Vec::new();
-        if let (Some(_), Some(source), Some(account)) = (&verdict.held_back, who.source, who.account) {
+        if let (Some(_), Some(source), Some(account)) =
+            (&verdict.held_back, who.source, who.account)
+        {
             // Many of our people come by it: the account as this source asks for it, instead of the source.
-            wishes.push((Wish {
-                scope: Scope::Pair(cut(source, 32, 64), account.clone()),
-                step: Step::BlockPair,
-                ..wish.clone()
-            }, guard::Verdict::default()));
+            wishes.push((
+                Wish {
+                    scope: Scope::Pair(cut(source, 32, 64), account.clone()),
+                    step: Step::BlockPair,
+                    ..wish.clone()
+                },
+                guard::Verdict::default(),
+            ));
         }
         wishes.push((wish, verdict));
         wishes
@@ -196,9 +209,7 @@ pub(crate) struct Wish {
 fn scope_of(step: Step, who: &Who<'_>) -> Option<Scope> {
     let source = who.source.map(|ip| cut(ip, 32, 64));
     match step {
-        Step::SlowPair | Step::BlockPair => {
-            Some(Scope::Pair(source?, who.account?.clone()))
-        }
+        Step::SlowPair | Step::BlockPair => Some(Scope::Pair(source?, who.account?.clone())),
         Step::SlowSource | Step::BlockSource => source.map(Scope::Source),
         Step::LimitMailbox => who.mailbox.cloned().map(Scope::Mailbox),
         Step::Note => match (who.account, source, who.mailbox) {

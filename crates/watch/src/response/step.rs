@@ -66,7 +66,9 @@ impl Step {
             .find(|(_, name)| *name == text)
             .map(|(step, _)| *step);
         match step {
-            Some(Self::Disable) => Err("is for people only: a detector cannot disable an account".into()),
+            Some(Self::Disable) => {
+                Err("is for people only: a detector cannot disable an account".into())
+            }
             Some(step) => Ok(step),
             None => Err(format!("{text:?} is no step")),
         }
@@ -87,9 +89,18 @@ impl Step {
         match self {
             Self::SlowSource => 600,
             Self::BlockSource => 900,
-            Self::SlowPair | Self::BlockPair | Self::DeferMail | Self::LimitMailbox | Self::Protect => 3600,
+            Self::SlowPair
+            | Self::BlockPair
+            | Self::DeferMail
+            | Self::LimitMailbox
+            | Self::Protect => 3600,
             // A stolen account is not given back by time: a day, so that somebody has come to the office.
-            Self::Note | Self::HoldRule | Self::Freeze | Self::EndSessions | Self::ResetCredential | Self::Disable => 86_400,
+            Self::Note
+            | Self::HoldRule
+            | Self::Freeze
+            | Self::EndSessions
+            | Self::ResetCredential
+            | Self::Disable => 86_400,
         }
     }
 }

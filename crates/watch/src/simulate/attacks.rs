@@ -16,29 +16,68 @@ pub(super) struct Attack {
 
 /// All of them.
 pub(super) const ATTACKS: [Attack; 11] = [
-    Attack { name: "A brute force from one source", make: brute_force },
-    Attack { name: "B stolen lists of passwords", make: stuffing },
-    Attack { name: "C many addresses against one account", make: distributed },
-    Attack { name: "D a few passwords on all accounts", make: spray },
-    Attack { name: "E slow guessing", make: slow },
-    Attack { name: "F guessed, drained, used for spam", make: guessed },
-    Attack { name: "G stolen account sends spam", make: stolen },
-    Attack { name: "H account shared by a botnet", make: shared },
-    Attack { name: "I rules of a thief", make: rules },
-    Attack { name: "J harvest of addresses", make: harvest },
-    Attack { name: "K mailbox buried", make: bomb },
+    Attack {
+        name: "A brute force from one source",
+        make: brute_force,
+    },
+    Attack {
+        name: "B stolen lists of passwords",
+        make: stuffing,
+    },
+    Attack {
+        name: "C many addresses against one account",
+        make: distributed,
+    },
+    Attack {
+        name: "D a few passwords on all accounts",
+        make: spray,
+    },
+    Attack {
+        name: "E slow guessing",
+        make: slow,
+    },
+    Attack {
+        name: "F guessed, drained, used for spam",
+        make: guessed,
+    },
+    Attack {
+        name: "G stolen account sends spam",
+        make: stolen,
+    },
+    Attack {
+        name: "H account shared by a botnet",
+        make: shared,
+    },
+    Attack {
+        name: "I rules of a thief",
+        make: rules,
+    },
+    Attack {
+        name: "J harvest of addresses",
+        make: harvest,
+    },
+    Attack {
+        name: "K mailbox buried",
+        make: bomb,
+    },
 ];
 
 /// One to three addresses, one after the other, through the common passwords, up to ten a second and down to two a minute.
 fn brute_force(world: &World, dice: &mut Dice) -> Box<dyn Raid> {
-    let targets = (0..dice.between(1, 8)).map(|_| anybody(world, dice)).collect();
+    let targets = (0..dice.between(1, 8))
+        .map(|_| anybody(world, dice))
+        .collect();
     let pace = 0.1 * 300_f64.powf(dice.share());
     let addresses = dice.between(1, 3);
     Box::new(Guesser {
         pace,
         patience: 40,
         tries: 2000,
-        ..guesser(List::Dictionary(targets), places(world, dice, addresses), spam(dice))
+        ..guesser(
+            List::Dictionary(targets),
+            places(world, dice, addresses),
+            spam(dice),
+        )
     })
 }
 
@@ -59,7 +98,11 @@ fn stuffing(world: &World, dice: &mut Dice) -> Box<dyn Raid> {
         pace,
         patience: 60,
         tries: list.len(),
-        ..guesser(List::Leaked(list), places(world, dice, addresses), spam(dice))
+        ..guesser(
+            List::Leaked(list),
+            places(world, dice, addresses),
+            spam(dice),
+        )
     })
 }
 
@@ -72,7 +115,11 @@ fn distributed(world: &World, dice: &mut Dice) -> Box<dyn Raid> {
         pace,
         patience: 200,
         tries: 1200,
-        ..guesser(List::Dictionary(vec![target]), places(world, dice, 1000), spam(dice))
+        ..guesser(
+            List::Dictionary(vec![target]),
+            places(world, dice, 1000),
+            spam(dice),
+        )
     })
 }
 
@@ -89,20 +136,30 @@ fn spray(world: &World, dice: &mut Dice) -> Box<dyn Raid> {
         pace,
         patience: 100,
         tries: names.len() * passwords as usize,
-        ..guesser(List::Spray(names, passwords), places(world, dice, addresses), spam(dice))
+        ..guesser(
+            List::Spray(names, passwords),
+            places(world, dice, addresses),
+            spam(dice),
+        )
     })
 }
 
 /// One address, a try every twenty minutes to an hour, one account or a few, for days.
 fn slow(world: &World, dice: &mut Dice) -> Box<dyn Raid> {
-    let targets = (0..dice.between(1, 3)).map(|_| anybody(world, dice)).collect();
+    let targets = (0..dice.between(1, 3))
+        .map(|_| anybody(world, dice))
+        .collect();
     let pace = dice.between(1200, 3600) as f64;
     Box::new(Guesser {
         pace,
         even: true,
         patience: 5,
         tries: 120,
-        ..guesser(List::Dictionary(targets), places(world, dice, 1), spam(dice))
+        ..guesser(
+            List::Dictionary(targets),
+            places(world, dice, 1),
+            spam(dice),
+        )
     })
 }
 
@@ -111,7 +168,11 @@ fn guessed(world: &World, dice: &mut Dice) -> Box<dyn Raid> {
     let weak: Vec<usize> = (0..world.people.len())
         .filter(|who| world.people[*who].password < COMMON_PASSWORDS)
         .collect();
-    let target = if weak.is_empty() { anybody(world, dice) } else { *dice.pick(&weak) };
+    let target = if weak.is_empty() {
+        anybody(world, dice)
+    } else {
+        *dice.pick(&weak)
+    };
     let mut words: Vec<u64> = (0..dice.between(3, 60)).map(|_| common(dice)).collect();
     words.push(world.people[target].password);
     let addresses = dice.between(1, 4);
@@ -120,14 +181,28 @@ fn guessed(world: &World, dice: &mut Dice) -> Box<dyn Raid> {
         pace: dice.between(5, 120) as f64,
         patience: 30,
         tries: words.len(),
-        ..guesser(List::Words(target, words), places(world, dice, addresses), Loot::Drain)
+        ..guesser(
+            List::Words(target, words),
+            places(world, dice, addresses),
+            Loot::Drain,
+        )
     })
 }
 
 /// The password was phished: no failure before. One in ten waits for days first.
 fn stolen(world: &World, dice: &mut Dice) -> Box<dyn Raid> {
-    let loot = if dice.chance(0.1) { Loot::Patience { days: dice.between(1, 2) as u32 } } else { spam(dice) };
-    Box::new(Thief::new(anybody(world, dice), somewhere(world, dice), loot))
+    let loot = if dice.chance(0.1) {
+        Loot::Patience {
+            days: dice.between(1, 2) as u32,
+        }
+    } else {
+        spam(dice)
+    };
+    Box::new(Thief::new(
+        anybody(world, dice),
+        somewhere(world, dice),
+        loot,
+    ))
 }
 
 /// Thirty to two hundred machines use one account, a few messages each.
@@ -142,7 +217,11 @@ fn shared(world: &World, dice: &mut Dice) -> Box<dyn Raid> {
 
 /// Phished, too, but quiet: reads, sends mail on, hides what comes back, writes to people the owner knows.
 fn rules(world: &World, dice: &mut Dice) -> Box<dyn Raid> {
-    Box::new(Thief::new(anybody(world, dice), somewhere(world, dice), Loot::Rules))
+    Box::new(Thief::new(
+        anybody(world, dice),
+        somewhere(world, dice),
+        Loot::Rules,
+    ))
 }
 
 /// One to thirty addresses ask for names, from two a second to one a minute each.
@@ -187,7 +266,10 @@ fn places(world: &World, dice: &mut Dice, many: u64) -> Vec<From> {
         .map(|_| {
             let place = somewhere(world, dice);
             // Mostly one tool on all machines.
-            From { device: alike.unwrap_or(place.device), ..place }
+            From {
+                device: alike.unwrap_or(place.device),
+                ..place
+            }
         })
         .collect()
 }

@@ -79,7 +79,10 @@ impl Figures {
 
     /// Another attacker; its number.
     pub(super) fn raider(&mut self, attack: usize) -> usize {
-        self.tales.push(Tale { attack, ..Tale::default() });
+        self.tales.push(Tale {
+            attack,
+            ..Tale::default()
+        });
         self.tales.len() - 1
     }
 
@@ -90,7 +93,13 @@ impl Figures {
     }
 
     /// A login was stopped; `why` names what stood against it.
-    pub(super) fn denied(&mut self, actor: Actor, at: Timestamp, right: Option<&Account>, why: impl FnOnce() -> String) {
+    pub(super) fn denied(
+        &mut self,
+        actor: Actor,
+        at: Timestamp,
+        right: Option<&Account>,
+        why: impl FnOnce() -> String,
+    ) {
         match (actor, right) {
             (Actor::Raider(number), _) => self.tales[number].refused += 1,
             (Actor::Person(who), Some(account)) => self.hurts(who, at, account, why),
@@ -151,7 +160,13 @@ impl Figures {
         }
     }
 
-    pub(super) fn happened(&mut self, actor: Actor, at: Timestamp, account: Option<&Account>, happened: &Happened) {
+    pub(super) fn happened(
+        &mut self,
+        actor: Actor,
+        at: Timestamp,
+        account: Option<&Account>,
+        happened: &Happened,
+    ) {
         self.operations += 1;
         if let Actor::Raider(number) = actor {
             self.begin(number, at);
@@ -179,8 +194,11 @@ impl Figures {
                 self.true_alarms[detector] += 1;
             }
             // The owner's slip during an attack on the account raises the alarm that the attack would have raised.
-            Actor::Person(_) | Actor::Stranger if account.is_some_and(|name| self.victims.contains(name)) => {}
-            Actor::Person(_) | Actor::Stranger => self.false_alarms[detector] += u64::from(self.counting),
+            Actor::Person(_) | Actor::Stranger
+                if account.is_some_and(|name| self.victims.contains(name)) => {}
+            Actor::Person(_) | Actor::Stranger => {
+                self.false_alarms[detector] += u64::from(self.counting)
+            }
         }
     }
 
@@ -188,7 +206,13 @@ impl Figures {
         self.tales[number].first.get_or_insert(at);
     }
 
-    fn hurts(&mut self, who: usize, at: Timestamp, account: &Account, why: impl FnOnce() -> String) {
+    fn hurts(
+        &mut self,
+        who: usize,
+        at: Timestamp,
+        account: &Account,
+        why: impl FnOnce() -> String,
+    ) {
         if !self.counting {
             return;
         }
@@ -203,12 +227,15 @@ impl Figures {
     pub(super) fn report(&self, user_days: u64, memory_bytes: usize) -> Report {
         let per_10k = |count: usize| count as f64 * 10_000.0 / user_days.max(1) as f64;
         Report {
-            attacks: (0..ATTACKS.len()).map(|attack| self.attack(attack)).collect(),
+            attacks: (0..ATTACKS.len())
+                .map(|attack| self.attack(attack))
+                .collect(),
             detectors: self.detectors(),
             benign_hurt_per_10k_day: per_10k(self.hurt.len()),
             owners_hurt_per_10k_day: per_10k(self.owners.len()),
             benign_waits_per_10k_day: per_10k(self.waited.len()),
-            benign_mail_put_off_per_10k: self.arrivals_put_off as f64 * 10_000.0 / self.arrivals.max(1) as f64,
+            benign_mail_put_off_per_10k: self.arrivals_put_off as f64 * 10_000.0
+                / self.arrivals.max(1) as f64,
             hurt_by: self.hurt_by.clone(),
             user_days,
             operations: self.operations,
@@ -231,7 +258,10 @@ impl Figures {
             .filter_map(|tale| Some(tale.detected?.micros_since(tale.first?) as f64 / 1e6))
             .collect();
         seconds.sort_by(f64::total_cmp);
-        let by: BTreeSet<usize> = tales.iter().flat_map(|tale| tale.by.iter().copied()).collect();
+        let by: BTreeSet<usize> = tales
+            .iter()
+            .flat_map(|tale| tale.by.iter().copied())
+            .collect();
         let alarms = |of: &[u64]| by.iter().map(|number| of[*number]).sum::<u64>();
         let (good, bad) = (alarms(&self.true_alarms), alarms(&self.false_alarms));
         let recipients: Vec<u32> = tales.iter().map(|tale| tale.recipients).collect();
@@ -245,7 +275,8 @@ impl Figures {
             seconds_to_detect: seconds.get(seconds.len() / 2).copied(),
             seconds_to_detect_max: seconds.last().copied(),
             recipients_before_stop: recipients.iter().copied().max().unwrap_or(0),
-            recipients_before_stop_mean: recipients.iter().sum::<u32>() as f64 / recipients.len().max(1) as f64,
+            recipients_before_stop_mean: recipients.iter().sum::<u32>() as f64
+                / recipients.len().max(1) as f64,
             detectors: by.iter().map(|number| name(*number)).collect(),
         }
     }
@@ -254,7 +285,11 @@ impl Figures {
         let counts = self.true_alarms.iter().zip(&self.false_alarms).enumerate();
         counts
             .filter(|(_, (good, bad))| **good + **bad > 0)
-            .map(|(number, (good, bad))| OfDetector { id: name(number), true_alarms: *good, false_alarms: *bad })
+            .map(|(number, (good, bad))| OfDetector {
+                id: name(number),
+                true_alarms: *good,
+                false_alarms: *bad,
+            })
             .collect()
     }
 }

@@ -20,7 +20,11 @@ pub(super) struct Deed {
 #[derive(Clone, Debug)]
 pub(super) enum What {
     /// A program logs in with this password and does something.
-    Session { from: From, password: u64, then: Then },
+    Session {
+        from: From,
+        password: u64,
+        then: Then,
+    },
     /// A machine brings mail for the person.
     Arrives { sender: usize, bulk: bool },
     /// A machine brings mail for somebody who left.
@@ -34,9 +38,18 @@ pub(super) enum What {
 #[derive(Clone, Debug)]
 pub(super) enum Then {
     Nothing,
-    Read { messages: u32, bytes: u64 },
-    Send { recipients: Vec<Address>, print: u64, bad: u32 },
-    Delete { messages: u32 },
+    Read {
+        messages: u32,
+        bytes: u64,
+    },
+    Send {
+        recipients: Vec<Address>,
+        print: u64,
+        bad: u32,
+    },
+    Delete {
+        messages: u32,
+    },
     Rule(Administer),
 }
 
@@ -46,10 +59,19 @@ pub(super) fn day(world: &mut World, midnight: Timestamp, dice: &mut Dice) -> Ve
     // 1970 began on a Thursday.
     let weekday = (midnight.secs() / 86_400 + 3).rem_euclid(7) < 5;
     // Somewhere a department changes its passwords; its telephones do not know yet.
-    let storm = dice.chance(0.3).then(|| world.people[dice.below(world.people.len() as u64) as usize].office);
+    let storm = dice
+        .chance(0.3)
+        .then(|| world.people[dice.below(world.people.len() as u64) as usize].office);
     for who in 0..world.people.len() {
         move_about(world, who, dice);
-        let mut maker = Maker { world, who, midnight, weekday, deeds: &mut deeds, dice };
+        let mut maker = Maker {
+            world,
+            who,
+            midnight,
+            weekday,
+            deeds: &mut deeds,
+            dice,
+        };
         maker.ordinary();
         maker.unusual();
         if storm == Some(maker.world.people[who].office) {
@@ -65,11 +87,22 @@ pub(super) fn day(world: &mut World, midnight: Timestamp, dice: &mut Dice) -> Ve
 pub(super) fn act(stage: &mut Stage<'_>, deed: Deed, dice: &mut Dice) {
     let (at, who) = (deed.at, deed.who);
     match deed.what {
-        What::Session { from, password, then } => {
+        What::Session {
+            from,
+            password,
+            then,
+        } => {
             let account = stage.world.people[who].account.clone();
             let (tried, wait) = stage.login(at, from, &account, Some(who), password);
             if tried == Tried::Right {
-                session(stage, at.plus_secs(i64::from(wait) + 2), from, who, then, dice);
+                session(
+                    stage,
+                    at.plus_secs(i64::from(wait) + 2),
+                    from,
+                    who,
+                    then,
+                    dice,
+                );
             }
         }
         What::Arrives { sender, bulk } => {
@@ -91,14 +124,30 @@ pub(super) fn act(stage: &mut Stage<'_>, deed: Deed, dice: &mut Dice) {
     }
 }
 
-fn session(stage: &mut Stage<'_>, at: Timestamp, from: From, who: usize, then: Then, dice: &mut Dice) {
+fn session(
+    stage: &mut Stage<'_>,
+    at: Timestamp,
+    from: From,
+    who: usize,
+    then: Then,
+    dice: &mut Dice,
+) {
     match then {
         Then::Nothing => {}
         Then::Read { messages, bytes } => stage.read(at, from, who, messages, bytes),
-        Then::Send { recipients, print, bad } => {
+        Then::Send {
+            recipients,
+            print,
+            bad,
+        } => {
             if stage.send(at, from, who, recipients, print) {
                 for _ in 0..bad {
-                    stage.reply(at.plus_secs(dice.between(1, 90) as i64), from, who, Reply::NoSuchRecipient);
+                    stage.reply(
+                        at.plus_secs(dice.between(1, 90) as i64),
+                        from,
+                        who,
+                        Reply::NoSuchRecipient,
+                    );
                 }
             }
         }
@@ -112,7 +161,9 @@ fn move_about(world: &mut World, who: usize, dice: &mut Dice) {
     world.people[who].away = match world.people[who].away {
         Some((days, hotel)) if days > 1 => Some((days - 1, hotel)),
         Some(_) => None,
-        None => dice.chance(0.004).then(|| (dice.between(2, 14) as u32, world.home(dice))),
+        None => dice
+            .chance(0.004)
+            .then(|| (dice.between(2, 14) as u32, world.home(dice))),
     };
     if dice.chance(0.04) {
         let fresh = world.home(dice);
@@ -131,7 +182,9 @@ fn same_provider(old: IpAddr, fresh: IpAddr) -> IpAddr {
         }
         (IpAddr::V6(old), IpAddr::V6(fresh)) => {
             let high = u128::MAX << 96;
-            IpAddr::V6(Ipv6Addr::from_bits(old.to_bits() & high | fresh.to_bits() & !high))
+            IpAddr::V6(Ipv6Addr::from_bits(
+                old.to_bits() & high | fresh.to_bits() & !high,
+            ))
         }
         (_, fresh) => fresh,
     }
@@ -143,20 +196,38 @@ fn strangers(world: &World, midnight: Timestamp, dice: &mut Dice, deeds: &mut Ve
     let many = world.senders.len() as u64;
     for who in 0..world.people.len() {
         for _ in 0..dice.between(2, 8) {
-            let what = What::Arrives { sender: dice.below(many) as usize, bulk: dice.chance(0.3) };
-            deeds.push(Deed { at: at(dice), who, what });
+            let what = What::Arrives {
+                sender: dice.below(many) as usize,
+                bulk: dice.chance(0.3),
+            };
+            deeds.push(Deed {
+                at: at(dice),
+                who,
+                what,
+            });
         }
     }
     // A list of which somebody who left is still a member: forty posts a day to a dead mailbox.
     for _ in 0..40 {
-        deeds.push(Deed { at: at(dice), who: 0, what: What::ForTheGone { sender: 7 } });
+        deeds.push(Deed {
+            at: at(dice),
+            who: 0,
+            what: What::ForTheGone { sender: 7 },
+        });
     }
     // Slips of the pen: of machines that bring mail every day, and of such that are seen once.
     for number in 0..80 {
         let sender = dice.chance(0.5).then(|| dice.below(many) as usize);
         let ip = sender.map_or_else(|| world.home(dice), |sender| world.senders[sender].0);
-        let what = What::Slip { ip, local: format!("slip{number}-{}", dice.below(1 << 30)) };
-        deeds.push(Deed { at: at(dice), who: 0, what });
+        let what = What::Slip {
+            ip,
+            local: format!("slip{number}-{}", dice.below(1 << 30)),
+        };
+        deeds.push(Deed {
+            at: at(dice),
+            who: 0,
+            what,
+        });
     }
     // An alarm goes off: a monitoring machine sends a mail for each of many services.
     if dice.chance(0.2) {
@@ -164,13 +235,28 @@ fn strangers(world: &World, midnight: Timestamp, dice: &mut Dice, deeds: &mut Ve
         let start = at(dice);
         for number in 0..dice.between(40, 90) {
             let at = start.plus_secs(number as i64 * 4);
-            deeds.push(Deed { at, who, what: What::Arrives { sender: 3, bulk: false } });
+            deeds.push(Deed {
+                at,
+                who,
+                what: What::Arrives {
+                    sender: 3,
+                    bulk: false,
+                },
+            });
         }
     }
-    let phone = From { ip: world.gateway(0, dice), device: Some(program(dice)), protocol: Protocol::Imap };
+    let phone = From {
+        ip: world.gateway(0, dice),
+        device: Some(program(dice)),
+        protocol: Protocol::Imap,
+    };
     for number in 0..90 {
         let at = midnight.plus_secs(number * 900);
-        deeds.push(Deed { at, who: 0, what: What::OfTheGone { from: phone } });
+        deeds.push(Deed {
+            at,
+            who: 0,
+            what: What::OfTheGone { from: phone },
+        });
     }
 }
 
@@ -211,7 +297,11 @@ impl Maker<'_> {
             self.read(at, home);
         }
         if self.dice.chance(0.2) {
-            let (at, desk, messages) = (self.hour(8, 20), self.desk(), self.dice.between(1, 40) as u32);
+            let (at, desk, messages) = (
+                self.hour(8, 20),
+                self.desk(),
+                self.dice.between(1, 40) as u32,
+            );
             self.then(at, desk, Then::Delete { messages });
         }
     }
@@ -242,7 +332,14 @@ impl Maker<'_> {
         if forward {
             let (at, desk) = (self.hour(8, 20), self.desk());
             let target = stranger(self.dice);
-            self.then(at, desk, Then::Rule(Administer::Forward { target, ours: false }));
+            self.then(
+                at,
+                desk,
+                Then::Rule(Administer::Forward {
+                    target,
+                    ours: false,
+                }),
+            );
         }
         if rule {
             let (at, desk) = (self.hour(8, 20), self.desk());
@@ -255,10 +352,24 @@ impl Maker<'_> {
 
     /// Types it wrong so many times, each time otherwise, and then right.
     fn mistakes(&mut self, wrong: u64) {
-        let (mut at, from) = (self.hour(7, 22), if self.dice.chance(0.7) { self.desk() } else { self.phone() });
+        let (mut at, from) = (
+            self.hour(7, 22),
+            if self.dice.chance(0.7) {
+                self.desk()
+            } else {
+                self.phone()
+            },
+        );
         for _ in 0..wrong {
             let password = self.dice.next();
-            self.push(at, What::Session { from, password, then: Then::Nothing });
+            self.push(
+                at,
+                What::Session {
+                    from,
+                    password,
+                    then: Then::Nothing,
+                },
+            );
             at = at.plus_secs(self.dice.between(4, 40) as i64);
         }
         self.read(at, from);
@@ -278,12 +389,22 @@ impl Maker<'_> {
         let at = self.hour(9, 21);
         if self.dice.chance(0.3) {
             let password = self.dice.next();
-            self.push(at.plus_secs(-30), What::Session { from, password, then: Then::Nothing });
+            self.push(
+                at.plus_secs(-30),
+                What::Session {
+                    from,
+                    password,
+                    then: Then::Nothing,
+                },
+            );
         }
         let messages = self.world.people[self.who].mailbox;
         let bytes = u64::from(messages) * self.dice.between(20_000, 120_000);
         for piece in 0..10 {
-            let then = Then::Read { messages: messages / 10, bytes: bytes / 10 };
+            let then = Then::Read {
+                messages: messages / 10,
+                bytes: bytes / 10,
+            };
             self.then(at.plus_secs(piece * 40), from, then);
         }
     }
@@ -291,10 +412,18 @@ impl Maker<'_> {
     /// A feast, a tender, a move: one letter to many, some of them new.
     fn invitation(&mut self) {
         let (at, many) = (self.hour(8, 22), self.dice.between(25, 70));
-        let from = if self.dice.chance(0.9) { self.desk() } else { self.phone() };
+        let from = if self.dice.chance(0.9) {
+            self.desk()
+        } else {
+            self.phone()
+        };
         let known = self.world.people[self.who].people.clone();
         let recipients = (0..many).map(|_| {
-            if self.dice.chance(0.4) { stranger(self.dice) } else { self.dice.pick(&known).clone() }
+            if self.dice.chance(0.4) {
+                stranger(self.dice)
+            } else {
+                self.dice.pick(&known).clone()
+            }
         });
         let recipients: Vec<Address> = recipients.collect();
         for piece in recipients.chunks(25) {
@@ -314,13 +443,24 @@ impl Maker<'_> {
                 if self.dice.chance(0.02) {
                     return stranger(self.dice);
                 }
-                address(&format!("reader{number}-{who}"), &format!("d{}.example", number % 400))
+                address(
+                    &format!("reader{number}-{who}"),
+                    &format!("d{}.example", number % 400),
+                )
             })
             .collect();
         let print = 1 + self.dice.next();
         for piece in recipients.chunks(40) {
             let bad = u32::from(self.dice.chance(0.5));
-            self.then(at, desk, Then::Send { recipients: piece.to_vec(), print, bad });
+            self.then(
+                at,
+                desk,
+                Then::Send {
+                    recipients: piece.to_vec(),
+                    print,
+                    bad,
+                },
+            );
             at = at.plus_secs(20);
         }
     }
@@ -343,20 +483,41 @@ impl Maker<'_> {
         let hours = self.dice.between(1, 5) as i64;
         let devices = if self.dice.chance(0.5) { 2 } else { 1 };
         for number in 0..devices {
-            let mut from = if self.dice.chance(0.6) { self.desk() } else { self.phone() };
+            let mut from = if self.dice.chance(0.6) {
+                self.desk()
+            } else {
+                self.phone()
+            };
             from.device = Some(self.world.people[self.who].phone);
             for turn in 0..hours * 3600 / every {
                 let at = start.plus_secs(turn * every + number * 17);
-                self.push(at, What::Session { from, password: old, then: Then::Nothing });
+                self.push(
+                    at,
+                    What::Session {
+                        from,
+                        password: old,
+                        then: Then::Nothing,
+                    },
+                );
             }
         }
     }
 
     fn letter(&mut self) -> Vec<Address> {
-        let many = if self.dice.chance(0.8) { 1 } else { self.dice.between(2, 6) };
+        let many = if self.dice.chance(0.8) {
+            1
+        } else {
+            self.dice.between(2, 6)
+        };
         let known = &self.world.people[self.who].people;
         (0..many)
-            .map(|_| if self.dice.chance(0.08) { stranger(self.dice) } else { self.dice.pick(known).clone() })
+            .map(|_| {
+                if self.dice.chance(0.08) {
+                    stranger(self.dice)
+                } else {
+                    self.dice.pick(known).clone()
+                }
+            })
             .collect()
     }
 
@@ -369,20 +530,40 @@ impl Maker<'_> {
     fn send(&mut self, at: Timestamp, from: From, recipients: Vec<Address>, bad: u32) {
         let print = self.dice.next();
         let bad = bad + u32::from(self.dice.chance(0.01));
-        self.then(at, from, Then::Send { recipients, print, bad });
+        self.then(
+            at,
+            from,
+            Then::Send {
+                recipients,
+                print,
+                bad,
+            },
+        );
     }
 
     fn then(&mut self, at: Timestamp, from: From, then: Then) {
         let password = self.world.people[self.who].password;
-        self.push(at, What::Session { from, password, then });
+        self.push(
+            at,
+            What::Session {
+                from,
+                password,
+                then,
+            },
+        );
     }
 
     fn push(&mut self, at: Timestamp, what: What) {
-        self.deeds.push(Deed { at, who: self.who, what });
+        self.deeds.push(Deed {
+            at,
+            who: self.who,
+            what,
+        });
     }
 
     fn hour(&mut self, from: u64, to: u64) -> Timestamp {
-        self.midnight.plus_secs(self.dice.between(from * 3600, to * 3600) as i64)
+        self.midnight
+            .plus_secs(self.dice.between(from * 3600, to * 3600) as i64)
     }
 
     /// At work; or, for whoever is away, wherever that is.
@@ -406,7 +587,11 @@ impl Maker<'_> {
             (None, 3..6) => person.office,
             _ => gateway,
         };
-        From { ip, device: Some(person.phone), protocol: Protocol::Imap }
+        From {
+            ip,
+            device: Some(person.phone),
+            protocol: Protocol::Imap,
+        }
     }
 
     /// On the sofa.
@@ -415,7 +600,11 @@ impl Maker<'_> {
         From {
             ip: person.away.map_or(person.home, |(_, hotel)| hotel),
             device: Some(person.desktop),
-            protocol: if person.pop { Protocol::Pop3 } else { Protocol::Imap },
+            protocol: if person.pop {
+                Protocol::Pop3
+            } else {
+                Protocol::Imap
+            },
         }
     }
 }

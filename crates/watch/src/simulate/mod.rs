@@ -23,8 +23,8 @@ mod tests;
 
 pub use figures::{OfAttack, OfDetector, Report};
 
-use crate::settings::{Mode, Settings};
 use crate::Watch;
+use crate::settings::{Mode, Settings};
 use attacks::ATTACKS;
 use dice::Dice;
 use figures::{Actor, Figures};
@@ -73,7 +73,12 @@ impl Default for Plan {
 }
 
 /// Plays it. `keep` is given each operation in order, for a replay; `progress` the days that are done.
-pub fn run(plan: &Plan, settings: &Settings, keep: &mut dyn FnMut(&Operation), progress: &mut dyn FnMut(u32)) -> Report {
+pub fn run(
+    plan: &Plan,
+    settings: &Settings,
+    keep: &mut dyn FnMut(&Operation),
+    progress: &mut dyn FnMut(u32),
+) -> Report {
     let dice = Dice::new(plan.seed);
     let mut world = World::new(plan, &mut dice.apart(1));
     let mut watch = Watch::new(Settings::in_mode(Mode::Observe), plan.bytes_max, SECRET);
@@ -112,7 +117,10 @@ pub fn run(plan: &Plan, settings: &Settings, keep: &mut dyn FnMut(&Operation), p
 const fn actor_of(deed: &Deed) -> Actor {
     match deed.what {
         What::Session { .. } => Actor::Person(deed.who),
-        What::Arrives { .. } | What::ForTheGone { .. } | What::Slip { .. } | What::OfTheGone { .. } => Actor::Stranger,
+        What::Arrives { .. }
+        | What::ForTheGone { .. }
+        | What::Slip { .. }
+        | What::OfTheGone { .. } => Actor::Stranger,
     }
 }
 

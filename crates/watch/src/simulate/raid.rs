@@ -99,7 +99,11 @@ impl Raid for Guesser {
         match tried {
             Tried::Right => {
                 // A guess that was right is used from where it was made, or handed to somebody else.
-                let from = if dice.chance(0.5) { from } else { somewhere(stage.world, dice) };
+                let from = if dice.chance(0.5) {
+                    from
+                } else {
+                    somewhere(stage.world, dice)
+                };
                 self.thief = who.map(|who| Thief::new(who, from, self.loot.clone()));
                 return Some(f64::from(wait) + dice.wait(120.0));
             }
@@ -144,7 +148,15 @@ pub(super) struct Thief {
 
 impl Thief {
     pub(super) const fn new(who: usize, from: From, loot: Loot) -> Self {
-        Self { who, from, loot, inside: false, done: 0, refused: 0, moved: 0 }
+        Self {
+            who,
+            from,
+            loot,
+            inside: false,
+            done: 0,
+            refused: 0,
+            moved: 0,
+        }
     }
 
     fn enter(&mut self, at: Timestamp, stage: &mut Stage<'_>, dice: &mut Dice) -> Option<f64> {
@@ -161,16 +173,33 @@ impl Thief {
         (self.moved < 4).then(|| dice.wait(300.0))
     }
 
-    fn spam(&mut self, at: Timestamp, stage: &mut Stage<'_>, dice: &mut Dice, recipients: u64, pace: f64) -> Option<f64> {
+    fn spam(
+        &mut self,
+        at: Timestamp,
+        stage: &mut Stage<'_>,
+        dice: &mut Dice,
+        recipients: u64,
+        pace: f64,
+    ) -> Option<f64> {
         let many = dice.between(1, recipients * 2 - 1);
         let list: Vec<Address> = (0..many).map(|_| stranger(dice)).collect();
         let taken = stage.send(at, self.from, self.who, list, 99);
         if taken {
             for _ in 0..many {
                 if dice.chance(DEAD_SHARE) {
-                    stage.reply(at.plus_secs(dice.between(1, 60) as i64), self.from, self.who, Reply::NoSuchRecipient);
+                    stage.reply(
+                        at.plus_secs(dice.between(1, 60) as i64),
+                        self.from,
+                        self.who,
+                        Reply::NoSuchRecipient,
+                    );
                 } else if dice.chance(0.005) {
-                    stage.reply(at.plus_secs(dice.between(1, 60) as i64), self.from, self.who, Reply::CalledSpam);
+                    stage.reply(
+                        at.plus_secs(dice.between(1, 60) as i64),
+                        self.from,
+                        self.who,
+                        Reply::CalledSpam,
+                    );
                 }
             }
         } else {
@@ -184,9 +213,18 @@ impl Thief {
         self.done += 1;
         let (from, who) = (self.from, self.who);
         match self.done {
-            1..5 => stage.read(at, from, who, dice.between(5, 60) as u32, dice.between(100_000, 3_000_000)),
+            1..5 => stage.read(
+                at,
+                from,
+                who,
+                dice.between(5, 60) as u32,
+                dice.between(100_000, 3_000_000),
+            ),
             5 => {
-                let rule = Administer::Forward { target: stranger(dice), ours: false };
+                let rule = Administer::Forward {
+                    target: stranger(dice),
+                    ours: false,
+                };
                 stage.administer(at, from, who, rule);
             }
             6 => stage.administer(at, from, who, Administer::Hide { telling: true }),
@@ -212,9 +250,18 @@ impl Raid for Thief {
             Loot::Drain => {
                 self.done += 1;
                 let messages = dice.between(50, 200);
-                stage.read(at, self.from, self.who, messages as u32, messages * dice.between(20_000, 120_000));
+                stage.read(
+                    at,
+                    self.from,
+                    self.who,
+                    messages as u32,
+                    messages * dice.between(20_000, 120_000),
+                );
                 if self.done >= 20 {
-                    self.loot = Loot::Spam { recipients: 5, pace: 5.0 };
+                    self.loot = Loot::Spam {
+                        recipients: 5,
+                        pace: 5.0,
+                    };
                 }
                 Some(dice.wait(10.0))
             }
@@ -222,7 +269,10 @@ impl Raid for Thief {
                 stage.read(at, self.from, self.who, 3, 60_000);
                 self.inside = false;
                 if days == 0 {
-                    self.loot = Loot::Spam { recipients: 4, pace: 10.0 };
+                    self.loot = Loot::Spam {
+                        recipients: 4,
+                        pace: 10.0,
+                    };
                     return Some(60.0);
                 }
                 self.loot = Loot::Patience { days: days - 1 };
@@ -271,7 +321,10 @@ impl Raid for Harvester {
         let from = *dice.pick(&self.places);
         let known = dice.chance(0.05);
         let (local, said) = if known {
-            (format!("user{}", dice.below(stage.world.people.len() as u64)), Said::Exists)
+            (
+                format!("user{}", dice.below(stage.world.people.len() as u64)),
+                Said::Exists,
+            )
         } else {
             (format!("n{}", dice.below(1 << 30)), Said::Unknown)
         };
@@ -306,7 +359,11 @@ impl Raid for Bomber {
 
 /// Some machine, with some program or none.
 pub(super) fn somewhere(world: &World, dice: &mut Dice) -> From {
-    From { ip: world.bot(dice), device: World::pretence(dice), protocol: Protocol::Imap }
+    From {
+        ip: world.bot(dice),
+        device: World::pretence(dice),
+        protocol: Protocol::Imap,
+    }
 }
 
 /// The account of a target; for none of ours, a name that is none.

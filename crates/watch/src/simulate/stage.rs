@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use mail::operation::{
-    Act, Administer, Delete, DeviceTag, Door, FailType, Login, LoginOutcome, PasswordTag, Protocol, Reply, Retrieve, Said, Sent,
-    Source, SprayTag,
+    Act, Administer, Delete, DeviceTag, Door, FailType, Login, LoginOutcome, PasswordTag, Protocol,
+    Reply, Retrieve, Said, Sent, Source, SprayTag,
 };
 use mail::{Account, Address, Domain, Known, Operation, RecordId, Timestamp};
 
@@ -45,7 +45,14 @@ pub(super) struct Stage<'a> {
 
 impl Stage<'_> {
     /// Logs in as person `who`, or as nobody. The answer may delay it: the seconds are given, too.
-    pub(super) fn login(&mut self, at: Timestamp, from: From, account: &Account, who: Option<usize>, password: u64) -> (Tried, u32) {
+    pub(super) fn login(
+        &mut self,
+        at: Timestamp,
+        from: From,
+        account: &Account,
+        who: Option<usize>,
+        password: u64,
+    ) -> (Tried, u32) {
         let question = LoginQuestion {
             at,
             ip: Some(from.ip),
@@ -57,9 +64,18 @@ impl Stage<'_> {
             LoginAnswer::Allow => 0,
             LoginAnswer::Wait(secs) => secs,
             LoginAnswer::TemporaryFailure | LoginAnswer::Refuse => {
-                self.figures.denied(self.actor, at, right.then_some(account), || why(self.watch, at, from, Some(account)));
+                self.figures
+                    .denied(self.actor, at, right.then_some(account), || {
+                        why(self.watch, at, from, Some(account))
+                    });
                 // Servers report a login that our answer stopped, too.
-                self.tell_login(at, from, account, LoginOutcome::Failed(FailType::Policy), password);
+                self.tell_login(
+                    at,
+                    from,
+                    account,
+                    LoginOutcome::Failed(FailType::Policy),
+                    password,
+                );
                 return (Tried::Denied, 0);
             }
         };
@@ -79,7 +95,14 @@ impl Stage<'_> {
     }
 
     /// Hands a message in; was it taken?
-    pub(super) fn send(&mut self, at: Timestamp, from: From, who: usize, recipients: Vec<Address>, print: u64) -> bool {
+    pub(super) fn send(
+        &mut self,
+        at: Timestamp,
+        from: From,
+        who: usize,
+        recipients: Vec<Address>,
+        print: u64,
+    ) -> bool {
         let account = self.world.people[who].account.clone();
         let question = SendQuestion {
             at,
@@ -90,9 +113,14 @@ impl Stage<'_> {
             bulk: false,
         };
         let taken = self.watch.may_send(&question) == SendAnswer::Allow;
-        self.figures.sent(self.actor, at, &account, recipients.len() as u32, taken, || {
-            why(self.watch, at, from, Some(&account))
-        });
+        self.figures.sent(
+            self.actor,
+            at,
+            &account,
+            recipients.len() as u32,
+            taken,
+            || why(self.watch, at, from, Some(&account)),
+        );
         let sent = Sent {
             envelope_from: Some(self.world.people[who].address.clone()),
             recipients,
@@ -103,7 +131,10 @@ impl Stage<'_> {
             bulk: false,
             authentic: None,
         };
-        let from = From { protocol: Protocol::Submission, ..from };
+        let from = From {
+            protocol: Protocol::Submission,
+            ..from
+        };
         self.tell(at, from, Some(account), Door::Message, Act::Send(sent));
         taken
     }
@@ -113,28 +144,52 @@ impl Stage<'_> {
         self.tell(at, from, Some(account), Door::Log, Act::Reply(reply));
     }
 
-    pub(super) fn read(&mut self, at: Timestamp, from: From, who: usize, messages: u32, bytes: u64) {
+    pub(super) fn read(
+        &mut self,
+        at: Timestamp,
+        from: From,
+        who: usize,
+        messages: u32,
+        bytes: u64,
+    ) {
         let person = &self.world.people[who];
         let (account, mailbox) = (person.account.clone(), person.mailbox);
-        let read = Retrieve { messages, bytes, mailbox_messages: Some(mailbox) };
+        let read = Retrieve {
+            messages,
+            bytes,
+            mailbox_messages: Some(mailbox),
+        };
         self.tell(at, from, Some(account), Door::Events, Act::Retrieve(read));
     }
 
     pub(super) fn delete(&mut self, at: Timestamp, from: From, who: usize, messages: u32) {
         let person = &self.world.people[who];
         let (account, mailbox) = (person.account.clone(), person.mailbox);
-        let delete = Delete { messages, mailbox_messages: Some(mailbox) };
+        let delete = Delete {
+            messages,
+            mailbox_messages: Some(mailbox),
+        };
         self.tell(at, from, Some(account), Door::Events, Act::Delete(delete));
     }
 
     pub(super) fn administer(&mut self, at: Timestamp, from: From, who: usize, rule: Administer) {
         let account = self.world.people[who].account.clone();
-        let from = From { protocol: Protocol::ManageSieve, ..from };
+        let from = From {
+            protocol: Protocol::ManageSieve,
+            ..from
+        };
         self.tell(at, from, Some(account), Door::Events, Act::Administer(rule));
     }
 
     /// A stranger's machine hands over a message; was it taken?
-    pub(super) fn arrive(&mut self, at: Timestamp, ip: IpAddr, domain: Option<&Domain>, to: &Address, bulk: bool) -> bool {
+    pub(super) fn arrive(
+        &mut self,
+        at: Timestamp,
+        ip: IpAddr,
+        domain: Option<&Domain>,
+        to: &Address,
+        bulk: bool,
+    ) -> bool {
         let recipients = vec![to.clone()];
         let question = SendQuestion {
             at,
@@ -158,14 +213,24 @@ impl Stage<'_> {
                 bulk,
                 authentic: domain.cloned(),
             };
-            let from = From { ip, device: None, protocol: Protocol::Smtp };
+            let from = From {
+                ip,
+                device: None,
+                protocol: Protocol::Smtp,
+            };
             self.tell(at, from, None, Door::Message, Act::Send(sent));
         }
         taken
     }
 
     /// A stranger's machine asks for an address that does not exist; was it let?
-    pub(super) fn probe(&mut self, at: Timestamp, ip: IpAddr, recipient: Address, said: Said) -> bool {
+    pub(super) fn probe(
+        &mut self,
+        at: Timestamp,
+        ip: IpAddr,
+        recipient: Address,
+        said: Said,
+    ) -> bool {
         let recipients = vec![recipient.clone()];
         let question = SendQuestion {
             at,
@@ -178,19 +243,46 @@ impl Stage<'_> {
         let let_in = self.watch.may_send(&question) != SendAnswer::Refuse;
         self.figures.probed(self.actor, let_in);
         if let_in {
-            let from = From { ip, device: None, protocol: Protocol::Smtp };
-            self.tell(at, from, None, Door::PolicyDelegation, Act::Probe { recipient, said });
+            let from = From {
+                ip,
+                device: None,
+                protocol: Protocol::Smtp,
+            };
+            self.tell(
+                at,
+                from,
+                None,
+                Door::PolicyDelegation,
+                Act::Probe { recipient, said },
+            );
         }
         let_in
     }
 
-    fn tell_login(&mut self, at: Timestamp, from: From, account: &Account, outcome: LoginOutcome, password: u64) {
+    fn tell_login(
+        &mut self,
+        at: Timestamp,
+        from: From,
+        account: &Account,
+        outcome: LoginOutcome,
+        password: u64,
+    ) {
         let login = Login {
             outcome,
-            password: Some(PasswordTag::new(mix(password ^ self.watch.ledger().keys.account(account.as_str())) as u16)),
-            spray: self.passwords_seen.then(|| SprayTag((mix(password) >> 20) as u16)),
+            password: Some(PasswordTag::new(mix(
+                password ^ self.watch.ledger().keys.account(account.as_str())
+            ) as u16)),
+            spray: self
+                .passwords_seen
+                .then(|| SprayTag((mix(password) >> 20) as u16)),
         };
-        self.tell(at, from, Some(account.clone()), Door::AuthPolicy, Act::Login(login));
+        self.tell(
+            at,
+            from,
+            Some(account.clone()),
+            Door::AuthPolicy,
+            Act::Login(login),
+        );
     }
 
     fn tell(&mut self, at: Timestamp, from: From, account: Option<Account>, door: Door, act: Act) {
@@ -213,7 +305,8 @@ impl Stage<'_> {
         };
         (self.keep)(&operation);
         let happened = self.watch.apply(&operation);
-        self.figures.happened(self.actor, at, operation.account.as_ref(), &happened);
+        self.figures
+            .happened(self.actor, at, operation.account.as_ref(), &happened);
     }
 }
 
@@ -227,5 +320,9 @@ fn why(watch: &Watch, at: Timestamp, from: From, account: Option<&Account>) -> S
             Author::Person(name) => format!("{} by {name}", one.step.name()),
         })
         .collect();
-    if words.is_empty() { "too many new recipients".to_owned() } else { words.join(", ") }
+    if words.is_empty() {
+        "too many new recipients".to_owned()
+    } else {
+        words.join(", ")
+    }
 }

@@ -99,8 +99,19 @@ impl World {
     fn person(&self, number: usize, offices: &[IpAddr], dice: &mut Dice) -> Person {
         let weak = dice.chance(0.06);
         let known = dice.between(15, 80);
-        let colleague = |dice: &mut Dice| address(&format!("user{}", dice.below(1 + number as u64 * 2)), DOMAIN);
-        let people = (0..known).map(|_| if dice.chance(0.4) { colleague(dice) } else { stranger(dice) });
+        let colleague = |dice: &mut Dice| {
+            address(
+                &format!("user{}", dice.below(1 + number as u64 * 2)),
+                DOMAIN,
+            )
+        };
+        let people = (0..known).map(|_| {
+            if dice.chance(0.4) {
+                colleague(dice)
+            } else {
+                stranger(dice)
+            }
+        });
         let people = people.collect();
         Person {
             account: account(&format!("user{number}")),
@@ -111,7 +122,11 @@ impl World {
             desktop: program(dice),
             phone: program(dice),
             pop: dice.chance(0.08),
-            password: if weak { common(dice) } else { COMMON_PASSWORDS + dice.below(1 << 40) },
+            password: if weak {
+                common(dice)
+            } else {
+                COMMON_PASSWORDS + dice.below(1 << 40)
+            },
             people,
             mailbox: dice.between(200, 8000) as u32,
             away: None,
@@ -124,7 +139,16 @@ impl World {
         let [a, b] = *dice.pick(&self.providers);
         if dice.chance(0.25) {
             let high = u16::from_be_bytes([a, b]);
-            return IpAddr::V6(Ipv6Addr::new(0x2a02, high, dice.below(65_536) as u16, dice.below(65_536) as u16, 0, 0, 0, 1));
+            return IpAddr::V6(Ipv6Addr::new(
+                0x2a02,
+                high,
+                dice.below(65_536) as u16,
+                dice.below(65_536) as u16,
+                0,
+                0,
+                0,
+                1,
+            ));
         }
         v4([a, b, dice.below(256) as u8, dice.below(256) as u8])
     }
@@ -179,16 +203,21 @@ pub(super) fn program(dice: &mut Dice) -> DeviceTag {
 /// Somebody in the world.
 pub(super) fn stranger(dice: &mut Dice) -> Address {
     let domain = dice.below(4000);
-    address(&format!("p{}", dice.below(1 << 40)), &format!("d{domain}.example"))
+    address(
+        &format!("p{}", dice.below(1 << 40)),
+        &format!("d{domain}.example"),
+    )
 }
 
 /// An account of ours, or a name that is none.
 pub(super) fn account(local: &str) -> Account {
-    Account::new(&format!("{local}@{DOMAIN}"), 255).unwrap_or_else(|| unreachable!("the name is not empty"))
+    Account::new(&format!("{local}@{DOMAIN}"), 255)
+        .unwrap_or_else(|| unreachable!("the name is not empty"))
 }
 
 pub(super) fn address(local: &str, domain: &str) -> Address {
-    Address::new(&format!("{local}@{domain}")).unwrap_or_else(|| unreachable!("the address is not empty"))
+    Address::new(&format!("{local}@{domain}"))
+        .unwrap_or_else(|| unreachable!("the address is not empty"))
 }
 
 fn public(dice: &mut Dice) -> [u8; 2] {
