@@ -26,6 +26,9 @@ pub mod authentication;
 pub mod facts;
 pub mod verdict;
 
+// What users do.
+pub mod operation;
+
 // What is kept of it, and counted.
 pub mod record;
 pub mod standing;
@@ -40,6 +43,7 @@ pub use limits::Limits;
 pub use message::{
     File, Message, Opened, OpenedPart, PartBytes, Reading, Skim, SkimField, SkimPart, part_bytes,
 };
+pub use operation::{Account, Operation};
 pub use record::{Fate, Record};
 pub use secret::Secret;
 pub use standing::{Counts, Mark, Ruling};

@@ -144,6 +144,12 @@ pub struct Limits {
     /// Memory for domains' standing, bytes; domains with the least history leave first.
     pub standing_bytes_max: usize,
 
+    // Watching what users do.
+    /// Memory for what is known of sources, accounts and mailboxes, bytes; what tells least leaves first.
+    pub watch_bytes_max: usize,
+    /// Longest name of a session kept, bytes; the rest is cut.
+    pub session_bytes_max: usize,
+
     // Reports about mail: DMARC, TLS, feedback.
     /// Largest report read, packed as it came, bytes.
     pub report_bytes_max: usize,
@@ -242,6 +248,8 @@ impl Default for Limits {
             policy_bytes_max: 8 << 20,
             windows_bytes_max: 16 << 20,
             standing_bytes_max: 64 << 20,
+            watch_bytes_max: 512 << 20,
+            session_bytes_max: 128,
             report_bytes_max: 16 << 20,
             report_unpacked_bytes_max: 64 << 20,
             report_records_max: 100_000,

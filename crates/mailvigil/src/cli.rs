@@ -50,6 +50,8 @@ pub enum Command {
     Scan(ScanArgs),
     /// Replay labelled mail in order and say how good learning is: error, calibration, speed.
     Eval(EvalArgs),
+    /// Play an organisation and its attackers against the watch on users' operations, and say how good it is.
+    Simulate(SimulateArgs),
     /// Check the configuration and say everything that is wrong with it.
     CheckConfig,
     /// Search the records: where is my mail?
@@ -87,6 +89,31 @@ pub enum Command {
         /// Which shell.
         shell: clap_complete::Shell,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct SimulateArgs {
+    /// Everything chance decides follows from it.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// People of the organisation.
+    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(50..=200_000))]
+    pub users: u32,
+    /// Days with attackers, after eight in which habits are learnt.
+    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(3..=90))]
+    pub days: u32,
+    /// Attackers of each of the eleven kinds.
+    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub attackers: u32,
+    /// The doors see passwords (nginx, our own proxies), so that one password on many accounts can be told.
+    #[arg(long)]
+    pub passwords_seen: bool,
+    /// Settings of the watch, as TOML; without, every detector acts at its default.
+    #[arg(long, value_name = "FILE")]
+    pub settings: Option<PathBuf>,
+    /// One JSON object.
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -22,6 +22,7 @@ mod policy;
 mod quarantine;
 mod report;
 mod scan;
+mod simulate;
 mod standing;
 
 /// Nothing was found.
@@ -39,6 +40,9 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         return runtime()?
             .block_on(crate::demo::run(cli.data, args))
             .map(|()| ExitCode::SUCCESS);
+    }
+    if let Command::Simulate(args) = &cli.command {
+        return simulate::run(args);
     }
     let (file, data) = (cli.config, cli.data);
     let load = || Config::load(file.as_deref(), data.as_deref());
@@ -96,6 +100,7 @@ async fn dispatch(config: Config, command: Command) -> anyhow::Result<ExitCode> 
         | Command::Completions { .. }
         | Command::Demo(_)
         | Command::Eval(_)
+        | Command::Simulate(_)
         | Command::Serve => {}
     }
     Ok(ExitCode::SUCCESS)

@@ -354,6 +354,8 @@ fn read_limits(section: Section<'_, '_>) -> Limits {
         report_letter_bytes_max: 10_240..=1 << 30;
         windows_bytes_max: 65_536..=1 << 36;
         standing_bytes_max: 65_536..=1 << 36;
+        watch_bytes_max: 1 << 20..=1 << 40;
+        session_bytes_max: 16..=4096;
         record_queue_max: 1..=10_000_000;
         facts_bytes_max: 1_024..=1 << 24;
         quarantine_bytes_max: 1_024..=1 << 50;

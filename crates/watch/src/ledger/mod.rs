@@ -1,0 +1,796 @@
+//! What is known of sources, accounts and mailboxes: a pure fold over operations.
+//!
+//! [`Ledger`] counts; it judges nothing. The same operations in the same order give the same ledger, it never reads a clock
+//! (operations carry their time), and it stays within its budget of bytes whatever keys arrive ([`table`]). Start at
+//! [`Ledger::apply`], which also says how things stood *before* the operation ([`Before`]): a login makes its source familiar,
+//! so whether it was must be asked first.
+
+use mail::operation::{Act, DeviceTag, FailType, Login, LoginOutcome, Protocol, Reply, Sent};
+use mail::operation::{Administer, Said};
+use mail::{Address, Operation, Timestamp};
+use serde::{Deserialize, Serialize};
+
+// What counts.
+mod contacts;
+pub(crate) mod distinct;
+pub(crate) mod evidence;
+mod habit;
+pub(crate) mod keys;
+mod spray;
+pub(crate) mod table;
+pub(crate) mod window;
+
+// What is taken back.
+mod forgive;
+
+// Of whom.
+pub(crate) mod account;
+pub(crate) mod source;
+
+#[cfg(test)]
+mod tests;
+
+use account::{Account, LastPlace, Weighed};
+use evidence::seconds;
+use keys::{Keys, Marks};
+use source::{Mailbox, Pair, Source};
+use spray::Sprays;
+use table::Table;
+
+/// How the budget is divided, in percent: sources, networks, pairs, accounts, mailboxes, sprays.
+const SHARES: [usize; 6] = [25, 8, 12, 45, 8, 2];
+
+/// What is known.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Ledger {
+    pub(crate) sources: Table<Source>,
+    pub(crate) networks: Table<Source>,
+    pub(crate) pairs: Table<Pair>,
+    pub(crate) accounts: Table<Account>,
+    pub(crate) mailboxes: Table<Mailbox>,
+    /// Never in a snapshot: it knows which passwords are tried.
+    #[serde(skip)]
+    pub(crate) sprays: Sprays,
+    /// Accounts that were used lately: what a share of all users is a share of.
+    pub(crate) active: distinct::Distinct<{ window::DAY }>,
+    /// Accounts that were guessed at by sources by which nobody ever got in.
+    pub(crate) guessed_at: distinct::Distinct<{ window::HOUR }>,
+    /// Addresses that do not exist, as the whole site was asked for them by machines that never brought mail.
+    pub(crate) asked_for: distinct::Distinct<{ window::HOUR }>,
+    #[serde(skip, default = "no_keys")]
+    pub(crate) keys: Keys,
+    now: Timestamp,
+}
+
+const fn no_keys() -> Keys {
+    Keys::new(0)
+}
+
+/// How well an account knows where an operation comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Familiar {
+    /// Neither network nor client program, or nobody knows the account.
+    #[default]
+    Stranger,
+    /// The client program only; anybody can pretend to be it.
+    Program,
+    /// The network, or its surroundings together with the program.
+    Known,
+}
+
+/// How things stood before an operation was counted.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Before {
+    pub familiar: Familiar,
+    /// The network alone, however many people share it.
+    pub network_known: bool,
+    /// Has the account long been used with this client program? Not since a thief's login a minute ago.
+    pub program_settled: bool,
+    /// At home there: known for days, not since an hour.
+    pub settled: bool,
+    /// Had the account ever been used?
+    pub existed: bool,
+    /// Had it been used with this client program? `None` when nobody said which.
+    pub program_known: Option<bool>,
+    /// Had it been used from this country, by this provider? `None` when nobody knows.
+    pub country_known: Option<bool>,
+    pub provider_known: Option<bool>,
+    pub born: u32,
+    pub last_success: u32,
+    /// When this protocol was last used; 0 for never.
+    pub protocol_used: u32,
+    pub place: Option<LastPlace>,
+    /// A failed login that was tried before by this source, or was right once: no guess.
+    pub repeated: bool,
+    pub stale: bool,
+    /// A failed login that counts as a guess.
+    pub guess: bool,
+    /// Recipients the account never wrote to.
+    pub new_recipients: u32,
+}
+
+impl Ledger {
+    /// An empty one that holds at most `bytes_max`. `secret` keys the hashes.
+    pub fn new(bytes_max: usize, secret: u64) -> Self {
+        let share = |number: usize| bytes_max / 100 * SHARES[number];
+        Self {
+            sources: Table::new(share(0)),
+            networks: Table::new(share(1)),
+            pairs: Table::new(share(2)),
+            accounts: Table::new(share(3)),
+            mailboxes: Table::new(share(4)),
+            sprays: Sprays::new(share(5)),
+            active: distinct::Distinct::default(),
+            guessed_at: distinct::Distinct::default(),
+            asked_for: distinct::Distinct::default(),
+            keys: Keys::new(secret),
+            now: Timestamp::default(),
+        }
+    }
+
+    /// Goes on from a snapshot, under the secret it was made with; the budget may have changed.
+    #[must_use]
+    pub fn restored(self, bytes_max: usize, secret: u64) -> Self {
+        let share = |number: usize| bytes_max / 100 * SHARES[number];
+        let now = self.now;
+        Self {
+            sources: self.sources.restored(share(0), now),
+            networks: self.networks.restored(share(1), now),
+            pairs: self.pairs.restored(share(2), now),
+            accounts: self.accounts.restored(share(3), now),
+            mailboxes: self.mailboxes.restored(share(4), now),
+            sprays: Sprays::new(share(5)),
+            active: self.active,
+            guessed_at: self.guessed_at,
+            asked_for: self.asked_for,
+            keys: Keys::new(secret),
+            now,
+        }
+    }
+
+    /// Bytes held, with what tables have reserved.
+    pub fn bytes(&self) -> usize {
+        self.sources.bytes()
+            + self.networks.bytes()
+            + self.pairs.bytes()
+            + self.accounts.bytes()
+            + self.mailboxes.bytes()
+            + self.sprays.bytes()
+            + self.active.heap_bytes()
+            + self.guessed_at.heap_bytes()
+            + self.asked_for.heap_bytes()
+    }
+
+    /// Keys it knows: sources, networks, pairs, accounts, mailboxes.
+    pub fn keys_known(&self) -> usize {
+        self.sources.len()
+            + self.networks.len()
+            + self.pairs.len()
+            + self.accounts.len()
+            + self.mailboxes.len()
+    }
+
+    /// Keys that had to go since the start.
+    pub const fn evicted(&self) -> u64 {
+        self.sources.evicted()
+            + self.networks.evicted()
+            + self.pairs.evicted()
+            + self.accounts.evicted()
+            + self.mailboxes.evicted()
+    }
+
+    /// Counts an operation, and says how things stood before it.
+    pub(crate) fn apply(&mut self, operation: &Operation, marks: &Marks) -> Before {
+        self.now = self.now.max(operation.at);
+        let mut before = self.before(operation, marks);
+        match &operation.act {
+            Act::Login(login) => self.login(operation, login, marks, &mut before),
+            Act::Send(sent) => match marks.account {
+                Some(account) => self.sent(operation, sent, account, &mut before),
+                None => self.arrived(operation, sent, marks),
+            },
+            Act::Reply(reply) => self.replied(operation, *reply, marks),
+            Act::Retrieve(read) => self.change_account(operation, marks, |account| {
+                let kibibytes = read.bytes.div_ceil(1024).try_into().unwrap_or(u32::MAX);
+                let reading = account.reading();
+                reading.kibibytes.add(operation.at, kibibytes);
+                reading.daily.add(operation.at, kibibytes as f32);
+                if !before.settled {
+                    reading.strange_kibibytes.add(operation.at, kibibytes);
+                    reading.strange_messages.add(operation.at, read.messages);
+                }
+                reading.evidence.add(operation.id);
+            }),
+            Act::Delete(delete) => self.change_account(operation, marks, |account| {
+                let reading = account.reading();
+                reading.deleted.add(operation.at, delete.messages);
+                reading.evidence.add(operation.id);
+            }),
+            Act::Probe { recipient, said } => self.probed(operation, recipient, *said, marks),
+            // What they mean stands in the operation itself.
+            Act::Administer(
+                Administer::Forward { .. } | Administer::Hide { .. } | Administer::Other,
+            )
+            | Act::List { .. }
+            | Act::Control => {}
+        }
+        before
+    }
+
+    /// How well an account knows a source and a program; only reads.
+    pub(crate) fn familiar(
+        &self,
+        marks: &Marks,
+        device: Option<DeviceTag>,
+        at: Timestamp,
+    ) -> Familiar {
+        let account = marks.account.and_then(|key| self.accounts.get(key));
+        account.map_or(Familiar::Stranger, |account| {
+            familiar_to(account, &self.here(marks, device, at), at)
+        })
+    }
+
+    /// Since when an account knows the network of a source, or its surroundings together with the program; `None` when it does not.
+    pub(crate) fn known_since(
+        &self,
+        marks: &Marks,
+        device: Option<DeviceTag>,
+        at: Timestamp,
+    ) -> Option<Timestamp> {
+        let account = self.accounts.get(marks.account?)?;
+        let network = account.networks.since(at, marks.network? as u32);
+        let wide = account.wides.since(at, marks.wide? as u32);
+        let program = device.and_then(|tag| account.devices.since(at, tag.0));
+        let both = wide.zip(program).map(|(wide, program)| wide.max(program));
+        match (network, both) {
+            (Some(network), Some(both)) => Some(network.min(both)),
+            (network, both) => network.or(both),
+        }
+    }
+
+    /// Is the account at home there?
+    pub(crate) fn settled(&self, marks: &Marks, device: Option<DeviceTag>, at: Timestamp) -> bool {
+        let account = marks.account.and_then(|key| self.accounts.get(key));
+        account.is_some_and(|account| settled_in(account, &self.here(marks, device, at), at))
+    }
+
+    /// Has the account long been used with this client program?
+    pub(crate) fn program_settled(
+        &self,
+        account: u64,
+        device: Option<DeviceTag>,
+        at: Timestamp,
+    ) -> bool {
+        let account = self.accounts.get(account);
+        account.is_some_and(|account| program_settled_in(account, device, at))
+    }
+
+    /// Recipients of a list that the account never wrote to.
+    pub(crate) fn strangers_among(&self, account: u64, recipients: &[Address]) -> u32 {
+        let people = self
+            .accounts
+            .get(account)
+            .and_then(|account| account.outbound.as_ref())
+            .map(|outbound| &outbound.people);
+        let mut new: Vec<u32> = recipients
+            .iter()
+            .map(|person| self.keys.short(&person.key()))
+            .filter(|person| people.is_none_or(|people| !people.knows(*person)))
+            .collect();
+        new.sort_unstable();
+        new.dedup();
+        new.len() as u32
+    }
+
+    fn here<'a>(&self, marks: &'a Marks, device: Option<DeviceTag>, at: Timestamp) -> Here<'a> {
+        let source = marks.source.and_then(|source| self.sources.get(source));
+        Here {
+            marks,
+            device,
+            crowded: source.is_some_and(|source| source.is_shared(at)),
+        }
+    }
+
+    fn before(&self, operation: &Operation, marks: &Marks) -> Before {
+        let (at, device) = (operation.at, operation.source.device);
+        let Some(account) = marks.account.and_then(|key| self.accounts.get(key)) else {
+            return Before::default();
+        };
+        let place = operation.source.place.yes();
+        let exists = account.exists();
+        Before {
+            familiar: familiar_to(account, &self.here(marks, device, at), at),
+            network_known: marks
+                .network
+                .is_some_and(|one| account.networks.since(at, one as u32).is_some()),
+            program_settled: program_settled_in(account, device, at),
+            settled: settled_in(account, &self.here(marks, device, at), at),
+            existed: exists,
+            program_known: device.map(|tag| account.devices.since(at, tag.0).is_some()),
+            country_known: place.map(|place| {
+                let country = self.keys.short(&place.country);
+                account.countries.since(at, country).is_some()
+            }),
+            provider_known: place.map(|place| account.providers.since(at, place.asn).is_some()),
+            born: account.born,
+            last_success: account.last_success,
+            protocol_used: account.protocols[protocol_number(operation.protocol)],
+            place: account.place.clone(),
+            ..Before::default()
+        }
+    }
+
+    fn login(&mut self, operation: &Operation, login: &Login, marks: &Marks, before: &mut Before) {
+        match login.outcome {
+            LoginOutcome::Succeeded => self.succeeded(operation, login, marks),
+            // Ours or the server's doing, or the owner's right password: nothing to hold against anybody.
+            LoginOutcome::Failed(
+                FailType::Internal | FailType::Policy | FailType::Expired | FailType::Disabled,
+            ) => {}
+            LoginOutcome::Failed(fail @ (FailType::Credentials | FailType::Account)) => {
+                self.failed(operation, login, fail, marks, before);
+            }
+        }
+    }
+
+    fn succeeded(&mut self, operation: &Operation, login: &Login, marks: &Marks) {
+        let at = operation.at;
+        let Some(key) = marks.account else { return };
+        let who = key as u32;
+        self.active.add(at, who);
+        for (table, mark) in [
+            (&mut self.sources, marks.source),
+            (&mut self.networks, marks.network),
+        ] {
+            if let Some(mark) = mark {
+                table.update(mark, at, true, |source| {
+                    let logins = source.logins();
+                    logins.good_day.add(at, who);
+                    logins.good_week.add(at, who);
+                    logins.succeeded.add(at, 1);
+                });
+            }
+        }
+        let country = operation
+            .source
+            .place
+            .yes()
+            .map(|place| self.keys.short(&place.country));
+        self.accounts.update(key, at, true, |account| {
+            if account.born == 0 {
+                account.born = seconds(at);
+            }
+            account.last_success = account.last_success.max(seconds(at));
+            account.protocols[protocol_number(operation.protocol)] = seconds(at);
+            if let (Some(network), Some(wide)) = (marks.network, marks.wide) {
+                account.networks.meet(at, network as u32);
+                account.wides.meet(at, wide as u32);
+                account.good_networks.add(at, network as u32);
+                account.good_wides.add(at, wide as u32);
+            }
+            if let Some(DeviceTag(program)) = operation.source.device {
+                account.devices.meet(at, program);
+            }
+            if let Some(tag) = login.password {
+                account.right_password(tag.bits());
+            }
+            if let (Some(place), Some(country)) = (operation.source.place.yes(), country) {
+                account.countries.meet(at, country);
+                account.providers.meet(at, place.asn);
+                account.place = Some(LastPlace {
+                    at: seconds(at),
+                    latitude: place.latitude,
+                    longitude: place.longitude,
+                    radius_km: place.radius_km,
+                });
+            }
+        });
+    }
+
+    fn failed(
+        &mut self,
+        operation: &Operation,
+        login: &Login,
+        fail: FailType,
+        marks: &Marks,
+        before: &mut Before,
+    ) {
+        let at = operation.at;
+        let Some(key) = marks.account else { return };
+        let tag = login.password.map(|tag| u32::from(tag.bits()));
+        let right_once = |account: &Account| {
+            tag.is_some_and(|tag| account.right.iter().any(|old| u32::from(*old) == tag))
+        };
+        before.stale = self.accounts.get(key).is_some_and(right_once);
+        let mut wrong = 0;
+        if let Some(pair) = marks.pair {
+            let source = marks.source.unwrap_or_default() as u32;
+            let told = self.pairs.update(pair, at, false, |pair| {
+                (pair.source, pair.account) = (source, key as u32);
+                pair.tries.add(at, 1);
+                pair.evidence.add(operation.id);
+                let Some(tag) = tag else { return (false, 0) };
+                let known = pair.wrong_day.contains(at, tag);
+                pair.wrong_day.add(at, tag);
+                pair.wrong_hour.add(at, tag);
+                (known, pair.wrong_day.count(at))
+            });
+            if let Some((repeated, count)) = told {
+                before.repeated = repeated;
+                wrong = count;
+                if !repeated && !before.stale {
+                    self.pairs
+                        .update(pair, at, false, |pair| pair.pace.add(seconds(at)));
+                }
+            }
+        }
+        // From where the owner is known, the first wrong password is a slip or an old one: thirty devices of an office after
+        // a change of passwords are no attack (fail2ban #779).
+        let slip = before.network_known && wrong <= 1;
+        before.guess = !before.repeated && !before.stale && !slip;
+        if let Some(spray) = login.spray
+            && let (Some(source), false) = (operation.source.ip, before.stale)
+        {
+            self.sprays
+                .tried(at, spray.0, key as u32, source, operation.id);
+        }
+        self.count_guess_of_source(operation, fail, marks, tag, before.guess);
+        if before.guess && fail == FailType::Credentials {
+            self.count_guess_at_account(operation, marks, tag, before);
+        }
+    }
+
+    fn count_guess_of_source(
+        &mut self,
+        operation: &Operation,
+        fail: FailType,
+        marks: &Marks,
+        tag: Option<u32>,
+        guess: bool,
+    ) {
+        let at = operation.at;
+        let Some(key) = marks.account else { return };
+        let who = key as u32;
+        let offered = self.keys.short(&(key, tag));
+        let nobody_got_in = marks
+            .source
+            .and_then(|source| self.sources.get(source)?.logins.as_ref())
+            .is_none_or(|logins| logins.good_week.count(at) == 0);
+        if guess && nobody_got_in {
+            self.guessed_at.add(at, who);
+        }
+        for (table, mark) in [
+            (&mut self.sources, marks.source),
+            (&mut self.networks, marks.network),
+        ] {
+            let Some(mark) = mark else { continue };
+            table.update(mark, at, false, |source| {
+                let logins = source.logins();
+                logins.failed.add(at, 1);
+                if fail == FailType::Account {
+                    logins.unknown.add(at, who);
+                }
+                if tag.is_none() {
+                    logins.blind.add(at, 1);
+                } else if guess {
+                    logins.guesses.add(at, offered);
+                    logins.pace.add(seconds(at));
+                }
+                if guess {
+                    logins.guessed_minutes.add(at, who);
+                    logins.guessed_hour.add(at, who);
+                    logins.guessed_day.add(at, who);
+                    logins.evidence.add(operation.id);
+                }
+            });
+        }
+    }
+
+    fn count_guess_at_account(
+        &mut self,
+        operation: &Operation,
+        marks: &Marks,
+        tag: Option<u32>,
+        before: &Before,
+    ) {
+        let at = operation.at;
+        let Some(key) = marks.account else { return };
+        self.accounts.update(key, at, before.existed, |account| {
+            if account.born == 0 {
+                account.born = seconds(at);
+            }
+            let guessed = account.guessed();
+            guessed.minutes.add(at, 1);
+            guessed.evidence.add(operation.id);
+            if let Some(tag) = tag {
+                guessed.passwords_hour.add(at, tag);
+                guessed.passwords_day.add(at, tag);
+            }
+            if let Some(network) = marks.network {
+                guessed.networks_hour.add(at, network as u32);
+                guessed.networks_day.add(at, network as u32);
+                if let Some(DeviceTag(program)) = operation.source.device {
+                    guessed.failed_with(at, program, network as u32);
+                }
+            }
+        });
+    }
+
+    fn sent(&mut self, operation: &Operation, sent: &Sent, key: u64, before: &mut Before) {
+        let (at, keys) = (operation.at, self.keys);
+        let many = sent.recipients.len() as u32;
+        let settled = before.settled;
+        if !sent.taken {
+            if !settled {
+                self.tried_to_send(operation, sent, key);
+            }
+            return;
+        }
+        let new = self.accounts.update(key, at, true, |account| {
+            let outbound = account.outbound();
+            outbound.hour.add(at, many);
+            outbound.day.add(at, many);
+            outbound.peak.add(at, many);
+            outbound.evidence.add(operation.id);
+            if sent.envelope_from.is_none() {
+                outbound.null_sender.add(at, 1);
+            }
+            if let (Some(address), Some(false)) = (&sent.envelope_from, sent.owned) {
+                outbound.senders.add(at, keys.short(&address.key()));
+            }
+            let mut new = 0;
+            for recipient in &sent.recipients {
+                let person = keys.short(&recipient.key());
+                if let Some(domain) = recipient.domain() {
+                    outbound.domains_hour.add(at, keys.short(&domain.as_str()));
+                }
+                if let Some(print) = sent.print {
+                    outbound.print(at, print, person);
+                }
+                if outbound.people.meet(person) {
+                    new += 1;
+                    outbound.new_hour.add(at, person);
+                    if !settled {
+                        outbound.strange_new.add(at, person);
+                    }
+                }
+            }
+            if !settled {
+                outbound.strange_day.add(at, many);
+            }
+            new
+        });
+        before.new_recipients = new.unwrap_or(0);
+    }
+
+    /// A message from where the account is not at home, that was not taken: it would have gone to these. One that is tried again
+    /// counts once.
+    fn tried_to_send(&mut self, operation: &Operation, sent: &Sent, key: u64) {
+        let (at, keys) = (operation.at, self.keys);
+        self.accounts.update(key, at, true, |account| {
+            let outbound = account.outbound();
+            outbound.evidence.add(operation.id);
+            for recipient in &sent.recipients {
+                let person = keys.short(&recipient.key());
+                if !outbound.people.knows(person) && outbound.strange_new.add(at, person) {
+                    outbound.strange_day.add(at, 1);
+                }
+            }
+        });
+    }
+
+    fn replied(&mut self, operation: &Operation, reply: Reply, marks: &Marks) {
+        self.change_account(operation, marks, |account| {
+            let outbound = account.outbound();
+            match reply {
+                Reply::Delivered => return,
+                Reply::NoSuchRecipient => {
+                    outbound.bad_hour.add(operation.at, 1);
+                    outbound.bad_day.add(operation.at, 1);
+                }
+                Reply::CalledSpam => outbound.spam_replies.add(operation.at, 1),
+            }
+            outbound.evidence.add(operation.id);
+        });
+    }
+
+    /// Changes an account that is there; what a stranger does makes none.
+    fn change_account(
+        &mut self,
+        operation: &Operation,
+        marks: &Marks,
+        change: impl FnOnce(&mut Account),
+    ) {
+        if let Some(key) = marks.account {
+            self.accounts.update(key, operation.at, true, change);
+        }
+    }
+
+    fn arrived(&mut self, operation: &Operation, sent: &Sent, marks: &Marks) {
+        let (at, keys) = (operation.at, self.keys);
+        if let Some(source) = marks.source {
+            self.sources.update(source, at, false, |source| {
+                let mail = source.mail();
+                mail.messages_minute.add(at, 1);
+                mail.known_day.add(at, sent.recipients.len() as u32);
+                mail.evidence.add(operation.id);
+            });
+        }
+        let domain = match (&sent.authentic, &sent.envelope_from) {
+            (Some(domain), _) => Some(keys.short(&domain.registered().as_str())),
+            (None, Some(address)) => address
+                .domain()
+                .map(|one| keys.short(&one.registered().as_str())),
+            (None, None) => None,
+        };
+        for recipient in &sent.recipients {
+            self.mailboxes
+                .update(keys.mailbox(&recipient.key()), at, false, |mailbox| {
+                    mailbox.messages.add(at, 1);
+                    mailbox.hour.add(at, 1);
+                    mailbox.peak.add(at, 1);
+                    if sent.envelope_from.is_none() {
+                        mailbox.bounces.add(at, 1);
+                    }
+                    if let (true, Some(domain)) = (sent.bulk, domain) {
+                        mailbox.bulk.add(at, 1);
+                        mailbox.bulk_domains.add(at, domain);
+                    }
+                    mailbox.evidence.add(operation.id);
+                });
+        }
+    }
+
+    fn probed(&mut self, operation: &Operation, recipient: &Address, said: Said, marks: &Marks) {
+        let at = operation.at;
+        if marks.account.is_some() {
+            if said == Said::Unknown {
+                self.replied(operation, Reply::NoSuchRecipient, marks);
+            }
+            return;
+        }
+        let whom = self.keys.short(&recipient.key());
+        let brings_mail = marks
+            .source
+            .and_then(|source| self.sources.get(source)?.mail.as_ref())
+            .is_some_and(|mail| mail.known_day.sum(at) > 0);
+        if said == Said::Unknown && !brings_mail {
+            self.asked_for.add(at, whom);
+        }
+        for (table, mark) in [
+            (&mut self.sources, marks.source),
+            (&mut self.networks, marks.network),
+        ] {
+            let Some(mark) = mark else { continue };
+            table.update(mark, at, false, |source| {
+                let mail = source.mail();
+                match said {
+                    Said::Exists => mail.known_day.add(at, 1),
+                    // Different ones: a list that goes on writing to one dead mailbox is no harvester.
+                    Said::Unknown => {
+                        mail.unknown_minutes.add(at, whom);
+                        mail.unknown_day.add(at, whom);
+                    }
+                    Said::RelayDenied => mail.relays.add(at, 1),
+                }
+                mail.evidence.add(operation.id);
+            });
+        }
+    }
+
+    /// A detector is so sure that a source means harm.
+    pub(crate) fn suspect(&mut self, source: u64, at: Timestamp, score: f32) {
+        self.sources.update(source, at, true, |one| {
+            one.suspicion.raise(at, source::SUSPICION_HALF_LIFE, score);
+        });
+    }
+
+    /// A finding adds to what speaks against an account.
+    pub(crate) fn weigh(&mut self, account: u64, at: Timestamp, detector: u16, score: f32) {
+        let at_seconds = seconds(at);
+        self.accounts.update(account, at, false, |account| {
+            account.weigh(Weighed {
+                detector,
+                score,
+                at: at_seconds,
+            });
+        });
+    }
+
+    /// A thief was there: what the account got to know within a day is no sign of its owner any more.
+    pub(crate) fn expel(&mut self, account: u64, at: Timestamp) {
+        let since = at.plus_secs(-i64::from(window::DAY));
+        self.accounts.change(account, |account| {
+            account.networks.forget_since(since);
+            account.wides.forget_since(since);
+            account.devices.forget_since(since);
+        });
+    }
+
+    /// Of the mailboxes that a stranger's message goes to, the one with most mail lately.
+    pub(crate) fn busiest<'a>(
+        &'a self,
+        operation: &'a Operation,
+    ) -> Option<(&'a Mailbox, &'a Address)> {
+        let (Act::Send(sent), None) = (&operation.act, &operation.account) else {
+            return None;
+        };
+        let mailboxes = sent.recipients.iter().filter_map(|address| {
+            let key = self.keys.mailbox(&address.key());
+            Some((self.mailboxes.get(key)?, address))
+        });
+        mailboxes.max_by_key(|(mailbox, _)| mailbox.messages.sum(operation.at))
+    }
+
+    /// The time of the newest operation.
+    pub(crate) const fn now(&self) -> Timestamp {
+        self.now
+    }
+}
+
+/// From where and with what.
+struct Here<'a> {
+    marks: &'a Marks,
+    device: Option<DeviceTag>,
+    /// So many of our people come by this source that it says little about who this is: the program must be known, too, where it is told.
+    crowded: bool,
+}
+
+fn familiar_to(account: &Account, here: &Here<'_>, at: Timestamp) -> Familiar {
+    let known = |since: Option<Timestamp>| since.is_some();
+    let network = here
+        .marks
+        .network
+        .is_some_and(|one| known(account.networks.since(at, one as u32)));
+    let wide = here
+        .marks
+        .wide
+        .is_some_and(|one| known(account.wides.since(at, one as u32)));
+    // Settled, for a thief's own program is known from his first login on.
+    let program = program_settled_in(account, here.device, at);
+    if here.is_home(network, wide, program) {
+        Familiar::Known
+    } else if program {
+        Familiar::Program
+    } else {
+        Familiar::Stranger
+    }
+}
+
+fn settled_in(account: &Account, here: &Here<'_>, at: Timestamp) -> bool {
+    let born = account.born;
+    let network = here
+        .marks
+        .network
+        .is_some_and(|one| account.networks.settled(at, one as u32, born));
+    let wide = here
+        .marks
+        .wide
+        .is_some_and(|one| account.wides.settled(at, one as u32, born));
+    let program = program_settled_in(account, here.device, at);
+    // Programs on the server itself have no address: they are at home.
+    here.marks.source.is_none() || here.is_home(network, wide, program)
+}
+
+fn program_settled_in(account: &Account, device: Option<DeviceTag>, at: Timestamp) -> bool {
+    device.is_some_and(|tag| account.devices.settled(at, tag.0, account.born))
+}
+
+impl Here<'_> {
+    /// The network, or its surroundings together with the program.
+    const fn is_home(&self, network: bool, wide: bool, program: bool) -> bool {
+        let told = self.device.is_some();
+        (network && !(self.crowded && told && !program)) || (wide && program)
+    }
+}
+
+const fn protocol_number(protocol: Protocol) -> usize {
+    match protocol {
+        Protocol::Smtp => 0,
+        Protocol::Submission => 1,
+        Protocol::Pop3 => 2,
+        Protocol::Imap => 3,
+        Protocol::ManageSieve => 4,
+        Protocol::Http => 5,
+    }
+}

@@ -1,0 +1,485 @@
+//! What users do: every operation counted, looked at, and answered for.
+//!
+//! [`Watch`] is the whole of it. [`Watch::apply`] takes an [`Operation`]: the [`ledger`] counts it, [`detectors`] look, and
+//! the [`response`] decides. [`Watch::may_login`] and [`Watch::may_send`] answer from what stands, and change nothing.
+//!
+//! It is pure. Nothing here reads a clock, a file or a socket; operations carry their time, the secret that keys the hashes
+//! comes from outside, and the same operations give the same decisions. It never holds more than its budget of bytes, whatever
+//! keys arrive. [`simulate`] plays an organisation and its attackers against it.
+
+use std::net::IpAddr;
+
+use mail::{Account, Address, Operation, RecordId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+// What is known.
+pub mod ledger;
+
+// What is made of it.
+pub mod detectors;
+pub mod response;
+pub mod settings;
+
+// How good it is.
+pub mod simulate;
+
+#[cfg(test)]
+mod tests;
+
+pub use detectors::{About, DETECTORS, Detector};
+pub use ledger::{Familiar, Ledger};
+pub use response::answer::{LoginAnswer, LoginQuestion, SendAnswer, SendQuestion};
+pub use response::{Allowance, Allowed, Author, Decision, Response, Scope, Step, Undone};
+pub use settings::{Mode, Setting, Settings};
+
+use detectors::Sight;
+use ledger::account::Account as Known;
+use ledger::distinct::mix;
+use ledger::evidence::{Seconds, seconds};
+use ledger::table::{Entry, Table};
+use response::{Who, Wish};
+
+/// The same finding about the same is told again after so long, or when it has grown surer.
+const TOLD_SECS: u32 = 900;
+/// How the budget is divided: the ledger's share in percent, the book's; what was told has the rest.
+const LEDGER_PERCENT: usize = 85;
+const BOOK_PERCENT: usize = 10;
+/// Findings about logins halve in an hour, all others in a day (behaviour.md 4.2).
+const LOGIN_HALF_LIFE: f32 = 3600.0;
+const OTHER_HALF_LIFE: f32 = 86_400.0;
+
+/// Ledger, detectors and response together.
+#[derive(Clone)]
+pub struct Watch {
+    settings: Settings,
+    ledger: Ledger,
+    response: Response,
+    told: Table<Told>,
+}
+
+/// Everything that must survive a restart. Holds no password tag that could be tried against anything but its own account, and no
+/// spray tag.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Snapshot {
+    ledger: Ledger,
+    response: Response,
+    told: Table<Told>,
+}
+
+/// What a detector saw, as it is kept and shown.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Detection {
+    /// Which detector.
+    pub detector: &'static str,
+    /// Its number in [`DETECTORS`].
+    #[serde(skip)]
+    pub number: usize,
+    /// When.
+    pub at: Timestamp,
+    /// Which of the identities it is about.
+    pub about: About,
+    /// The responsible source.
+    pub ip: Option<IpAddr>,
+    /// The account.
+    pub account: Option<Account>,
+    /// The mailbox, where strangers' mail is concerned.
+    pub mailbox: Option<Address>,
+    /// How sure, 0 to 1.
+    pub score: f32,
+    /// Was it sure enough to do something?
+    pub acts: bool,
+    /// What was counted, by name.
+    pub values: Vec<(&'static str, f64)>,
+    /// The detector's thresholds as they stood.
+    pub thresholds: Vec<(&'static str, f64)>,
+    /// The operations behind it.
+    pub evidence: Vec<RecordId>,
+}
+
+/// What an operation brought about.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Happened {
+    /// What was seen.
+    pub detections: Vec<Detection>,
+    /// What was decided.
+    pub decisions: Vec<Decision>,
+}
+
+#[derive(Clone, Default, Serialize, Deserialize)]
+struct Told {
+    at: Seconds,
+    score: f32,
+    acts: bool,
+}
+
+impl Entry for Told {
+    fn heap_bytes(&self) -> usize {
+        0
+    }
+    fn worth(&self, _: Timestamp) -> f64 {
+        f64::from(self.at)
+    }
+}
+
+impl Watch {
+    /// Knowing nobody, within `bytes_max` (`Limits::watch_bytes_max`). `secret` keys the hashes, so that nobody outside can choose keys
+    /// that meet.
+    pub fn new(settings: Settings, bytes_max: usize, secret: u64) -> Self {
+        let share = Shares::of(bytes_max);
+        Self {
+            settings,
+            ledger: Ledger::new(share.ledger, secret),
+            response: Response::new(share.book),
+            told: Table::new(share.told),
+        }
+    }
+
+    /// Counts an operation, looks at it, decides.
+    pub fn apply(&mut self, operation: &Operation) -> Happened {
+        let marks = self.ledger.keys.marks(operation);
+        let before = self.ledger.apply(operation, &marks);
+        let mut happened = Happened::default();
+        for (number, detector) in DETECTORS.iter().enumerate() {
+            let setting = &self.settings.detectors[number];
+            if setting.mode == Mode::Off {
+                continue;
+            }
+            let sight = Sight {
+                operation,
+                marks: &marks,
+                before: &before,
+                ledger: &self.ledger,
+                detector,
+                values: &setting.values,
+            };
+            let Some(finding) = (detector.looks)(&sight) else {
+                continue;
+            };
+            let mailbox = match finding.about {
+                About::Mailbox => self
+                    .ledger
+                    .busiest(operation)
+                    .map(|(_, address)| address.clone()),
+                About::Source | About::Account | About::Pair => None,
+            };
+            let key = match finding.about {
+                About::Source => marks.source,
+                About::Account => marks.account,
+                About::Pair => marks.pair,
+                About::Mailbox => mailbox
+                    .as_ref()
+                    .map(|one| self.ledger.keys.mailbox(&one.key())),
+            };
+            let Some(key) = key else { continue };
+            let who = Who {
+                source: operation.source.ip,
+                account: operation.account.as_ref(),
+                device: operation.source.device,
+                mailbox: mailbox.as_ref(),
+                marks: &marks,
+            };
+            let detection = Detection {
+                detector: detector.id,
+                number,
+                at: operation.at,
+                about: finding.about,
+                ip: operation.source.ip,
+                account: operation.account.clone(),
+                mailbox: mailbox.clone(),
+                score: finding.score,
+                acts: finding.acts,
+                values: finding.values,
+                thresholds: detector
+                    .knobs
+                    .iter()
+                    .map(|knob| knob.name)
+                    .zip(setting.values.iter().copied())
+                    .collect(),
+                evidence: finding.evidence,
+            };
+            if detection.acts {
+                let strange = !before.settled;
+                if let (true, Some(account)) = (
+                    setting.steps.contains(&Step::ResetCredential),
+                    marks.account,
+                ) {
+                    self.ledger.expel(account, operation.at);
+                }
+                let decided =
+                    self.response
+                        .consider(&detection, &who, strange, &self.ledger, &self.settings);
+                happened.decisions.extend(decided);
+            }
+            self.hold_against(&detection, &marks);
+            if self.is_news(number, key, &detection) {
+                happened.detections.push(detection);
+            }
+        }
+        if !happened.detections.is_empty() {
+            let sum = self.sum_up(operation, &marks, !before.settled, &happened.detections);
+            happened.decisions.extend(sum);
+        }
+        happened
+    }
+
+    /// May this login proceed?
+    pub fn may_login(&self, question: &LoginQuestion) -> LoginAnswer {
+        self.response.login(question, &self.ledger, &self.settings)
+    }
+
+    /// May this message be taken?
+    pub fn may_send(&self, question: &SendQuestion<'_>) -> SendAnswer {
+        self.response.send(question, &self.ledger, &self.settings)
+    }
+
+    /// A person decides; allow-lists and grace do not stand in the way, an end there is all the same.
+    pub fn decide(
+        &mut self,
+        at: Timestamp,
+        scope: Scope,
+        step: Step,
+        person: &str,
+        reason: &str,
+    ) -> Option<Decision> {
+        let wish = Wish::of_person(at, scope, step, person, reason);
+        self.response.of_person(wish, &self.ledger)
+    }
+
+    /// Enters an allowance, and ends what stands against it. Gives what was ended.
+    pub fn allow(&mut self, at: Timestamp, allowance: Allowance) -> Vec<Decision> {
+        let ended = self.response.book.end_allowed(&allowance, at);
+        self.response.allowances.enter(allowance);
+        ended
+    }
+
+    /// Takes an allowance out again; was it there?
+    pub fn disallow(&mut self, whom: &Allowed) -> bool {
+        self.response.allowances.remove(whom)
+    }
+
+    /// The allow-list.
+    pub fn allowances(&self) -> &[Allowance] {
+        self.response.allowances.all()
+    }
+
+    /// Ends what stands about a scope, and clears what was counted against it: otherwise the old counts would decide the same again
+    /// with the next operation.
+    pub fn undo(&mut self, at: Timestamp, scope: &Scope) -> Undone {
+        let undone = self.response.book.undo(scope, &self.ledger, at);
+        for scope in undone.ended.iter().map(|one| &one.scope).chain([scope]) {
+            self.ledger.forgive(scope);
+        }
+        undone
+    }
+
+    /// What stands, simulated decisions too.
+    pub fn decisions(&self, at: Timestamp) -> Vec<&Decision> {
+        self.response.book.all(at)
+    }
+
+    /// What stands against a source, an account, and the two together; not what is simulated.
+    pub fn standing_against(
+        &self,
+        at: Timestamp,
+        ip: Option<IpAddr>,
+        account: Option<&Account>,
+    ) -> Vec<&Decision> {
+        let marks = self.ledger.keys.marks_of(ip, account.map(Account::as_str));
+        let keys = [marks.source, marks.pair, marks.account];
+        keys.into_iter()
+            .flat_map(|key| self.response.book.about(key, at))
+            .collect()
+    }
+
+    /// Forgets decisions that have ended; answers do not depend on it.
+    pub fn expire(&mut self, now: Timestamp) {
+        self.response.book.expire(now);
+    }
+
+    /// Other settings, from now on.
+    pub fn set(&mut self, settings: Settings) {
+        self.settings = settings;
+    }
+
+    /// What is known.
+    pub const fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Bytes held.
+    pub fn bytes(&self) -> usize {
+        self.ledger.bytes() + self.response.book.bytes() + self.told.bytes()
+    }
+
+    /// What must survive.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            ledger: self.ledger.clone(),
+            response: self.response.clone(),
+            told: self.told.clone(),
+        }
+    }
+
+    /// Goes on from a snapshot, under the secret it was made with; the budget may have changed.
+    pub fn restore(snapshot: Snapshot, settings: Settings, bytes_max: usize, secret: u64) -> Self {
+        let share = Shares::of(bytes_max);
+        let now = snapshot.ledger.now();
+        Self {
+            settings,
+            ledger: snapshot.ledger.restored(share.ledger, secret),
+            response: snapshot.response.restored(share.book, now),
+            told: snapshot.told.restored(share.told, now),
+        }
+    }
+
+    /// Counts a finding against whom it is about.
+    fn hold_against(&mut self, detection: &Detection, marks: &ledger::keys::Marks) {
+        let at = detection.at;
+        match detection.about {
+            About::Source => {
+                if let Some(source) = marks.source {
+                    self.ledger.suspect(source, at, detection.score);
+                }
+            }
+            About::Account if detection.score > 0.0 && detection.detector != "auth.bf.account" => {
+                if let Some(account) = marks.account {
+                    self.ledger
+                        .weigh(account, at, detection.number as u16, detection.score);
+                }
+            }
+            // Guesses of strangers are nothing against the account; and what is done to a mailbox is not its doing.
+            About::Account | About::Pair | About::Mailbox => {}
+        }
+    }
+
+    fn is_news(&mut self, number: usize, key: u64, detection: &Detection) -> bool {
+        let now = seconds(detection.at);
+        let (score, acts) = (detection.score, detection.acts);
+        let news = self
+            .told
+            .update(mix(key ^ number as u64), detection.at, true, |told| {
+                let news = told.at == 0
+                    || now.saturating_sub(told.at) >= TOLD_SECS
+                    || score > told.score
+                    || (acts && !told.acts);
+                if news {
+                    *told = Told {
+                        at: now,
+                        score,
+                        acts,
+                    };
+                }
+                news
+            });
+        news.unwrap_or(true)
+    }
+
+    /// Freezes an account's mail when an unusual login and unusual behaviour add up to enough, though neither would alone.
+    fn sum_up(
+        &mut self,
+        operation: &Operation,
+        marks: &ledger::keys::Marks,
+        strange: bool,
+        detections: &[Detection],
+    ) -> Option<Decision> {
+        let account = self.ledger.accounts.get(marks.account?)?;
+        let sum = Sum::of(account, operation.at);
+        if sum.total < self.settings.freeze_at || !(sum.login && sum.behaviour) {
+            return None;
+        }
+        let simulated = !self.settings.enforce || sum.observed(&self.settings);
+        let wish = Wish {
+            at: operation.at,
+            scope: Scope::Account(operation.account.clone()?),
+            step: Step::Freeze,
+            author: Author::Detector("sum".into()),
+            reason: format!("{} add up to {:.2}", sum.names.join(", "), sum.total),
+            evidence: detections
+                .iter()
+                .flat_map(|one| one.evidence.iter().copied())
+                .collect(),
+            simulated,
+            strangers_only: strange,
+        };
+        let who = Who {
+            source: operation.source.ip,
+            account: operation.account.as_ref(),
+            device: operation.source.device,
+            mailbox: None,
+            marks,
+        };
+        self.response.freeze(wish, &who, &self.ledger)
+    }
+}
+
+struct Shares {
+    ledger: usize,
+    book: usize,
+    told: usize,
+}
+
+impl Shares {
+    fn of(bytes_max: usize) -> Self {
+        let ledger = bytes_max / 100 * LEDGER_PERCENT;
+        let book = bytes_max / 100 * BOOK_PERCENT;
+        Self {
+            ledger,
+            book,
+            told: bytes_max - ledger - book,
+        }
+    }
+}
+
+/// Findings about an account, added up: one minus what remains when each takes its share of the rest.
+struct Sum {
+    total: f32,
+    login: bool,
+    behaviour: bool,
+    names: Vec<&'static str>,
+    numbers: Vec<usize>,
+}
+
+impl Sum {
+    fn of(account: &Known, at: Timestamp) -> Self {
+        let mut sum = Self {
+            total: 0.0,
+            login: false,
+            behaviour: false,
+            names: Vec::new(),
+            numbers: Vec::new(),
+        };
+        let mut rest = 1.0;
+        for one in &account.weighed {
+            let number = usize::from(one.detector);
+            let Some(detector) = DETECTORS.get(number) else {
+                continue;
+            };
+            let is_login = detector.id.starts_with("auth.");
+            let half_life = if is_login {
+                LOGIN_HALF_LIFE
+            } else {
+                OTHER_HALF_LIFE
+            };
+            let age = seconds(at).saturating_sub(one.at) as f32;
+            let score = one.score * (-age / half_life).exp2();
+            if score < 0.05 {
+                continue;
+            }
+            rest *= 1.0 - score.min(1.0);
+            let context = is_login || detector.id.starts_with("ctx.");
+            sum.login |= context;
+            sum.behaviour |= !context;
+            sum.names.push(detector.id);
+            sum.numbers.push(number);
+        }
+        sum.total = 1.0 - rest;
+        sum
+    }
+
+    /// Is any of them only observed?
+    fn observed(&self, settings: &Settings) -> bool {
+        self.numbers
+            .iter()
+            .any(|number| settings.detectors[*number].mode != Mode::Enforce)
+    }
+}
