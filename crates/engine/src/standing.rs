@@ -222,7 +222,10 @@ impl Engine {
         if rows.len() < rows_min {
             return Ok(());
         }
-        let mut snapshot = added_up(&rows, settings, &self.settings().limits, 0).snapshot();
+        let mut standing = added_up(&rows, settings, &self.settings().limits, 0);
+        // Days that count for nothing any more are not carried on for ever.
+        standing.forget(now(), settings);
+        let mut snapshot = standing.snapshot();
         // Forwarders are in no delta; what this node knows of them stands in for all.
         snapshot.forwarders = self.standings.state().standing.snapshot().forwarders;
         let (body, node) = (serde_json::to_string(&snapshot)?, &self.settings().node);

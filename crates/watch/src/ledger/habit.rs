@@ -18,7 +18,7 @@ pub(crate) struct Peak {
     hour: u32,
     count: u32,
     /// The busiest hour, and the next.
-    peak: f32,
+    most: f32,
     next: f32,
 }
 
@@ -27,8 +27,8 @@ impl Peak {
         let hour = seconds(at) / 3600;
         if hour > self.hour {
             let age = (-((hour - self.hour) as f32) / PEAK_HALF_LIFE_HOURS).exp2();
-            let (peak, next, last) = (self.peak * age, self.next * age, self.count as f32);
-            self.peak = peak.max(last);
+            let (peak, next, last) = (self.most * age, self.next * age, self.count as f32);
+            self.most = peak.max(last);
             self.next = next.max(peak.min(last));
             (self.hour, self.count) = (hour, 0);
         }
@@ -37,7 +37,7 @@ impl Peak {
 
     /// The busiest of the hours before this one.
     pub(crate) const fn busiest(&self) -> f32 {
-        self.peak
+        self.most
     }
 
     /// The second busiest: what happened once is not usual.

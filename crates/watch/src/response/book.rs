@@ -170,7 +170,7 @@ impl Book {
         for scope in scopes {
             let key = key(scope, ledger.keys);
             self.past.update(key, at, true, |past| {
-                past.grace_until = seconds(grace_until)
+                past.grace_until = seconds(grace_until);
             });
         }
         Undone { ended, grace_until }

@@ -197,7 +197,7 @@ impl Figures {
             Actor::Person(_) | Actor::Stranger
                 if account.is_some_and(|name| self.victims.contains(name)) => {}
             Actor::Person(_) | Actor::Stranger => {
-                self.false_alarms[detector] += u64::from(self.counting)
+                self.false_alarms[detector] += u64::from(self.counting);
             }
         }
     }
@@ -275,7 +275,7 @@ impl Figures {
             seconds_to_detect: seconds.get(seconds.len() / 2).copied(),
             seconds_to_detect_max: seconds.last().copied(),
             recipients_before_stop: recipients.iter().copied().max().unwrap_or(0),
-            recipients_before_stop_mean: recipients.iter().sum::<u32>() as f64
+            recipients_before_stop_mean: f64::from(recipients.iter().sum::<u32>())
                 / recipients.len().max(1) as f64,
             detectors: by.iter().map(|number| name(*number)).collect(),
         }
