@@ -186,6 +186,7 @@ mod tests {
             "oddity.",
             "stage.",
             "handling.",
+            "report.",
             "whose.",
         ];
         for key in ENGLISH.keys() {

@@ -97,6 +97,7 @@ fn pictures(folder: &std::path::Path, link: &str) -> Result<()> {
         ("domains", "/domains"),
         ("domain", "/domains/bank.example?try=yes"),
         ("domain-ours", "/domains/lindenhof.example"),
+        ("reports", "/reports"),
         ("policy", "/policy"),
         ("policy-text", "/policy/text"),
         ("policy-history", "/policy/history"),

@@ -10,13 +10,14 @@ use bed::{Bed, Vigil, Wish, send, stranger, tale, wait_for};
 use serde_json::{Value, json};
 use web::{PASSWORD, Web, between, form};
 
-const PAGES: [&str; 14] = [
+const PAGES: [&str; 15] = [
     "/",
     "/messages",
     "/messages/last",
     "/quarantine",
     "/domains",
     "/domains/a.example",
+    "/reports",
     "/policy",
     "/policy/text",
     "/policy/try",

@@ -5,6 +5,7 @@
 
 mod domain_types;
 mod domains;
+mod reports;
 mod types;
 
 use std::sync::Arc;
@@ -66,6 +67,9 @@ pub(crate) fn router() -> (axum::Router<Arc<Shared>>, OpenApi) {
         .routes(routes!(domains::mark_server))
         .routes(routes!(domains::pin_stage))
         .routes(routes!(domains::wish_for))
+        .routes(routes!(reports::reports))
+        .routes(routes!(reports::sources))
+        .routes(routes!(reports::tls))
         .routes(routes!(acts))
         .routes(routes!(verify))
         .routes(routes!(export))

@@ -11,6 +11,7 @@ mod own;
 mod people;
 mod policy;
 mod quarantine;
+mod reports;
 
 use std::sync::Arc;
 
@@ -62,6 +63,7 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
         .merge(messages::router())
         .merge(quarantine::router())
         .merge(domains::router())
+        .merge(reports::router())
         .merge(policy::router())
         .merge(audit::router())
         .merge(people::router())

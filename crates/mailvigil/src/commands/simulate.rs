@@ -52,7 +52,7 @@ pub fn run(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
         }
     };
     let report = watch::simulate::run(&plan, &settings, keep, &mut |day| {
-        bar.set_position(u64::from(day))
+        bar.set_position(u64::from(day));
     });
     bar.finish_and_clear();
     let figures = Figures {
