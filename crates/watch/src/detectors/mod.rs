@@ -2,7 +2,7 @@
 //!
 //! A [`Detector`] is data and one function. It has an id, what a finding of it means, why its default thresholds are what they
 //! are, and what is done about a finding unless the site says otherwise. The function looks at one operation and at the
-//! ledger after it ([`Sight`]); it decides nothing and remembers nothing. [`DETECTORS`] is the catalogue; the table in
+//! ledger after it (`Sight`); it decides nothing and remembers nothing. [`DETECTORS`] is the catalogue; the table in
 //! `docs/watching.md` is made from it.
 
 use mail::{Operation, RecordId};

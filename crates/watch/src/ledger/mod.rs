@@ -1,8 +1,8 @@
 //! What is known of sources, accounts and mailboxes: a pure fold over operations.
 //!
 //! [`Ledger`] counts; it judges nothing. The same operations in the same order give the same ledger, it never reads a clock
-//! (operations carry their time), and it stays within its budget of bytes whatever keys arrive ([`table`]). Start at
-//! [`Ledger::apply`], which also says how things stood *before* the operation ([`Before`]): a login makes its source familiar,
+//! (operations carry their time), and it stays within its budget of bytes whatever keys arrive (`table`). Start at
+//! `Ledger::apply`, which also says how things stood *before* the operation (`Before`): a login makes its source familiar,
 //! so whether it was must be asked first.
 
 use mail::operation::{Act, DeviceTag, FailType, Login, LoginOutcome, Protocol, Reply, Sent};

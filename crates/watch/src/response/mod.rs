@@ -1,7 +1,7 @@
 //! What is done about findings: a ladder of steps, decisions that end by themselves, and the answers that follow from them.
 //!
-//! A detection never does anything; [`Response::consider`] turns it into decisions, by the site's table and within the bounds
-//! that keep a mistake small ([`guard`]). Answers ([`answer`]) only read. An account is never locked because strangers fail: its
+//! A detection never does anything; `Response::consider` turns it into decisions, by the site's table and within the bounds
+//! that keep a mistake small (`guard`). Answers ([`answer`]) only read. An account is never locked because strangers fail: its
 //! owner goes on from where he is known, whatever happens.
 
 use mail::operation::DeviceTag;

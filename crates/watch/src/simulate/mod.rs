@@ -1,6 +1,6 @@
 //! An organisation and its attackers, played against the watch: how good it is, in figures anybody can repeat.
 //!
-//! [`run`] makes people ([`world`]), lets them live ([`life`]) and lets attackers in ([`attacks`]), in one order of time. Everybody feels
+//! [`run`] makes people (`world`), lets them live (`life`) and lets attackers in (`attacks`), in one order of time. Everybody feels
 //! the answers: who is refused does not get in, who is made to wait is later, and attackers change their address. For the first
 //! days there are no attackers and nothing acts, so that habits can be learnt; then everything is switched on. The same plan gives
 //! the same report.
