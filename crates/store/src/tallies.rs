@@ -17,6 +17,8 @@ use crate::{Store, StoreError};
 pub const SPAN_SECS: i64 = 3600;
 /// Names of one kind kept of an hour that is over.
 const KEPT: i64 = 50;
+/// Seconds compacted in one statement.
+const DAY_SECS: i64 = 24 * SPAN_SECS;
 /// Where compaction has come to.
 const COMPACTED: &str = "tallies:compacted";
 
@@ -187,11 +189,16 @@ impl Store {
         let small = "DELETE FROM tallies WHERE (kind, span, name) IN (SELECT kind, span, name FROM (
                 SELECT kind, span, name, ROW_NUMBER() OVER (PARTITION BY kind, span ORDER BY count DESC, name) AS place FROM tallies
                 WHERE kind IN ('from', 'to', 'ip') AND span >= $1 AND span < $2) AS t WHERE place > $3)";
-        let removed = writing!(&self.db, tx => {
-            let small = sqlx::query(small).bind(from).bind(until).bind(KEPT).execute(&mut *tx).await?.rows_affected();
-            let old = sqlx::query("DELETE FROM tallies WHERE span < $1").bind(forget.secs()).execute(&mut *tx).await?.rows_affected();
-            small + old
-        });
+        let first: Option<i64> = reading!(&self.db, pool => sqlx::query_scalar("SELECT MIN(span) FROM tallies").fetch_one(pool).await?);
+        let mut begin = from.max(first.unwrap_or(until));
+        let mut removed = 0;
+        // A day at a time: what piled up over weeks takes longer than one statement may.
+        while begin < until {
+            let end = until.min(begin + DAY_SECS);
+            removed += writing!(&self.db, tx => sqlx::query(small).bind(begin).bind(end).bind(KEPT).execute(&mut *tx).await?.rows_affected());
+            begin = end;
+        }
+        removed += writing!(&self.db, tx => sqlx::query("DELETE FROM tallies WHERE span < $1").bind(forget.secs()).execute(&mut *tx).await?.rows_affected());
         self.set_state(COMPACTED, &until.to_string()).await?;
         Ok(removed)
     }
