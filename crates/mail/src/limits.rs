@@ -161,6 +161,10 @@ pub struct Limits {
     pub report_text_bytes_max: usize,
     /// Mailboxes a domain's reports are sent to; further ones it names get none.
     pub report_destinations_max: usize,
+    /// Largest report of others kept, bytes as kept; a larger one is left in the mailbox.
+    pub report_kept_bytes_max: usize,
+    /// Machines told apart when reports are added up; those of older reports are left out.
+    pub report_sources_max: usize,
     /// Reports of others kept in a day; further ones are left in the mailbox.
     pub reports_per_day_max: u64,
     /// Domains one day's reports are made for; further ones get none.
@@ -255,6 +259,8 @@ impl Default for Limits {
             report_records_max: 100_000,
             report_text_bytes_max: 2000,
             report_destinations_max: 5,
+            report_kept_bytes_max: 4 << 20,
+            report_sources_max: 100_000,
             reports_per_day_max: 2_000,
             reports_domains_max: 10_000,
             report_letters_max: 5_000,

@@ -38,6 +38,8 @@ pub struct ReportFilter {
     pub since: Option<Timestamp>,
     /// Older than this one.
     pub before: Option<RecordId>,
+    /// With what they say; else that is empty.
+    pub bodies: bool,
     /// How many at most.
     pub limit: u32,
 }
@@ -66,7 +68,7 @@ impl Store {
 
     /// Reports, the newest first.
     pub async fn reports(&self, filter: &ReportFilter) -> Result<Vec<ReportRow>, StoreError> {
-        let sql = "SELECT id, kind, domain, reporter, begins, ends, trusted, body FROM reports
+        let sql = "SELECT id, kind, domain, reporter, begins, ends, trusted, CASE WHEN $6 = 1 THEN body ELSE '' END FROM reports
             WHERE id >= $1 AND id < $2 AND ($3 = '' OR kind = $3) AND ($4 = '' OR domain = $4) ORDER BY id DESC LIMIT $5";
         let since = filter.since.unwrap_or(Timestamp(0));
         let since = RecordId::first_at(since).to_string();
@@ -84,6 +86,7 @@ impl Store {
             .bind(kind)
             .bind(domain)
             .bind(i64::from(filter.limit))
+            .bind(i64::from(filter.bodies))
             .fetch_all(pool)
             .await?);
         rows.into_iter().map(read).collect()

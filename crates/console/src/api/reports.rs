@@ -45,9 +45,6 @@ pub(super) struct ReportOut {
     pub end: String,
     /// Did its mail pass DMARC, or did one of our people hand it in?
     pub trusted: bool,
-    /// What it says.
-    #[schema(value_type = Object)]
-    pub report: serde_json::Value,
 }
 
 /// A machine that others saw sending as a domain of ours.
@@ -146,8 +143,6 @@ impl From<ReportRow> for ReportOut {
             begin: time(row.begin),
             end: time(row.end),
             trusted: row.trusted,
-            // It was written by this program; what is damaged is shown as nothing.
-            report: serde_json::from_str(&row.body).unwrap_or_default(),
         }
     }
 }

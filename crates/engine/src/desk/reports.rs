@@ -7,10 +7,13 @@ use store::{ReportFilter, ReportRow};
 
 use super::{Desk, DeskError, Right};
 use crate::clock::now;
-use crate::reports::{Kept, SourceView, TlsView, inbound, sources, usage};
+use crate::reports::sources::{Encrypted, Sources};
+use crate::reports::{Kept, SourceView, TlsView, inbound, usage};
 
 /// Reports added up for one answer.
 const ADDED_UP_MAX: u32 = 5_000;
+/// Reports read at once.
+const PIECE: u32 = 10;
 
 impl Desk {
     /// Keeps a report that somebody hands in: a mail that carries it, or a bare file, packed or not.
@@ -34,8 +37,10 @@ impl Desk {
         domain: Option<&Domain>,
         since: Timestamp,
     ) -> Result<Vec<SourceView>, DeskError> {
-        let rows = self.of_kind("aggregate", domain, since).await?;
-        Ok(sources::sources(&rows))
+        let (mut sources, most) = (Sources::default(), self.limits().report_sources_max);
+        let add = |row: &ReportRow| sources.add(row, most);
+        self.each_report("aggregate", domain, since, add).await?;
+        Ok(sources.into_views())
     }
 
     /// How encrypted mail to our domains was, as others saw it.
@@ -44,24 +49,37 @@ impl Desk {
         domain: Option<&Domain>,
         since: Timestamp,
     ) -> Result<Vec<TlsView>, DeskError> {
-        let rows = self.of_kind("tls", domain, since).await?;
-        Ok(sources::tls(&rows))
+        let (mut encrypted, most) = (Encrypted::default(), self.limits().report_sources_max);
+        let add = |row: &ReportRow| encrypted.add(row, most);
+        self.each_report("tls", domain, since, add).await?;
+        Ok(encrypted.into_views())
     }
 
-    async fn of_kind(
+    /// Goes through reports of a kind, the newest first, a few at a time: together they may be more than fits into memory.
+    pub(crate) async fn each_report(
         &self,
         kind: &str,
         domain: Option<&Domain>,
         since: Timestamp,
-    ) -> Result<Vec<ReportRow>, DeskError> {
-        let filter = ReportFilter {
+        mut add: impl FnMut(&ReportRow),
+    ) -> Result<(), DeskError> {
+        let mut filter = ReportFilter {
             kind: Some(kind.to_owned()),
             domain: domain.map(ToString::to_string),
             since: Some(since),
-            limit: ADDED_UP_MAX,
+            bodies: true,
+            limit: PIECE,
             ..ReportFilter::default()
         };
-        self.reports(&filter).await
+        for _ in 0..ADDED_UP_MAX / PIECE {
+            let rows = self.reports(&filter).await?;
+            rows.iter().for_each(&mut add);
+            match rows.last() {
+                Some(last) if rows.len() == PIECE as usize => filter.before = Some(last.id),
+                _ => break,
+            }
+        }
+        Ok(())
     }
 
     /// How a domain is used, by outbound server, over the time its standing is counted in; `None` when it is not counted apart.

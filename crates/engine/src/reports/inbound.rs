@@ -26,6 +26,8 @@ pub enum Kept {
     Known,
     /// So many came in a day that this one was left out (`limits.reports_per_day_max`).
     Full,
+    /// It is larger than is kept (`limits.report_kept_bytes_max`).
+    TooLarge,
 }
 
 /// Where the doors hand in mail that carries a report.
@@ -80,6 +82,9 @@ impl Inbox {
                     Ok(Kept::Full) => tracing::warn!(
                         "a report was not kept: more than limits.reports_per_day_max came in a day"
                     ),
+                    Ok(Kept::TooLarge) => tracing::warn!(
+                        "a report was not kept: it is larger than limits.report_kept_bytes_max"
+                    ),
                     Err(error) => tracing::error!("a report was not kept: {error}"),
                 },
                 Ok(Err(refused)) => {
@@ -108,6 +113,9 @@ pub(crate) async fn keep(
         return Ok(Kept::Full);
     }
     let row = row_of(report, trusted)?;
+    if row.body.len() > limits.report_kept_bytes_max {
+        return Ok(Kept::TooLarge);
+    }
     let new = store.add_report(&row, &name(report, &row)).await?;
     Ok(if new { Kept::New } else { Kept::Known })
 }

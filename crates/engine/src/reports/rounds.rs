@@ -6,10 +6,9 @@ use lookup::dns::Resolver;
 use mail::{Address, Domain, Known, Limits, RecordId, Timestamp};
 use reports::destination::{self, Agreement, Destination};
 use reports::letter::{self, Letter, NotBuilt, Sender};
-use store::ReportFilter;
 
 use super::aggregate::{Due, Gathered};
-use super::sources::new_failing;
+use super::sources::Sources;
 use super::{ReportSettings, SourceView, UsageOrder};
 use crate::clock::now;
 use crate::desk::{Desk, DeskError, Right};
@@ -20,8 +19,6 @@ const DAY_SECS: i64 = 86_400;
 const DAYS_BACK: i64 = 2;
 /// Records read at once.
 const PIECE: u32 = 250;
-/// Reports looked at for what is new.
-const LOOKED_AT_MAX: u32 = 5_000;
 /// Days in which a machine that was seen before is not new.
 const KNOWN_DAYS: i64 = 30;
 /// Machines named in one mail.
@@ -272,19 +269,23 @@ impl Desk {
         }
         // What came since the last time; at first, since yesterday.
         let since = Timestamp::from_secs(last.unwrap_or(day - 1) * DAY_SECS);
-        let rows = self
-            .store()
-            .reports(&ReportFilter {
-                kind: Some("aggregate".to_owned()),
-                since: Some(since.plus_secs(-KNOWN_DAYS * DAY_SECS)),
-                limit: LOOKED_AT_MAX,
-                ..ReportFilter::default()
-            })
-            .await?;
-        let (fresh, before): (Vec<_>, Vec<_>) =
-            rows.into_iter().partition(|row| row.id.at() >= since);
+        let most = self.limits().report_sources_max;
+        let (mut fresh, mut before) = (Sources::default(), Sources::default());
+        let known_since = since.plus_secs(-KNOWN_DAYS * DAY_SECS);
+        self.each_report("aggregate", None, known_since, |row| {
+            // Anybody can write a report: others neither raise an alarm nor make a machine known beforehand.
+            let which = if row.id.at() < since {
+                &mut before
+            } else {
+                &mut fresh
+            };
+            if row.trusted {
+                which.add(row, most);
+            }
+        })
+        .await?;
         let site = self.site();
-        let mut new = new_failing(&before, &fresh);
+        let mut new = fresh.new_failing(&before);
         new.retain(|view| {
             Domain::parse(&view.domain)
                 .is_ok_and(|domain| site.local_domains.iter().any(|ours| domain.is_within(ours)))

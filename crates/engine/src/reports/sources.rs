@@ -4,10 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use mail::Timestamp;
-use reports::aggregate::Disposition;
+use reports::aggregate::{Disposition, Row};
 use reports::{Aggregate, TlsReport};
 use serde::Serialize;
 use store::ReportRow;
+
+/// Reporters named for one machine.
+const REPORTERS_MAX: usize = 20;
+/// Kinds of failures told apart for one domain.
+const FAILURES_MAX: usize = 200;
 
 /// One machine that others saw sending as a domain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -49,100 +54,139 @@ pub struct TlsView {
     pub failures: Vec<(String, String, u64)>,
 }
 
-/// Sessions by what was in their way, at which server.
-type InTheWay = BTreeMap<(String, String), u64>;
+/// Machines of the reports that were added, one report at a time: together they may be more than fits into memory.
+#[derive(Debug, Default)]
+pub(crate) struct Sources(BTreeMap<(String, IpAddr), SourceView>);
 
-/// Machines, those with the most failures first. What cannot be read any more is passed over with a line in the log.
-pub(crate) fn sources(rows: &[ReportRow]) -> Vec<SourceView> {
-    let mut seen: BTreeMap<(String, IpAddr), SourceView> = BTreeMap::new();
-    for row in rows {
+impl Sources {
+    /// Adds a report. One that cannot be read any more is passed over with a line in the log.
+    pub(crate) fn add(&mut self, row: &ReportRow, machines_max: usize) {
         let Some(report) = read::<Aggregate>(row) else {
-            continue;
+            return;
         };
         for line in &report.rows {
             let key = (row.domain.clone(), line.source_ip);
-            let view = seen.entry(key).or_insert_with(|| SourceView {
-                domain: row.domain.clone(),
-                ip: line.source_ip,
-                messages: 0,
-                by_dkim: 0,
-                by_spf: 0,
-                failed: 0,
-                stopped: 0,
-                reporters: BTreeSet::new(),
-                first: row.begin,
-                last: row.end,
-                trusted: false,
-            });
-            let count = |fits: bool| if fits { line.messages } else { 0 };
-            view.messages = view.messages.saturating_add(line.messages);
-            view.by_dkim = view.by_dkim.saturating_add(count(line.dkim_aligned));
-            view.by_spf = view.by_spf.saturating_add(count(line.spf_aligned));
-            view.failed = view.failed.saturating_add(count(!line.passes()));
-            let stopped = line.disposition >= Disposition::Quarantine;
-            view.stopped = view.stopped.saturating_add(count(stopped));
-            view.reporters.insert(row.reporter.clone());
-            view.first = view.first.min(row.begin);
-            view.last = view.last.max(row.end);
-            view.trusted |= row.trusted;
+            if self.0.len() >= machines_max && !self.0.contains_key(&key) {
+                continue;
+            }
+            let new = || SourceView::new(row, line.source_ip);
+            self.0.entry(key).or_insert_with(new).add(row, line);
         }
     }
-    let mut views: Vec<SourceView> = seen.into_values().collect();
-    views.sort_by(|a, b| (b.failed, b.messages, a.ip).cmp(&(a.failed, a.messages, b.ip)));
-    views
+
+    /// Was this machine seen sending as this domain?
+    pub(crate) fn knows(&self, view: &SourceView) -> bool {
+        self.0.contains_key(&(view.domain.clone(), view.ip))
+    }
+
+    /// Those with the most failures first.
+    pub(crate) fn into_views(self) -> Vec<SourceView> {
+        let mut views: Vec<SourceView> = self.0.into_values().collect();
+        views.sort_by(|a, b| (b.failed, b.messages, a.ip).cmp(&(a.failed, a.messages, b.ip)));
+        views
+    }
+
+    /// Machines that fail and that `before` does not know.
+    pub(crate) fn new_failing(self, before: &Self) -> Vec<SourceView> {
+        let mut views = self.into_views();
+        views.retain(|view| view.failed > 0 && !before.knows(view));
+        views
+    }
 }
 
-/// Machines that fail and that no report before told of: of trusted reports alone, for anybody can write one.
-pub(crate) fn new_failing(before: &[ReportRow], fresh: &[ReportRow]) -> Vec<SourceView> {
-    let known: BTreeSet<(String, IpAddr)> = sources(before)
-        .into_iter()
-        .map(|view| (view.domain, view.ip))
-        .collect();
-    let fresh: Vec<ReportRow> = fresh.iter().filter(|row| row.trusted).cloned().collect();
-    let mut views = sources(&fresh);
-    views.retain(|view| view.failed > 0 && !known.contains(&(view.domain.clone(), view.ip)));
-    views
+impl SourceView {
+    fn new(row: &ReportRow, ip: IpAddr) -> Self {
+        Self {
+            domain: row.domain.clone(),
+            ip,
+            messages: 0,
+            by_dkim: 0,
+            by_spf: 0,
+            failed: 0,
+            stopped: 0,
+            reporters: BTreeSet::new(),
+            first: row.begin,
+            last: row.end,
+            trusted: false,
+        }
+    }
+
+    fn add(&mut self, row: &ReportRow, line: &Row) {
+        let add = |sum: &mut u64, fits: bool| {
+            if fits {
+                *sum = sum.saturating_add(line.messages);
+            }
+        };
+        add(&mut self.messages, true);
+        add(&mut self.by_dkim, line.dkim_aligned);
+        add(&mut self.by_spf, line.spf_aligned);
+        add(&mut self.failed, !line.passes());
+        add(
+            &mut self.stopped,
+            line.disposition >= Disposition::Quarantine,
+        );
+        if self.reporters.len() < REPORTERS_MAX {
+            self.reporters.insert(row.reporter.clone());
+        }
+        self.first = self.first.min(row.begin);
+        self.last = self.last.max(row.end);
+        self.trusted |= row.trusted;
+    }
 }
 
-/// By domain, those with the most failures first.
-pub(crate) fn tls(rows: &[ReportRow]) -> Vec<TlsView> {
-    let mut seen: BTreeMap<String, (TlsView, InTheWay)> = BTreeMap::new();
-    for row in rows {
+/// How encrypted mail was, of the reports that were added.
+#[derive(Debug, Default)]
+pub(crate) struct Encrypted(BTreeMap<String, (TlsView, InTheWay)>);
+
+/// Sessions by what was in their way, at which server.
+type InTheWay = BTreeMap<(String, String), u64>;
+
+impl Encrypted {
+    /// Adds a report.
+    pub(crate) fn add(&mut self, row: &ReportRow, machines_max: usize) {
         let Some(report) = read::<TlsReport>(row) else {
-            continue;
+            return;
         };
         for policy in &report.policies {
             let domain = policy.domain.to_ascii_lowercase();
-            let (view, failures) = seen.entry(domain.clone()).or_default();
+            if self.0.len() >= machines_max && !self.0.contains_key(&domain) {
+                continue;
+            }
+            let (view, failures) = self.0.entry(domain.clone()).or_default();
             view.domain = domain;
             view.successful = view.successful.saturating_add(policy.successful);
             view.failed = view.failed.saturating_add(policy.failed);
             for failure in &policy.failures {
-                let server = failure
-                    .receiving_mx
-                    .clone()
-                    .or_else(|| failure.receiving_ip.clone());
+                let server = failure.receiving_mx.clone();
+                let server = server.or_else(|| failure.receiving_ip.clone());
                 let key = (
                     String::from(failure.kind.clone()),
                     server.unwrap_or_default(),
                 );
+                if failures.len() >= FAILURES_MAX && !failures.contains_key(&key) {
+                    continue;
+                }
                 let count = failures.entry(key).or_default();
                 *count = count.saturating_add(failure.sessions);
             }
         }
     }
-    let together = |(mut view, failures): (TlsView, InTheWay)| {
-        view.failures = failures
-            .into_iter()
-            .map(|((kind, server), count)| (kind, server, count))
-            .collect();
-        view.failures
-            .sort_by_key(|(_, _, count)| std::cmp::Reverse(*count));
-        view
-    };
-    let mut views: Vec<TlsView> = seen.into_values().map(together).collect();
-    views.sort_by(|a, b| (b.failed, &a.domain).cmp(&(a.failed, &b.domain)));
-    views
+
+    /// By domain, those with the most failures first.
+    pub(crate) fn into_views(self) -> Vec<TlsView> {
+        let together = |(mut view, failures): (TlsView, InTheWay)| {
+            let failures = failures.into_iter();
+            view.failures = failures
+                .map(|((kind, server), count)| (kind, server, count))
+                .collect();
+            view.failures
+                .sort_by_key(|(_, _, count)| std::cmp::Reverse(*count));
+            view
+        };
+        let mut views: Vec<TlsView> = self.0.into_values().map(together).collect();
+        views.sort_by(|a, b| (b.failed, &a.domain).cmp(&(a.failed, &b.domain)));
+        views
+    }
 }
 
 fn read<T: serde::de::DeserializeOwned>(row: &ReportRow) -> Option<T> {
@@ -153,10 +197,8 @@ fn read<T: serde::de::DeserializeOwned>(row: &ReportRow) -> Option<T> {
 
 #[cfg(test)]
 mod tests {
-    use mail::RecordId;
-    use reports::aggregate::Row;
-
     use super::*;
+    use mail::RecordId;
 
     fn row(day: i64, trusted: bool, machines: &[(&str, u64, bool)]) -> ReportRow {
         let rows = machines.iter().map(|(ip, messages, passes)| Row {
@@ -184,6 +226,24 @@ mod tests {
         }
     }
 
+    fn added(rows: &[ReportRow], machines_max: usize) -> Sources {
+        let mut sources = Sources::default();
+        for row in rows {
+            sources.add(row, machines_max);
+        }
+        sources
+    }
+
+    #[test]
+    fn a_flood_of_machines_takes_no_more_than_its_share() {
+        let machines: Vec<String> = (0..50).map(|last| format!("198.51.100.{last}")).collect();
+        let machines: Vec<_> = machines.iter().map(|ip| (ip.as_str(), 1, false)).collect();
+        let rows = [row(2, false, &machines), row(3, true, &machines[..3])];
+        let views = added(&rows, 10).into_views();
+        assert_eq!(views.len(), 10);
+        assert_eq!(views[0].messages, 2, "those that are known go on");
+    }
+
     #[test]
     fn machines_are_added_up_over_reports() {
         let rows = [
@@ -194,7 +254,7 @@ mod tests {
             ),
             row(3, false, &[("192.0.2.1", 7, true)]),
         ];
-        let views = sources(&rows);
+        let views = added(&rows, 10).into_views();
         let told: Vec<_> = views
             .iter()
             .map(|view| {
@@ -232,7 +292,9 @@ mod tests {
             ),
             row(3, false, &[("203.0.113.66", 9, false)]),
         ];
-        let new: Vec<_> = new_failing(&old, &fresh)
+        let trusted: Vec<ReportRow> = fresh.into_iter().filter(|row| row.trusted).collect();
+        let new: Vec<_> = added(&trusted, 10)
+            .new_failing(&added(&old, 10))
             .into_iter()
             .map(|view| view.ip.to_string())
             .collect();

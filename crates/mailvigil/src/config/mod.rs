@@ -348,6 +348,8 @@ fn read_limits(section: Section<'_, '_>) -> Limits {
         report_records_max: 10..=10_000_000;
         report_text_bytes_max: 100..=1 << 20;
         report_destinations_max: 1..=100;
+        report_kept_bytes_max: 1_024..=1 << 30;
+        report_sources_max: 1..=10_000_000;
         reports_per_day_max: 0..=1_000_000;
         reports_domains_max: 1..=1_000_000;
         report_letters_max: 0..=1_000_000;

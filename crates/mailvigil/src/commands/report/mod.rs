@@ -64,6 +64,10 @@ async fn import(desk: &Desk, args: &ReportArgs) -> anyhow::Result<ExitCode> {
                 refused += 1;
                 eprintln!("{name}: not kept: more came in a day than limits.reports_per_day_max");
             }
+            Ok((_, _, engine::Kept::TooLarge)) => {
+                refused += 1;
+                eprintln!("{name}: not kept: larger than limits.report_kept_bytes_max");
+            }
             Err(error) => {
                 refused += 1;
                 eprintln!("{name}: {error:#}");
@@ -80,6 +84,7 @@ async fn import(desk: &Desk, args: &ReportArgs) -> anyhow::Result<ExitCode> {
 async fn list(desk: &Desk, args: &ReportListArgs) -> anyhow::Result<ExitCode> {
     let filter = ReportFilter {
         limit: args.limit,
+        bodies: args.json,
         ..ReportFilter::default()
     };
     let rows = desk.reports(&filter).await?;
