@@ -212,3 +212,32 @@ fn what_one_sets_the_others_see_and_it_stands_in_the_policy_with_its_reason() {
         403
     );
 }
+
+#[test]
+fn what_others_report_is_added_up_and_harmless() {
+    let vigil = seeded();
+    let admin = Web::first(&vigil);
+    let page = admin.get("/reports?domain=b.example").body;
+    assert!(
+        page.contains("203.0.113.66") && page.contains("certificate-expired"),
+        "{page}"
+    );
+    assert!(!page.contains("<b onmouseover"), "{page}");
+    let machine = &admin.get("/api/v1/reports/sources").json()["items"][0];
+    assert_eq!(
+        (&machine["ip"], &machine["failed"], &machine["stopped"]),
+        (&"203.0.113.66".into(), &114.into(), &114.into())
+    );
+    assert_eq!(
+        admin.get("/api/v1/reports/tls").json()["items"][0]["failed"],
+        3
+    );
+    assert_eq!(
+        admin.get("/api/v1/reports?domain=b.example").json()["items"]
+            .as_array()
+            .unwrap()
+            .len(),
+        3
+    );
+    assert_eq!(admin.get("/reports?domain=%3Cscript%3E").status, 404);
+}

@@ -3,8 +3,11 @@
 use std::path::Path;
 
 use mail::standing::{Counts, DayCounts, Delta, KeySeen, Share, Stage, Switch, day_of};
-use mail::{Domain, Secret};
-use store::{Act, Store, StoreConfig};
+use mail::{Domain, RecordId, Secret};
+use reports::aggregate::{Disposition, Row};
+use reports::tls::{Failure, FailureKind, PolicyResult};
+use reports::{Aggregate, TlsReport};
+use store::{Act, ReportRow, Store, StoreConfig};
 
 /// Days that are told of.
 const DAYS: u32 = 13;
@@ -28,7 +31,64 @@ pub fn seed(data: &Path, own: &str) {
         for switch in &delta.switches {
             store.append_act(&act(switch)).await.unwrap();
         }
+        for (number, report) in reported(own).into_iter().enumerate() {
+            store
+                .add_report(&report, &number.to_string())
+                .await
+                .unwrap();
+        }
     });
+}
+
+/// What two others report about the site's domain; one of them could not be verified, and calls itself something bad.
+fn reported(own: &str) -> Vec<ReportRow> {
+    let now = engine::clock::now();
+    let row = |kind: &str, reporter: &str, trusted, body: String| ReportRow {
+        id: RecordId::random(now),
+        kind: kind.to_owned(),
+        domain: own.to_owned(),
+        reporter: reporter.to_owned(),
+        begin: now.plus_secs(-2 * 86_400),
+        end: now.plus_secs(-86_400),
+        trusted,
+        body,
+    };
+    let aggregate = Aggregate {
+        rows: vec![
+            Row {
+                dkim_aligned: true,
+                spf_aligned: true,
+                ..Row::new([192, 0, 2, 10].into(), 412, own)
+            },
+            Row {
+                disposition: Disposition::Quarantine,
+                ..Row::new([203, 0, 113, 66].into(), 57, own)
+            },
+        ],
+        ..Aggregate::default()
+    };
+    let tls = TlsReport {
+        policies: vec![PolicyResult {
+            domain: own.to_owned(),
+            successful: 180,
+            failed: 3,
+            failures: vec![Failure {
+                kind: FailureKind::CertificateExpired,
+                receiving_mx: Some(format!("mx2.{own}")),
+                sessions: 3,
+                ..Failure::default()
+            }],
+            ..PolicyResult::default()
+        }],
+        ..TlsReport::default()
+    };
+    let aggregate = serde_json::to_string(&aggregate).unwrap();
+    let tls = serde_json::to_string(&tls).unwrap();
+    vec![
+        row("aggregate", "receiver.example", true, aggregate.clone()),
+        row("aggregate", "<b onmouseover=x>bold", false, aggregate),
+        row("tls", "receiver.example", true, tls),
+    ]
 }
 
 fn act(switch: &Switch) -> Act {
