@@ -6,7 +6,7 @@ use crate::StoreError;
 use crate::db::{Db, writing};
 
 /// Statements of each version, in order; a version is never changed once released, only followed.
-const VERSIONS: [&[&str]; 2] = [&[
+const VERSIONS: [&[&str]; 3] = [&[
     // Summaries of messages. `envelope`, `verdict`, `facts` are JSON; the rest is what is searched by.
     "CREATE TABLE records (
         id TEXT PRIMARY KEY, at BIGINT NOT NULL, fate TEXT NOT NULL, level TEXT, action TEXT, score DOUBLE PRECISION, direction TEXT NOT NULL, server TEXT NOT NULL,
@@ -67,6 +67,9 @@ const VERSIONS: [&[&str]; 2] = [&[
         id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, domain TEXT NOT NULL, reporter TEXT NOT NULL, begins BIGINT NOT NULL, ends BIGINT NOT NULL,
         trusted BIGINT NOT NULL, body TEXT NOT NULL)",
     "CREATE INDEX reports_domain ON reports (domain, id)",
+], &[
+    // Every day there is has yet to be added up: see `tallies.rs`.
+    "INSERT INTO tallies (span, kind, name, count) SELECT DISTINCT span - span % 86400, 'changed-day', '', CAST(1 AS BIGINT) FROM tallies WHERE kind = 'fate'",
 ]];
 
 /// Makes or completes the tables. A database that a newer program has changed is left alone.

@@ -3,6 +3,10 @@
 //!
 //! Kinds with few names (fates, levels, directions) are exact. Of kinds with as many names as there are strangers
 //! (senders, recipients, machines) only the largest of each hour are kept once the hour is over.
+//!
+//! A day that is over is added up once more, so that a month's largest are found in thirty sums and not in 720 hours. Every
+//! count marks its day; the sum takes the mark away. Whoever asks reads sums up to the first marked day and hours from there
+//! on, so that late records are never missed.
 
 use std::collections::BTreeMap;
 
@@ -17,10 +21,26 @@ use crate::{Store, StoreError};
 pub const SPAN_SECS: i64 = 3600;
 /// Names of one kind kept of an hour that is over.
 const KEPT: i64 = 50;
+/// Names of one kind kept of a day's sum.
+const KEPT_OF_DAY: i64 = 100;
+/// The kind of row that marks a day whose hours have changed since they were added up.
+const CHANGED: &str = "changed-day";
 /// Seconds compacted in one statement.
 const DAY_SECS: i64 = 24 * SPAN_SECS;
 /// Where compaction has come to.
 const COMPACTED: &str = "tallies:compacted";
+
+/// Takes the small counts out of hours.
+const SMALL: &str = "DELETE FROM tallies WHERE (kind, span, name) IN (SELECT kind, span, name FROM (
+        SELECT kind, span, name, ROW_NUMBER() OVER (PARTITION BY kind, span ORDER BY count DESC, name) AS place FROM tallies
+        WHERE kind IN ('from', 'to', 'ip') AND span >= $1 AND span < $2) AS t WHERE place > $3)";
+/// Adds up the hours of a day, for the kinds that `Tally::has_days`.
+const SUMS: &str = "INSERT INTO tallies (span, kind, name, count)
+    SELECT $1, kind || '/day', name, CAST(much AS BIGINT) FROM (
+        SELECT kind, name, much, ROW_NUMBER() OVER (PARTITION BY kind ORDER BY much DESC, name) AS place FROM (
+            SELECT kind, name, SUM(count) AS much FROM tallies
+            WHERE kind IN ('from', 'to', 'ip', 'reason', 'level') AND span >= $1 AND span < $2 GROUP BY kind, name) AS sums) AS t
+    WHERE place <= $3 OR kind IN ('reason', 'level')";
 
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -57,6 +77,14 @@ impl Tally {
             Self::DomainFate => "domain-fate",
         }
     }
+
+    /// Are its days added up, for [`Store::top`]?
+    const fn has_days(self) -> bool {
+        matches!(
+            self,
+            Self::From | Self::To | Self::Ip | Self::Reason | Self::Level
+        )
+    }
 }
 
 /// Counts of one kind.
@@ -67,8 +95,15 @@ pub(crate) fn of(prepared: &[Prepared<'_>]) -> Counts {
     let mut counts = Counts::new();
     for one in prepared {
         count_one(one.record, one, &mut counts);
+        counts
+            .entry((day_of(one.record.at.secs()), CHANGED, String::new()))
+            .or_insert(1);
     }
     counts
+}
+
+const fn day_of(secs: i64) -> i64 {
+    secs.div_euclid(DAY_SECS) * DAY_SECS
 }
 
 fn count_one(record: &Record, one: &Prepared<'_>, counts: &mut Counts) {
@@ -161,9 +196,22 @@ impl Store {
         since: Timestamp,
         limit: u32,
     ) -> Result<Vec<(String, u64)>, StoreError> {
-        let sql = "SELECT name, CAST(SUM(count) AS BIGINT) AS much FROM tallies WHERE kind = $1 AND span >= $2 GROUP BY name ORDER BY much DESC, name LIMIT $3";
+        let sql = "SELECT name, CAST(SUM(count) AS BIGINT) AS much FROM (
+                SELECT name, count FROM tallies WHERE kind = $1 AND span >= $2 AND span < $3
+                UNION ALL SELECT name, count FROM tallies WHERE kind = $4 AND span >= $3 AND span < $5
+                UNION ALL SELECT name, count FROM tallies WHERE kind = $1 AND span >= $5) AS t
+            GROUP BY name ORDER BY much DESC, name LIMIT $6";
         let span = since.secs().div_euclid(SPAN_SECS) * SPAN_SECS;
-        let rows: Vec<(String, i64)> = reading!(&self.db, pool => sqlx::query_as(sql).bind(kind.as_str()).bind(span).bind(i64::from(limit)).fetch_all(pool).await?);
+        let changed: Option<i64> = reading!(&self.db, pool => sqlx::query_scalar("SELECT MIN(span) FROM tallies WHERE kind = $1").bind(CHANGED).fetch_one(pool).await?);
+        let first_day = day_of(span + DAY_SECS - 1);
+        let hours_from = changed.unwrap_or(i64::MAX);
+        let (first_day, hours_from) = if kind.has_days() && first_day < hours_from {
+            (first_day, hours_from)
+        } else {
+            (span, span)
+        };
+        let day = format!("{}/day", kind.as_str());
+        let rows: Vec<(String, i64)> = reading!(&self.db, pool => sqlx::query_as(sql).bind(kind.as_str()).bind(span).bind(first_day).bind(day.as_str()).bind(hours_from).bind(i64::from(limit)).fetch_all(pool).await?);
         Ok(rows
             .into_iter()
             .map(|(name, count)| (name, count as u64))
@@ -186,20 +234,32 @@ impl Store {
         if until <= from {
             return Ok(0);
         }
-        let small = "DELETE FROM tallies WHERE (kind, span, name) IN (SELECT kind, span, name FROM (
-                SELECT kind, span, name, ROW_NUMBER() OVER (PARTITION BY kind, span ORDER BY count DESC, name) AS place FROM tallies
-                WHERE kind IN ('from', 'to', 'ip') AND span >= $1 AND span < $2) AS t WHERE place > $3)";
         let first: Option<i64> = reading!(&self.db, pool => sqlx::query_scalar("SELECT MIN(span) FROM tallies").fetch_one(pool).await?);
         let mut begin = from.max(first.unwrap_or(until));
         let mut removed = 0;
         // A day at a time: what piled up over weeks takes longer than one statement may.
         while begin < until {
             let end = until.min(begin + DAY_SECS);
-            removed += writing!(&self.db, tx => sqlx::query(small).bind(begin).bind(end).bind(KEPT).execute(&mut *tx).await?.rows_affected());
+            removed += writing!(&self.db, tx => sqlx::query(SMALL).bind(begin).bind(end).bind(KEPT).execute(&mut *tx).await?.rows_affected());
             begin = end;
         }
         removed += writing!(&self.db, tx => sqlx::query("DELETE FROM tallies WHERE span < $1").bind(forget.secs()).execute(&mut *tx).await?.rows_affected());
+        self.add_up_days(day_of(until)).await?;
         self.set_state(COMPACTED, &until.to_string()).await?;
         Ok(removed)
+    }
+
+    /// Adds up every changed day before `today`.
+    async fn add_up_days(&self, today: i64) -> Result<(), StoreError> {
+        let days: Vec<i64> = reading!(&self.db, pool => sqlx::query_scalar("SELECT span FROM tallies WHERE kind = $1 AND span < $2 ORDER BY span").bind(CHANGED).bind(today).fetch_all(pool).await?);
+        for day in days {
+            // The mark goes first: a record counted at the same moment is either waited for, or makes a new mark.
+            writing!(&self.db, tx => {
+                sqlx::query("DELETE FROM tallies WHERE kind = $1 AND span = $2").bind(CHANGED).bind(day).execute(&mut *tx).await?;
+                sqlx::query("DELETE FROM tallies WHERE kind LIKE '%/day' AND span = $1").bind(day).execute(&mut *tx).await?;
+                sqlx::query(SUMS).bind(day).bind(day + DAY_SECS).bind(KEPT_OF_DAY).execute(&mut *tx).await?;
+            });
+        }
+        Ok(())
     }
 }

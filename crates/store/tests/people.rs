@@ -4,7 +4,7 @@
 mod kept;
 
 use kept::{Kept, act, address, at, body, hold, newest, on_both, record};
-use mail::{Fate, RecordId};
+use mail::{Fate, RecordId, Timestamp};
 use store::{
     ActFilter, HeldFilter, HoldState, Link, Person, Query, Request, RequestState, Session, Tally,
     Token,
@@ -601,5 +601,58 @@ fn a_record_leaves_with_all_it_was_found_by() {
             .await
             .unwrap();
         assert!(!known.contains("Q1") && known.contains("Q2"));
+    });
+}
+
+#[test]
+fn days_that_are_over_are_added_up_and_late_records_are_not_missed() {
+    on_both(|kept| async move {
+        const DAY: i64 = 86_400;
+        let store = &kept.store;
+        let first_day = at(0).secs().div_euclid(DAY) * DAY;
+        let make = |number: u64, secs: i64, to: &str| {
+            let mut one = record(number, to, Fate::Delivered);
+            one.at = Timestamp::from_secs(first_day + secs);
+            one.facts = None;
+            one
+        };
+        let mut records = Vec::new();
+        for number in 0..96 {
+            let to = format!("user{}@b.example", number % 4);
+            records.push(make(number, number as i64 * 3_600, &to));
+        }
+        store.write(&records).await.unwrap();
+        let top = |hours: i64, limit| async move {
+            let since = Timestamp::from_secs(first_day + hours * 3_600);
+            store.top(Tally::To, since, limit).await.unwrap()
+        };
+        let (whole, part) = (top(0, 10).await, top(5, 10).await);
+        assert_eq!(whole[0], ("user0@b.example".to_owned(), 24));
+        assert_eq!(part[0], ("user1@b.example".to_owned(), 23));
+
+        let now = Timestamp::from_secs(first_day + 96 * 3_600);
+        store.compact_tallies(now, Timestamp(0)).await.unwrap();
+        assert_eq!((top(0, 10).await, top(5, 10).await), (whole, part));
+        assert_eq!(top(0, 1).await.len(), 1);
+
+        // A late record of the second day, before and after its day is added up again.
+        store
+            .write(&[make(200, DAY + 60, "late@b.example")])
+            .await
+            .unwrap();
+        let late = ("late@b.example".to_owned(), 1);
+        assert!(top(0, 10).await.contains(&late));
+        store
+            .compact_tallies(now.plus_secs(7_200), Timestamp(0))
+            .await
+            .unwrap();
+        assert!(top(0, 10).await.contains(&late));
+        assert!(top(23, 10).await.contains(&late));
+        assert!(!top(48, 10).await.contains(&late));
+        let reasons = store
+            .top(Tally::Level, Timestamp::from_secs(first_day), 10)
+            .await
+            .unwrap();
+        assert_eq!(reasons.iter().map(|level| level.1).sum::<u64>(), 97);
     });
 }

@@ -343,18 +343,26 @@ fn is_void(name: &str) -> bool {
 }
 
 fn is_remote(source: &str) -> bool {
-    let start = source
-        .trim_start()
-        .get(..8)
-        .unwrap_or_default()
-        .to_ascii_lowercase();
-    start.starts_with("http:") || start.starts_with("https:") || start.starts_with("//")
+    let source = source.trim_start().as_bytes();
+    let starts = |with: &[u8]| {
+        source
+            .get(..with.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(with))
+    };
+    starts(b"http:") || starts(b"https:") || starts(b"//")
 }
 
+/// Whether an attribute's name is that of a script's handler: `onclick`. The name is a stranger's: it
+/// may be cut anywhere, so it is looked at as bytes.
 fn is_handler(name: &str) -> bool {
-    name.len() > 3
-        && name[..2].eq_ignore_ascii_case("on")
-        && name[2..].bytes().all(|byte| byte.is_ascii_alphabetic())
+    match name.as_bytes() {
+        [o, n, event @ ..] => {
+            [*o, *n].eq_ignore_ascii_case(b"on")
+                && event.len() > 1
+                && event.iter().all(u8::is_ascii_alphabetic)
+        }
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -471,6 +479,26 @@ mod tests {
         assert_eq!(view.remote_images, ["https://t.example/o.gif"]);
         assert_eq!(view.refresh.as_deref(), Some("http://r.example/"));
         assert!(view.has_script && view.asks_password);
+    }
+
+    #[test]
+    fn handlers_and_remote_sources_are_told_from_what_only_looks_like_them() {
+        for (html, has_script, remote) in [
+            ("<p onclick=x()>a", true, 0),
+            ("<p ONLOAD=x()>a", true, 0),
+            ("<p on=x one1=x>a", false, 0),
+            ("<p on\u{fffd}x=1 \u{fffd}on=1 o\u{fffd}n=1>a", false, 0),
+            ("<p \u{20ac}onx=1 on>a", false, 0),
+            ("<img src='//a'><img src=' HTTP:x'>", false, 2),
+            ("<img src='cid:1'><img src=h\u{fffd}ttp:>", false, 0),
+        ] {
+            let view = View::of(html);
+            assert_eq!(
+                (view.has_script, view.remote_images.len()),
+                (has_script, remote),
+                "{html}"
+            );
+        }
     }
 
     #[test]
