@@ -57,6 +57,7 @@ fn facts(raw: &[u8]) -> Facts {
         windows: Vec::new(),
         authentication: Known::NotAsked,
         standing: None,
+        conduct: None,
         refused_release_mark: None,
     }
 }

@@ -83,6 +83,7 @@ impl Page {
             "acts" => Right::SeeActs,
             "people" => Right::SeePeople,
             "change-people" => Right::ChangePeople,
+            "decide-watched" => Right::DecideWatched,
             _ => Right::Approve,
         };
         self.author.as_ref().is_some_and(|author| author.may(right))

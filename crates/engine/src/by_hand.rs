@@ -41,6 +41,7 @@ pub fn judge_by_hand(
         hits,
         authentication,
         standing: None,
+        conduct: None,
         refused_release_mark: None,
     };
     let verdict = judge::judge(&facts, site, policy, version);

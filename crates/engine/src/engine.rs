@@ -30,6 +30,7 @@ use crate::policy::{Active, PolicyInForce};
 use crate::recorder::Recorder;
 use crate::reports::inbound::{Inbox, carried};
 use crate::standing::Standings;
+use crate::watching::{WatchSetup, Watching, message};
 
 /// Records kept for those who follow and are a little slow.
 const LIVE_MAX: usize = 256;
@@ -59,6 +60,8 @@ pub struct Settings {
     pub authenticity: Arc<Authenticity>,
     /// Mailboxes our domains name for reports about them: what comes there is kept.
     pub report_inbox: Vec<Address>,
+    /// What the watch needs to know.
+    pub watch: WatchSetup,
 }
 
 /// One message to judge.
@@ -139,6 +142,7 @@ pub struct Engine {
     windows: Mutex<Ledger>,
     pub(crate) standings: Arc<Standings>,
     report_inbox: Inbox,
+    watching: Arc<Watching>,
     pub(crate) marker: Marker,
     pub(crate) canaries: Marker,
     pub(crate) digests: Marker,
@@ -187,9 +191,17 @@ impl Engine {
             crate::windows::refill(&store, &policy.now().policy, &settings.limits).await?;
         let standing = policy.now().policy.standing().clone();
         let standings = Standings::start(&store, &standing, &settings.limits).await?;
+        let watching = Watching::start(
+            &store,
+            settings.watch.clone(),
+            &settings.limits,
+            metrics.clone(),
+        )
+        .await?;
         Ok(Arc::new(Self {
             standings: Arc::new(standings),
             report_inbox: Inbox::default(),
+            watching: Arc::new(watching),
             settings: ArcSwap::from_pointee(settings),
             store,
             policy,
@@ -226,7 +238,13 @@ impl Engine {
             node: old.node.clone(),
             authenticity: old.authenticity.clone(),
             report_inbox: old.report_inbox.clone(),
+            watch: old.watch.clone(),
         }));
+    }
+
+    /// What users do, as this node knows it.
+    pub const fn watching(&self) -> &Arc<Watching> {
+        &self.watching
     }
 
     /// The store behind it.
@@ -346,7 +364,10 @@ impl Engine {
             .judge(way, &active, message, authentication, refused_mark)
             .await?;
         let report = carried(&judged.facts, &judged.verdict, &way.settings);
+        let sent = message::sent(&judged.facts, &way.settings.site);
         let answer = self.promise(way, &active, judged, &marks).await?;
+        self.watching
+            .tell_message(way.id, &way.envelope, sent, answer.fate);
         if let Some(trusted) = report {
             let limits = way.settings.limits.clone();
             self.report_inbox
@@ -400,6 +421,7 @@ impl Engine {
         let envelope = way.envelope.clone();
         let settings = way.settings.clone();
         let windows = self.count(&envelope, message.size_bytes);
+        let conduct = self.watching.conduct_of(&envelope);
         let site = &settings.site;
         // Of whom we know no machine we cannot say that it is a stranger who wants us to relay.
         let relayed_recipients = if site.is_ours(&envelope) || envelope.peer.untold {
@@ -424,6 +446,7 @@ impl Engine {
                 hits,
                 authentication,
                 standing: None,
+                conduct,
                 refused_release_mark,
             };
             let judge =
@@ -628,6 +651,7 @@ pub(crate) fn facts_of_pass(way: &UnderWay, message: Message) -> Facts {
         hits: Vec::new(),
         authentication: Known::NotAsked,
         standing: None,
+        conduct: None,
         refused_release_mark: None,
     }
 }

@@ -14,6 +14,9 @@ mod recorder;
 mod standing;
 mod windows;
 
+// What users do.
+mod watching;
+
 // Mail that comes past in other ways.
 pub mod mark;
 mod own;
@@ -43,9 +46,10 @@ pub use authenticity::Authenticity;
 pub use by_hand::{envelope_by_header, envelope_of_file, judge_by_hand};
 pub use canary::Canary;
 pub use desk::{
-    Author, Care, Changed, Decided, Desk, DeskError, DomainFilter, DomainPage, DomainView,
-    HeldView, Hint, Hour, MessageView, NewPerson, Overview, Passed, Replay, Right, Role, Trial,
-    TriedMessage, read_scope,
+    Author, Care, Changed, Decided, DecisionView, Desk, DeskError, DetectionView, DomainFilter,
+    DomainPage, DomainView, Happening, HeldView, Hint, Hour, Identity, MessageView, Moment,
+    NewPerson, Overview, Passed, Replay, Right, Role, Trial, TriedMessage, allowed, named,
+    read_allowed, read_scope,
 };
 pub use digest::{DigestSettings, Round};
 pub use documents::{Ocr, Pool as Readers};
@@ -55,15 +59,19 @@ pub use keeper::Presence;
 pub use reading::read;
 pub use release::{Courier, Released, Submitted};
 pub use unscanned::Arrived;
+pub use watching::{News, Telling, WatchSetup, Watching};
+
+/// What is watched and decided, in the words of the crate that does it.
+pub use watch;
 
 /// Senders, in the words of the crate that finds out about them, for those above who do not see it.
 pub use lookup;
 
 /// What is kept, in the store's words, for those above who do not see the store.
 pub use store::{
-    ActFilter, ChainedAct, Held, HeldFilter, HoldState, Label, Login, Page, Person, PolicyVersion,
-    Query, ReportFilter, ReportRow, Request, RequestState, Session, StoreError, Tally, Token,
-    Verified,
+    ActFilter, ChainedAct, Concerned, Held, HeldFilter, HoldState, Label, Login, Page, Person,
+    PolicyVersion, Query, ReportFilter, ReportRow, Request, RequestState, Session, StoreError,
+    Tally, Token, Verified, WatchFilter,
 };
 
 /// Why the engine does not start.

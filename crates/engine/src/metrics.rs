@@ -28,6 +28,44 @@ pub struct FailureLabels {
     pub why: &'static str,
 }
 
+/// Labels of `mailvigil_operations`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct ToldLabels {
+    /// Which door: `auth-policy`, `events`, …
+    pub door: String,
+    /// What kind: `login`, `send`, …
+    pub kind: String,
+}
+
+impl ToldLabels {
+    /// Of an operation.
+    pub fn of(operation: &mail::Operation) -> Self {
+        use crate::watching::word;
+        Self {
+            door: word(&operation.door),
+            kind: word(&operation.kind()),
+        }
+    }
+}
+
+/// Labels of `mailvigil_detections`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct DetectorLabels {
+    /// Which detector.
+    pub detector: &'static str,
+    /// Was it sure enough to do something?
+    pub acts: bool,
+}
+
+/// Labels of `mailvigil_asked`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct AskedLabels {
+    /// Who asked: `auth-policy`, `auth-http`, `delegation`.
+    pub door: &'static str,
+    /// What was said: `allow`, `wait`, `later`, `refuse`, `hold`.
+    pub said: &'static str,
+}
+
 /// Labels of `mailvigil_connections_ended`.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct EndLabels {
@@ -70,6 +108,16 @@ pub struct Metrics {
     pub window_keys: Gauge,
     /// 1 while the store answers, 0 while it does not.
     pub store_up: Gauge,
+    /// Operations that doors told.
+    pub operations: Family<ToldLabels, Counter>,
+    /// Of those, what another door had told before.
+    pub twins: Counter,
+    /// Operations counted and not kept, because too many wait to be written.
+    pub operations_dropped: Counter,
+    /// What detectors saw.
+    pub detections: Family<DetectorLabels, Counter>,
+    /// Questions of doors, by what was said.
+    pub asked: Family<AskedLabels, Counter>,
 }
 
 impl Default for Metrics {
@@ -93,6 +141,11 @@ impl Default for Metrics {
             policy_refused: Counter::default(),
             window_keys: Gauge::default(),
             store_up: Gauge::default(),
+            operations: Family::default(),
+            twins: Counter::default(),
+            operations_dropped: Counter::default(),
+            detections: Family::default(),
+            asked: Family::default(),
         };
         metrics.store_up.set(1);
         metrics.registered()
@@ -124,6 +177,11 @@ impl Metrics {
             policy_refused: "Policy versions refused when they should have come into force",
             window_keys: "Keys in the sliding windows",
             store_up: "1 while the store answers",
+            operations: "Operations of users that doors told",
+            twins: "Operations that another door had told before",
+            operations_dropped: "Operations counted and not kept because too many wait to be written",
+            detections: "What detectors saw",
+            asked: "Questions about logins and mail, by what was said",
         }
         self
     }
@@ -139,7 +197,9 @@ impl Metrics {
 
 #[cfg(test)]
 mod tests {
-    use super::{EndLabels, FailureLabels, MessageLabels, Metrics};
+    use super::{
+        AskedLabels, DetectorLabels, EndLabels, FailureLabels, MessageLabels, Metrics, ToldLabels,
+    };
 
     #[test]
     fn the_manual_names_every_metric() {
@@ -161,6 +221,18 @@ mod tests {
                 .connections_ended
                 .get_or_create(&EndLabels { how: "quit" }),
         );
+        drop(metrics.operations.get_or_create(&ToldLabels {
+            door: "events".into(),
+            kind: "login".into(),
+        }));
+        drop(metrics.detections.get_or_create(&DetectorLabels {
+            detector: "auth.hit",
+            acts: true,
+        }));
+        drop(metrics.asked.get_or_create(&AskedLabels {
+            door: "auth-policy",
+            said: "allow",
+        }));
         let text = metrics.text();
         let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
         let mut count = 0;
@@ -176,6 +248,6 @@ mod tests {
             );
             count += 1;
         }
-        assert_eq!(count, 16);
+        assert_eq!(count, 21);
     }
 }

@@ -278,6 +278,7 @@ mod tests {
             node: name.to_owned(),
             authenticity: Arc::new(Authenticity::default()),
             report_inbox: Vec::new(),
+            watch: crate::WatchSetup::default(),
         };
         let readers = Arc::new(Pool::new(&settings.limits));
         let metrics = Arc::new(Metrics::default());
@@ -312,6 +313,7 @@ mod tests {
             hits: Vec::new(),
             authentication: Known::Yes(found),
             standing: None,
+            conduct: None,
             refused_release_mark: None,
         };
         let policy = &engine.policy().now().policy;

@@ -141,6 +141,7 @@ fn seen(number: i64, from: &str, rua: &str, passes: bool) -> Record {
         hits: Vec::new(),
         authentication: Known::Yes(found),
         standing: None,
+        conduct: None,
         refused_release_mark: None,
     };
     Record {

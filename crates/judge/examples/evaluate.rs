@@ -154,6 +154,7 @@ fn judge_file(raw: &[u8], policy: &Policy, limits: &Limits) -> Verdict {
         hits,
         authentication: Known::NotAsked,
         standing: None,
+        conduct: None,
         refused_release_mark: None,
     };
     judge::judge(&facts, &Site::default(), policy, 0)

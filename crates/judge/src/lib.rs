@@ -18,6 +18,7 @@ mod signals;
 
 // What was counted before.
 mod bounded;
+mod conduct;
 pub mod ledger;
 pub mod standing;
 

@@ -14,6 +14,7 @@ use mail::{
 
 use crate::condition::Scope;
 use crate::condition::eval::show;
+use crate::conduct;
 use crate::policy::{GAVE_UP, Policy, Rule};
 use crate::signals::SIGNALS;
 use crate::standing;
@@ -25,6 +26,7 @@ pub fn judge(facts: &Facts, site: &Site, policy: &Policy, version: i64) -> Verdi
     reasons.extend(policy.imported_reasons(facts));
     let standing = facts.standing.as_ref();
     reasons.extend(standing.and_then(|ruling| standing::reason(ruling, policy.standing())));
+    reasons.extend(facts.conduct.as_ref().map(conduct::reason));
     let everyone = Scope {
         facts,
         site,
@@ -107,6 +109,7 @@ pub fn judge_recipient(
         hits: Vec::new(),
         authentication: Known::NotAsked,
         standing: None,
+        conduct: None,
         refused_release_mark: None,
     };
     let scope = Scope {

@@ -61,6 +61,7 @@ fn facts(policy: &Policy) -> Facts {
         windows: Vec::new(),
         authentication: Known::NotAsked,
         standing: None,
+        conduct: None,
         refused_release_mark: None,
     }
 }

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::conduct::Conduct;
 use crate::standing::Ruling;
 use crate::{Address, Authentication, Envelope, Known, Message};
 
@@ -29,6 +30,9 @@ pub struct Facts {
     /// What the standing of the domain it says to come from means for it, where that is anything.
     #[serde(default)]
     pub standing: Option<Ruling>,
+    /// What stands against whoever hands it over, for what was done before, where that is anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conduct: Option<Conduct>,
     /// A release mark that we did not make, or that was used before: why it was refused.
     pub refused_release_mark: Option<String>,
 }

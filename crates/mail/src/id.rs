@@ -61,6 +61,12 @@ impl RecordId {
         Timestamp(((self.0 >> 80) as i64).saturating_mul(1000))
     }
 
+    /// The id behind this one.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+
     /// The smallest id of a point in time: where a search by time starts.
     pub fn first_at(at: Timestamp) -> Self {
         Self::new(at, [0; 10])

@@ -27,6 +27,7 @@ pub mod facts;
 pub mod verdict;
 
 // What users do.
+pub mod conduct;
 pub mod operation;
 
 // What is kept of it, and counted.
@@ -35,6 +36,7 @@ pub mod standing;
 
 pub use address::{Address, Domain};
 pub use authentication::Authentication;
+pub use conduct::Conduct;
 pub use envelope::{Direction, Envelope, Peer, Site, Tls};
 pub use facts::{Facts, Hit, Place, WindowFact, WindowKey};
 pub use id::RecordId;

@@ -149,6 +149,12 @@ pub struct Limits {
     pub watch_bytes_max: usize,
     /// Longest name of a session kept, bytes; the rest is cut.
     pub session_bytes_max: usize,
+    /// Largest request of a server that tells or asks about an operation, bytes.
+    pub told_bytes_max: usize,
+    /// Operations, detections and decisions that wait to be written; beyond it operations are counted and not kept.
+    pub told_queue_max: usize,
+    /// Different operations of the last minute that are compared with what another door tells.
+    pub twins_max: usize,
 
     // Reports about mail: DMARC, TLS, feedback.
     /// Largest report read, packed as it came, bytes.
@@ -254,6 +260,9 @@ impl Default for Limits {
             standing_bytes_max: 64 << 20,
             watch_bytes_max: 512 << 20,
             session_bytes_max: 128,
+            told_bytes_max: 256 << 10,
+            told_queue_max: 100_000,
+            twins_max: 100_000,
             report_bytes_max: 16 << 20,
             report_unpacked_bytes_max: 64 << 20,
             report_records_max: 100_000,

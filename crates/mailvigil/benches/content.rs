@@ -99,6 +99,7 @@ fn judge(raw: &[u8], policy: &Policy, limits: &Limits) {
         windows: Vec::new(),
         authentication: Known::NotAsked,
         standing: None,
+        conduct: None,
         refused_release_mark: None,
     };
     drop(judge::judge(&facts, &Site::default(), policy, 1));

@@ -110,6 +110,7 @@ fn alone(messages: &[Vec<u8>]) {
             hits,
             authentication: Known::NotAsked,
             standing: None,
+            conduct: None,
             refused_release_mark: None,
         };
         let verdict = judge::judge(&facts, &Site::default(), &policy, 1);

@@ -223,6 +223,7 @@ async fn pages(store: Store, middle: &Record) {
         node: "bench".into(),
         authenticity: Arc::default(),
         report_inbox: Vec::new(),
+        watch: engine::WatchSetup::default(),
     };
     let started = Instant::now();
     let engine = Engine::start(

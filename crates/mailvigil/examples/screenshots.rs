@@ -14,6 +14,9 @@ use testkit::browser::{Browser, Look};
 #[path = "../tests/bed/domains.rs"]
 #[allow(clippy::unwrap_used, reason = "shared with tests")]
 mod domains;
+#[path = "../tests/bed/users.rs"]
+#[allow(clippy::unwrap_used, reason = "shared with tests")]
+mod users;
 
 const PASSWORD: &str = "maroon otter waltz 42";
 
@@ -27,6 +30,7 @@ fn main() -> Result<()> {
     let (demo, link) = start(&data)?;
     // The demonstration's senders are invented and not verified, so nothing is counted of them.
     domains::seed(&data.path().join("demo"), "lindenhof.example");
+    users::seed(&data.path().join("demo"));
     let taken = pictures(&folder, &link);
     stop(demo)?;
     taken
@@ -98,6 +102,8 @@ fn pictures(folder: &std::path::Path, link: &str) -> Result<()> {
         ("domain", "/domains/bank.example?try=yes"),
         ("domain-ours", "/domains/lindenhof.example"),
         ("reports", "/reports"),
+        ("users", "/users"),
+        ("user", "/users/account/ann@ours.example"),
         ("policy", "/policy"),
         ("policy-text", "/policy/text"),
         ("policy-history", "/policy/history"),

@@ -1,6 +1,7 @@
 //! The command line: what can be asked for, and the words of `--help`.
 
 mod standing;
+mod watching;
 
 use std::path::PathBuf;
 
@@ -9,6 +10,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::eval::{Feedback, Kind};
 
 pub use standing::{MarkArg, MarkArgs, PinArgs, StageArg, StandingArgs, WishArg, WishArgs};
+pub use watching::{
+    AddArgs, DecisionsCommand, DetectionsArgs, ListArgs, RemoveArgs, WatchCommand, WhoArgs,
+    WhoCommand,
+};
 
 /// Judges mail before delivery, beside the mail server you already run.
 #[derive(Debug, Parser)]
@@ -67,6 +72,23 @@ pub enum Command {
     /// Connect a mail server to this service.
     #[command(subcommand)]
     Connect(ConnectCommand),
+    /// The time line of an account: logins, what was done, mail, detections, decisions.
+    #[command(subcommand)]
+    Account(WhoCommand),
+    /// The time line of a machine or a person's place.
+    #[command(subcommand)]
+    Ip(WhoCommand),
+    /// The time line of a mailbox or a stranger's address.
+    #[command(subcommand)]
+    Address(WhoCommand),
+    /// What stands against users and machines: list, add, remove.
+    #[command(subcommand)]
+    Decisions(DecisionsCommand),
+    /// What detectors saw.
+    Detections(DetectionsArgs),
+    /// The watch on users' operations: its settings, and whom it never touches.
+    #[command(subcommand)]
+    Watch(WatchCommand),
     /// What administrators did: releases, deletions, policy changes.
     Acts(ActsArgs),
     /// The log of acts as evidence: verified, taken away.

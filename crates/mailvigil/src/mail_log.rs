@@ -19,6 +19,9 @@ use std::time::Duration;
 use engine::Engine;
 use ipnet::IpNet;
 use wire::postfix_log::{LINE_BYTES_MAX, Line};
+use wire::server_log::Noted;
+
+use crate::log_tales::Tales;
 
 /// How often the file is looked at.
 const EVERY: Duration = Duration::from_millis(500);
@@ -38,6 +41,8 @@ pub struct MailLog {
     pub path: std::path::PathBuf,
     /// Clients whose mail does not pass through us on purpose (content filters that hand back).
     pub ignore: Vec<IpNet>,
+    /// Is what it says of logins and strangers told to the watch?
+    pub watch: bool,
 }
 
 /// Finds the place in the log from which on mail is looked for. Done before mail is judged: what passes from now on counts, however soon
@@ -62,6 +67,14 @@ pub async fn open(log: MailLog, engine: &Engine) -> Reader {
             reader.log.path.display()
         ),
     }
+    match engine.store().state(&reader.watched_name()).await {
+        Ok(Some(place)) => reader.watched = Place::parse(&place).unwrap_or_default(),
+        Ok(None) => {}
+        Err(error) => tracing::warn!(
+            "where {} was left is not known: {error}",
+            reader.log.path.display()
+        ),
+    }
     reader
 }
 
@@ -69,7 +82,9 @@ pub async fn open(log: MailLog, engine: &Engine) -> Reader {
 pub async fn follow(mut reader: Reader, engine: Arc<Engine>) {
     let name = reader.name();
     let mut kept = reader.place.to_string();
+    let mut kept_watched = reader.watched.to_string();
     let mut complained = false;
+    let mut tales = Tales::default();
     loop {
         tokio::time::sleep(EVERY).await;
         let reading = tokio::task::spawn_blocking(move || {
@@ -80,6 +95,9 @@ pub async fn follow(mut reader: Reader, engine: Arc<Engine>) {
             return; // the runtime is going down
         };
         reader = back;
+        for noted in reader.noted.drain(..) {
+            tales.tell(noted, engine.watching());
+        }
         match read {
             Ok(()) => complained = false,
             Err(error) if !complained => {
@@ -94,6 +112,20 @@ pub async fn follow(mut reader: Reader, engine: Arc<Engine>) {
         if let Err(error) = settle(&mut reader, &engine).await {
             tracing::warn!("mail that may have passed unjudged waits to be counted: {error}");
             continue;
+        }
+        let watched = reader.watched.to_string();
+        if watched != kept_watched {
+            match engine
+                .store()
+                .set_state(&reader.watched_name(), &watched)
+                .await
+            {
+                Ok(()) => kept_watched = watched,
+                Err(error) => tracing::warn!(
+                    "the place in {} was not kept: {error}",
+                    reader.log.path.display()
+                ),
+            }
         }
         let place = reader.settled_place().to_string();
         if place == kept {
@@ -168,6 +200,10 @@ pub struct Reader {
     begun: HashMap<String, Begun>,
     /// Messages taken, oldest first, each with the offset its story begins at.
     taken: VecDeque<(u64, engine::Arrived)>,
+    /// What lines say of users, on its way to the watch.
+    noted: Vec<Noted>,
+    /// Up to where lines were looked at for that: a crash reads some of them again for what passed unjudged.
+    watched: Place,
 }
 
 struct Begun {
@@ -183,12 +219,19 @@ impl Reader {
             place: Place::default(),
             begun: HashMap::new(),
             taken: VecDeque::new(),
+            noted: Vec::new(),
+            watched: Place::default(),
         }
     }
 
     /// Its name in the store.
     fn name(&self) -> String {
         format!("mail-log:{}", self.log.path.display())
+    }
+
+    /// The name of how far the watch has come.
+    fn watched_name(&self) -> String {
+        format!("mail-log-watched:{}", self.log.path.display())
     }
 
     fn read(&mut self) -> std::io::Result<()> {
@@ -218,6 +261,13 @@ impl Reader {
     }
 
     fn line(&mut self, line: &str) {
+        let new =
+            self.watched.inode != self.place.inode || self.place.offset >= self.watched.offset;
+        if self.log.watch && new {
+            self.noted.extend(wire::server_log::read(line.trim_end()));
+            self.watched = self.place.clone();
+            self.watched.offset += 1;
+        }
         match Line::read(line.trim_end()) {
             Line::Client { queue_id, ip } => {
                 let ignored =

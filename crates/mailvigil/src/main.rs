@@ -8,7 +8,9 @@ mod cli;
 mod config;
 
 // The running service.
+mod carry_out;
 mod doors;
+mod log_tales;
 mod mail_log;
 mod service;
 

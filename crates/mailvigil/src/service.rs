@@ -10,18 +10,21 @@ use engine::gate::password::Rules;
 use engine::metrics::Metrics;
 use engine::{
     Author, Desk, DigestSettings, Dispatch, Engine, Letters, Readers, ReportSettings, Settings,
+    WatchSetup,
 };
 use store::Store;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::carry_out::Hands;
 use crate::config::Config;
 use crate::doors::accept::{Doorway, Room};
 use crate::doors::listener::Listeners;
 use crate::doors::scan::Scanning;
 use crate::doors::smtp::SmtpCourier;
-use crate::doors::{http, milter, proxy, rspamd, spamd};
+use crate::doors::watch::Telephone;
+use crate::doors::{delegation, http, milter, proxy, rspamd, spamd, watch};
 use crate::mail_log;
 
 /// How often a newer policy is looked for. With it a change made by any process, on any node, holds within this time.
@@ -30,6 +33,10 @@ const POLICY_EVERY: Duration = Duration::from_millis(50);
 const SHARE_EVERY: Duration = Duration::from_mins(1);
 /// How often it is worked out what follows from it.
 const REVIEW_EVERY: Duration = Duration::from_mins(10);
+/// How often what users did is written down. A crash loses no more than this.
+const WATCH_EVERY: Duration = Duration::from_millis(200);
+/// How often a snapshot of the watch is made.
+const SNAPSHOT_EVERY: Duration = Duration::from_mins(10);
 /// How often retention runs.
 const KEEP_EVERY: Duration = Duration::from_mins(10);
 /// How often it is asked whether reports are due; what could not be sent is tried again then.
@@ -66,10 +73,15 @@ impl Service {
             node: config.node.clone(),
             authenticity: config.authenticity.set_up(&config.site, &config.limits)?,
             report_inbox: config.reports.inbox.clone(),
+            watch: WatchSetup {
+                domain: config.watch.domain.clone(),
+                allow: config.watch.front_ends.clone(),
+                snapshot: Some(config.data.join("watch-snapshot")),
+            },
         };
         let readers = Arc::new(Readers::new(&config.limits).with_ocr(config.ocr.clone()));
         let engine = Engine::start(settings, store, Arc::new(Metrics::default()), readers).await?;
-        let listeners = Listeners::open(&config.doors)?;
+        let listeners = Listeners::open(&config.doors, &config.watch)?;
         Ok(Self {
             engine,
             listeners,
@@ -103,6 +115,12 @@ impl Service {
         self.until_stop(keep_policy_fresh(self.engine.clone()));
         self.until_stop(keep_store_tidy(self.engine.clone()));
         self.until_stop(keep_standing(self.engine.clone()));
+        self.until_stop(keep_watch(self.engine.clone()));
+        self.until_stop(keep_snapshot(self.engine.clone()));
+        if let Some(hands) = Hands::new(&self.config.watch)? {
+            let news = self.engine.watching().news();
+            self.until_stop(hands.follow(news));
+        }
         if self.config.reports.sends() {
             let store = self.engine.store().clone();
             let desk = desk(&self.config, store, Author::by_itself("reports"));
@@ -141,6 +159,27 @@ impl Service {
             );
             self.background
                 .spawn(proxy::serve(listener, doorway.clone(), config));
+        }
+        for listener in listeners.delegation {
+            tracing::info!("Postfix delegates its policy to {}", listener.name());
+            let tells = self.config.watch.sends_by_delegation;
+            self.background
+                .spawn(delegation::serve(listener, doorway.clone(), tells));
+        }
+        if !listeners.watch.is_empty() {
+            let telephone = Telephone::new(&self.config, self.engine.clone())?;
+            for listener in listeners.watch {
+                tracing::info!(
+                    "servers tell what users do at {} (auth policy, events, nginx, JSON)",
+                    listener.name()
+                );
+                let serve = watch::serve(listener, telephone.clone(), self.stop.clone());
+                self.background.spawn(async move {
+                    if let Err(error) = serve.await {
+                        tracing::error!("the door for operations closed: {error}");
+                    }
+                });
+            }
         }
         if listeners.scan.is_empty() && listeners.scan_http.is_empty() {
             return Ok(());
@@ -245,6 +284,14 @@ impl Service {
         }
         if let Err(error) = self.engine.share_standing().await {
             tracing::error!("what was counted of domains since the last minute is lost: {error}");
+        }
+        if let Err(error) = self.engine.keep_watch().await {
+            tracing::error!("what users did in the last moments is not written: {error}");
+        }
+        if let Err(error) = self.engine.keep_snapshot().await {
+            tracing::warn!(
+                "no snapshot of the watch was made, the next start counts again from the store: {error}"
+            );
         }
     }
 
@@ -461,6 +508,32 @@ async fn keep_standing(engine: Arc<Engine>) {
                 }
             }
             Err(error) => tracing::warn!("domains' standing waits for the store: {error}"),
+        }
+    }
+}
+
+/// Writes down what users did, and does what people want of the watch.
+async fn keep_watch(engine: Arc<Engine>) {
+    let mut complained = false;
+    loop {
+        tokio::time::sleep(WATCH_EVERY).await;
+        match engine.keep_watch().await {
+            Ok(()) => complained = false,
+            Err(error) if !complained => {
+                complained = true;
+                tracing::warn!("what users do is counted, and waits for the store: {error}");
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+/// A snapshot now and then: the less there is to count again after a crash.
+async fn keep_snapshot(engine: Arc<Engine>) {
+    loop {
+        tokio::time::sleep(SNAPSHOT_EVERY).await;
+        if let Err(error) = engine.keep_snapshot().await {
+            tracing::warn!("no snapshot of the watch was made: {error}");
         }
     }
 }

@@ -33,6 +33,9 @@ mod requests;
 // What others tell about our domains.
 mod reports;
 
+// What users do.
+mod watched;
+
 // Small things that must survive, and the end of all things.
 mod retention;
 mod standing;
@@ -53,6 +56,9 @@ pub use retention::{Retention, Swept};
 pub use standing::StandingRow;
 pub use state::PastArrival;
 pub use tallies::{SPAN_SECS, Tally};
+pub use watched::{
+    Concerned, DecisionRow, DetectionRow, OperationRow, WatchFilter, Watched, WishRow,
+};
 
 use bodies::Bodies;
 use db::Db;

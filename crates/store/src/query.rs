@@ -18,7 +18,7 @@ const PIECE: i64 = 4_000;
 /// How far a term is counted to find the rarest.
 const COUNTED: i64 = 2_000;
 /// Candidates a search for a page looks at, at most.
-pub const CANDIDATES: usize = 24_000;
+pub const CANDIDATES: usize = 16_000;
 /// After the last id.
 const END: &str = "~";
 

@@ -21,6 +21,8 @@ const TALLIES_DAYS: u32 = 800;
 const REPORTS_DAYS: u32 = 400;
 /// Days that reports about single messages are kept.
 const FEEDBACK_DAYS: u32 = 30;
+/// Days that operations are kept, and what was seen and decided in them: who did what is personal.
+const WATCHED_DAYS: u32 = 30;
 
 /// How many days things are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +56,8 @@ pub struct Swept {
     pub tallies: u64,
     /// Reports of others.
     pub reports: u64,
+    /// Operations, detections and decisions.
+    pub watched: u64,
     /// Sessions, links and answers whose time is over.
     pub leftovers: u64,
 }
@@ -76,11 +80,12 @@ impl fmt::Display for Swept {
             orphans,
             tallies,
             reports,
+            watched,
             leftovers,
         } = self;
         write!(
             f,
-            "{records} records, {facts} facts, {acts} acts removed; {expired} held messages expired, {releases} cut-off releases settled, {orphans} orphaned bodies, {tallies} counts, {reports} reports, {leftovers} ended sessions and links removed"
+            "{records} records, {facts} facts, {acts} acts removed; {expired} held messages expired, {releases} cut-off releases settled, {orphans} orphaned bodies, {tallies} counts, {reports} reports, {watched} rows of what users did, {leftovers} ended sessions and links removed"
         )
     }
 }
@@ -106,6 +111,7 @@ impl Store {
         swept.reports = self
             .remove_reports(days_ago(now, REPORTS_DAYS), days_ago(now, FEEDBACK_DAYS))
             .await?;
+        swept.watched = self.forget_watched(days_ago(now, WATCHED_DAYS)).await?;
         swept.leftovers = self.sweep_leftovers(now).await?;
         swept.orphans = self.sweep_bodies().await?;
         Ok(swept)

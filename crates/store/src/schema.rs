@@ -70,6 +70,21 @@ const VERSIONS: [&[&str]; 3] = [&[
 ], &[
     // Every day there is has yet to be added up: see `tallies.rs`.
     "INSERT INTO tallies (span, kind, name, count) SELECT DISTINCT span - span % 86400, 'changed-day', '', CAST(1 AS BIGINT) FROM tallies WHERE kind = 'fate'",
+    // What users do, what was seen in it, what was decided: see `watched.rs`. `body` is JSON; the rest is what is searched by.
+    "CREATE TABLE operations (id TEXT PRIMARY KEY, kind TEXT NOT NULL, account TEXT, ip TEXT, body TEXT NOT NULL){clustered}",
+    "CREATE INDEX operations_account ON operations (account, id)",
+    "CREATE INDEX operations_ip ON operations (ip, id)",
+    "CREATE TABLE detections (id TEXT PRIMARY KEY, detector TEXT NOT NULL, account TEXT, ip TEXT, mailbox TEXT, acts BIGINT NOT NULL, body TEXT NOT NULL)",
+    "CREATE INDEX detections_account ON detections (account, id)",
+    "CREATE INDEX detections_ip ON detections (ip, id)",
+    "CREATE TABLE decisions (
+        id TEXT PRIMARY KEY, step TEXT NOT NULL, account TEXT, ip TEXT, mailbox TEXT, simulated BIGINT NOT NULL, expires BIGINT NOT NULL, ended BIGINT, ended_by TEXT,
+        body TEXT NOT NULL)",
+    "CREATE INDEX decisions_account ON decisions (account, id)",
+    "CREATE INDEX decisions_ip ON decisions (ip, id)",
+    "CREATE INDEX decisions_expires ON decisions (expires)",
+    // What people want of the watch, in one order for all nodes.
+    "CREATE TABLE wishes (seq BIGINT PRIMARY KEY, at BIGINT NOT NULL, who TEXT NOT NULL, body TEXT NOT NULL)",
 ]];
 
 /// Makes or completes the tables. A database that a newer program has changed is left alone.

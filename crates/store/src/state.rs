@@ -15,6 +15,10 @@ const IDS_TOGETHER: usize = 200;
 /// A message that came, as far as counting needs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PastArrival {
+    /// The record's name.
+    pub id: RecordId,
+    /// What became of it.
+    pub fate: Fate,
     /// Who handed over what to whom.
     pub envelope: Envelope,
     /// Bytes.
@@ -102,12 +106,15 @@ impl Store {
         since: Timestamp,
         limit: u32,
     ) -> Result<Vec<PastArrival>, StoreError> {
-        let sql = "SELECT envelope, size_bytes FROM records WHERE id >= $1 AND fate <> $2 ORDER BY id DESC LIMIT $3";
+        let sql = "SELECT id, fate, envelope, size_bytes FROM records WHERE id >= $1 AND fate <> $2 ORDER BY id DESC LIMIT $3";
         let since = RecordId::first_at(since).to_string();
         let unscanned = Fate::Unscanned.as_str();
-        let rows: Vec<(String, i64)> = reading!(&self.db, pool => sqlx::query_as(sql).bind(since).bind(unscanned).bind(i64::from(limit)).fetch_all(pool).await?);
-        let read = |(envelope, size): (String, i64)| {
+        let rows: Vec<(String, String, String, i64)> = reading!(&self.db, pool => sqlx::query_as(sql).bind(since).bind(unscanned).bind(i64::from(limit)).fetch_all(pool).await?);
+        let read = |(id, fate, envelope, size): (String, String, String, i64)| {
+            let damaged = |what| StoreError::Corrupt(format!("a record has {what}"));
             Ok(PastArrival {
+                id: RecordId::parse(&id).ok_or_else(|| damaged("no id"))?,
+                fate: Fate::parse(&fate).ok_or_else(|| damaged("no fate"))?,
                 envelope: serde_json::from_str(&envelope)?,
                 size_bytes: size as u64,
             })

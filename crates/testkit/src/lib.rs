@@ -45,11 +45,14 @@ pub mod process;
 
 // Servers.
 pub mod dns;
+pub mod dovecot;
 pub mod exim;
 pub mod postfix;
 pub mod postgres;
 // The two ends of a mail's way: who sends it, and where it arrives.
 pub mod sink;
 pub mod smtp;
+// Who reads it.
+pub mod imap;
 // Who looks at the pages.
 pub mod browser;

@@ -9,8 +9,12 @@
 
 use std::net::IpAddr;
 
-use mail::{Account, Address, Operation, RecordId, Timestamp};
+use mail::conduct::Asked;
+use mail::{Account, Address, Conduct, Operation, RecordId, Timestamp};
 use serde::{Deserialize, Serialize};
+
+// What is told twice.
+mod twins;
 
 // What is known.
 pub mod ledger;
@@ -30,7 +34,8 @@ pub use detectors::{About, DETECTORS, Detector};
 pub use ledger::{Familiar, Ledger};
 pub use response::answer::{LoginAnswer, LoginQuestion, SendAnswer, SendQuestion};
 pub use response::{Allowance, Allowed, Author, Decision, Response, Scope, Step, Undone};
-pub use settings::{Mode, Setting, Settings};
+pub use settings::{Mode, Problem, Setting, Settings};
+pub use twins::Twins;
 
 use detectors::Sight;
 use ledger::account::Account as Known;
@@ -41,6 +46,12 @@ use response::{Who, Wish};
 
 /// The same finding about the same is told again after so long, or when it has grown surer.
 const TOLD_SECS: u32 = 900;
+/// What a snapshot's hash is tried on.
+const CHECKED: &str = "snapshot";
+/// Decisions named as the reason for what is done with a message.
+const CONDUCT_MAX: usize = 5;
+/// Said when no decision stands and a limit is reached with this very message.
+const TOO_MANY: &str = "out.fanout: more recipients than the account may write to for the first time from where it is not at home";
 /// How the budget is divided: the ledger's share in percent, the book's; what was told has the rest.
 const LEDGER_PERCENT: usize = 85;
 const BOOK_PERCENT: usize = 10;
@@ -61,6 +72,8 @@ pub struct Watch {
 /// spray tag.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Snapshot {
+    /// What the hash made of a known word: another program may hash otherwise, and would know nobody.
+    check: u64,
     ledger: Ledger,
     response: Response,
     told: Table<Told>,
@@ -232,16 +245,54 @@ impl Watch {
         self.response.send(question, &self.ledger, &self.settings)
     }
 
-    /// A person decides; allow-lists and grace do not stand in the way, an end there is all the same.
+    /// What stands against whoever hands this message over; `None` is nothing.
+    pub fn conduct(&self, question: &SendQuestion<'_>) -> Option<Conduct> {
+        let (asks, steps): (Asked, &[Step]) = match self.may_send(question) {
+            SendAnswer::Allow => return None,
+            SendAnswer::Hold => (Asked::Hold, &[Step::Freeze]),
+            SendAnswer::Defer => (Asked::Defer, &[Step::DeferMail, Step::LimitMailbox]),
+            SendAnswer::Refuse => (Asked::Refuse, &[Step::BlockSource]),
+        };
+        let marks = self
+            .ledger
+            .keys
+            .marks_of(question.ip, question.account.map(Account::as_str));
+        let mailboxes = question
+            .recipients
+            .iter()
+            .map(|one| Some(self.ledger.keys.mailbox(&one.key())));
+        let keys = [marks.account, marks.source].into_iter().chain(mailboxes);
+        let decided = keys
+            .flat_map(|key| self.response.book.about(key, question.at))
+            .filter(|one| steps.contains(&one.step))
+            .take(CONDUCT_MAX);
+        let (mut why, mut decisions) = (Vec::new(), Vec::new());
+        for decision in decided {
+            why.push(format!("{}: {}", decision.step.name(), decision.reason));
+            decisions.push(decision.id);
+        }
+        if why.is_empty() {
+            why.push(TOO_MANY.to_owned());
+        }
+        Some(Conduct {
+            asks,
+            why,
+            decisions,
+        })
+    }
+
+    /// A person decides, for so many seconds or as long as the step usually stands; allow-lists and grace do not stand in the way, an end
+    /// there is all the same. Every node that hears of it gives it the same name.
     pub fn decide(
         &mut self,
         at: Timestamp,
         scope: Scope,
         step: Step,
+        secs: Option<i64>,
         person: &str,
         reason: &str,
     ) -> Option<Decision> {
-        let wish = Wish::of_person(at, scope, step, person, reason);
+        let wish = Wish::of_person(at, scope, step, secs, person, reason);
         self.response.of_person(wish, &self.ledger)
     }
 
@@ -314,22 +365,32 @@ impl Watch {
     /// What must survive.
     pub fn snapshot(&self) -> Snapshot {
         Snapshot {
+            check: self.ledger.keys.of(&CHECKED),
             ledger: self.ledger.clone(),
             response: self.response.clone(),
             told: self.told.clone(),
         }
     }
 
-    /// Goes on from a snapshot, under the secret it was made with; the budget may have changed.
-    pub fn restore(snapshot: Snapshot, settings: Settings, bytes_max: usize, secret: u64) -> Self {
+    /// Goes on from a snapshot, under the secret it was made with; the budget may have changed. `None` when it was made under another
+    /// secret, or by a program that hashes otherwise: its keys would be nobody's.
+    pub fn restore(
+        snapshot: Snapshot,
+        settings: Settings,
+        bytes_max: usize,
+        secret: u64,
+    ) -> Option<Self> {
+        if ledger::keys::Keys::new(secret).of(&CHECKED) != snapshot.check {
+            return None;
+        }
         let share = Shares::of(bytes_max);
         let now = snapshot.ledger.now();
-        Self {
+        Some(Self {
             settings,
             ledger: snapshot.ledger.restored(share.ledger, secret),
             response: snapshot.response.restored(share.book, now),
             told: snapshot.told.restored(share.told, now),
-        }
+        })
     }
 
     /// Counts a finding against whom it is about.
@@ -390,6 +451,7 @@ impl Watch {
         let simulated = !self.settings.enforce || sum.observed(&self.settings);
         let wish = Wish {
             at: operation.at,
+            secs: None,
             scope: Scope::Account(operation.account.clone()?),
             step: Step::Freeze,
             author: Author::Detector("sum".into()),

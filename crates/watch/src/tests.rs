@@ -512,13 +512,17 @@ fn the_same_operations_give_the_same_decisions_and_a_restart_changes_none() {
             seen.extend(happened.decisions);
             if restart && turn == 200 {
                 let written = serde_json::to_string(&teller.watch.snapshot()).expect("a snapshot");
-                let snapshot: Snapshot = serde_json::from_str(&written).expect("what was written");
-                teller.watch = Watch::restore(
-                    snapshot,
-                    Settings::in_mode(Mode::Enforce),
+                let read = || serde_json::from_str::<Snapshot>(&written).expect("what was written");
+                let settings = Settings::in_mode(Mode::Enforce);
+                let other = Watch::restore(
+                    read(),
+                    settings.clone(),
                     16 * MEBIBYTE,
-                    SECRET,
+                    SECRET.wrapping_add(1),
                 );
+                assert!(other.is_none(), "keys of another secret are nobody's");
+                teller.watch = Watch::restore(read(), settings, 16 * MEBIBYTE, SECRET)
+                    .expect("made under this secret");
             }
         }
         seen
@@ -555,10 +559,22 @@ fn a_question_changes_nothing() {
 fn a_person_s_word_stands_and_loopback_always_gets_in() {
     let mut teller = Teller::new();
     let account = Account::new("ann@example.org", 255).expect("a name");
-    let decided = teller
+    let mut decide = |secs| {
+        let scope = Scope::Account(account.clone());
+        let decided = teller
+            .watch
+            .decide(START, scope, Step::Disable, secs, "bob", "left");
+        decided.expect("a decision")
+    };
+    let decided = decide(None);
+    let mut elsewhere = Teller::new();
+    let scope = Scope::Account(account.clone());
+    let there = elsewhere
         .watch
-        .decide(START, Scope::Account(account), Step::Disable, "bob", "left");
-    let decided = decided.expect("a decision");
+        .decide(START, scope, Step::Disable, Some(60), "bob", "left");
+    let there = there.expect("a decision");
+    assert_eq!(there.id, decided.id, "one name on every node");
+    assert_eq!(there.expires, START.plus_secs(60));
     assert_eq!(decided.author, Author::Person("bob".into()));
     assert!(decided.expires > START);
     assert_eq!(

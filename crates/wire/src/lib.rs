@@ -6,10 +6,20 @@
 //! [`spamd`] is how scanning clients ask (`spamc`, Exim).
 //! [`postfix_log`] reads which messages entered a queue, to find those nobody judged.
 //!
+//! What users do is told and asked by [`auth_policy`] (Dovecot, weakforced), [`delegation`] (Postfix' policy service),
+//! [`events`] (Dovecot's event export), [`auth_http`] (nginx), [`intake`] (anything else), and, as the last resort, by
+//! [`server_log`].
+//!
 //! This crate must not know sockets, runtimes or clocks, must not allocate past [`mail::Limits`]
 //! whatever a peer sends, and must not panic. Whoever owns the socket reads, feeds, answers and writes.
 
+pub mod auth_http;
+pub mod auth_policy;
+pub mod delegation;
+pub mod events;
+pub mod intake;
 pub mod milter;
 pub mod postfix_log;
+pub mod server_log;
 pub mod smtp;
 pub mod spamd;

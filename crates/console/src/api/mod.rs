@@ -7,6 +7,7 @@ mod domain_types;
 mod domains;
 mod reports;
 mod types;
+mod users;
 
 use std::sync::Arc;
 
@@ -70,6 +71,14 @@ pub(crate) fn router() -> (axum::Router<Arc<Shared>>, OpenApi) {
         .routes(routes!(reports::reports))
         .routes(routes!(reports::sources))
         .routes(routes!(reports::tls))
+        .routes(routes!(users::decisions))
+        .routes(routes!(users::detections))
+        .routes(routes!(users::timeline))
+        .routes(routes!(users::decide_about))
+        .routes(routes!(users::undo))
+        .routes(routes!(users::allow_user))
+        .routes(routes!(users::disallow_user))
+        .routes(routes!(users::watch_settings, users::change_watch_settings))
         .routes(routes!(acts))
         .routes(routes!(verify))
         .routes(routes!(export))

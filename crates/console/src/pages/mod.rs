@@ -12,6 +12,7 @@ mod people;
 mod policy;
 mod quarantine;
 mod reports;
+mod users;
 
 use std::sync::Arc;
 
@@ -64,6 +65,7 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
         .merge(quarantine::router())
         .merge(domains::router())
         .merge(reports::router())
+        .merge(users::router())
         .merge(policy::router())
         .merge(audit::router())
         .merge(people::router())
@@ -118,6 +120,7 @@ pub(crate) fn time(text: &str, now: Timestamp) -> Option<Timestamp> {
 pub(crate) use audit::export_body;
 pub(crate) use messages::read_level as level;
 pub(crate) use quarantine::download;
+pub(crate) use users::percent;
 
 #[cfg(test)]
 mod tests {

@@ -19,6 +19,7 @@ mod replay;
 mod reports;
 mod standing;
 mod trial;
+mod watching;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -36,6 +37,9 @@ pub use requests::Care;
 pub use rights::{Author, Right, Role, read_scope};
 pub use standing::{DomainFilter, DomainPage, DomainView};
 pub use trial::{Trial, TriedMessage};
+pub use watching::{
+    DecisionView, DetectionView, Happening, Identity, Moment, allowed, named, read_allowed,
+};
 
 use crate::Readers;
 use crate::clock::now;

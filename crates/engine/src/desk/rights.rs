@@ -49,7 +49,9 @@ impl Role {
             }
             Right::SeeRecords => !matches!(self, Self::Owner),
             Right::SeePolicy => !matches!(self, Self::Owner),
-            Right::AllowSender => matches!(self, Self::Administrator | Self::Operator),
+            Right::AllowSender | Right::DecideWatched => {
+                matches!(self, Self::Administrator | Self::Operator)
+            }
             Right::SeeActs | Right::SeePeople => {
                 matches!(self, Self::Administrator | Self::Auditor)
             }
@@ -85,6 +87,8 @@ pub enum Right {
     ChangePeople,
     /// Decide what others ask for.
     Approve,
+    /// Block and allow users and machines, and undo what the watch decided.
+    DecideWatched,
 }
 
 impl Right {
@@ -102,6 +106,7 @@ impl Right {
             Self::SeePeople => "see who may log in",
             Self::ChangePeople => "change who may log in",
             Self::Approve => "approve requests",
+            Self::DecideWatched => "decide about users and machines",
         }
     }
 
@@ -115,6 +120,7 @@ impl Right {
                 | Self::SeePeople
                 | Self::ChangePeople
                 | Self::Approve
+                | Self::DecideWatched
         )
     }
 }

@@ -345,6 +345,7 @@ mod tests {
             hits: Vec::new(),
             authentication: Known::Yes(found),
             standing: None,
+            conduct: None,
             refused_release_mark: None,
         };
         (fate, facts)

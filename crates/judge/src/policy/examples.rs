@@ -49,6 +49,7 @@ impl Example {
             hits,
             authentication: Known::NotAsked,
             standing: None,
+            conduct: None,
             refused_release_mark: None,
         };
         let verdict = crate::judge(&facts, &Site::default(), policy, 0);

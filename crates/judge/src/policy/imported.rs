@@ -251,6 +251,7 @@ mod tests {
             hits,
             authentication: Known::NotAsked,
             standing: None,
+            conduct: None,
             refused_release_mark: None,
         }
     }

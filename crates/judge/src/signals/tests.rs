@@ -23,6 +23,7 @@ fn facts(raw: &str) -> Facts {
         hits: Vec::new(),
         authentication: Known::NotAsked,
         standing: None,
+        conduct: None,
         refused_release_mark: None,
     }
 }

@@ -44,6 +44,7 @@ pub(super) fn message(from: &str, ip: &str, at: Timestamp) -> Facts {
         hits: Vec::new(),
         authentication: Known::Yes(found),
         standing: None,
+        conduct: None,
         refused_release_mark: None,
     }
 }

@@ -266,7 +266,7 @@ impl<'h> Reader<'h> {
             _ => {}
         }
         // What begins by itself is a script under another name.
-        self.view.has_script |= attributes.contains("on")
+        self.view.has_script |= memchr::memchr2(b'o', b'O', attributes.as_bytes()).is_some()
             && Attributes::of(attributes).any(|(name, _)| is_handler(name));
     }
 

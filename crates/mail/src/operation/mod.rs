@@ -130,6 +130,59 @@ pub struct Source {
 #[serde(transparent)]
 pub struct DeviceTag(pub u32);
 
+impl DeviceTag {
+    /// Of what a client program says of itself: the argument list of IMAP's ID command as Dovecot hands it on (`"name" "Thunderbird"
+    /// "version" "128.0"`), a User-Agent, a name. Of an ID list only name, vendor and system count, and digits nowhere do: a program that
+    /// was brought up to date is no other program. `None` when nothing is said.
+    pub fn of(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let fields = quoted(text);
+        let told: Vec<&str> = if fields.is_empty() {
+            vec![text]
+        } else {
+            let pairs = fields.chunks_exact(2);
+            let kept = pairs.filter(|pair| {
+                ["name", "vendor", "os"]
+                    .iter()
+                    .any(|kept| pair[0].eq_ignore_ascii_case(kept))
+            });
+            kept.map(|pair| pair[1]).collect()
+        };
+        // FNV-1a: the tag is kept, so it must be the same tomorrow.
+        let mut hash = 0x811c_9dc5_u32;
+        let mut any = false;
+        for part in told {
+            for byte in part.bytes().chain([0]) {
+                if byte.is_ascii_digit() || byte == b'.' || byte.is_ascii_whitespace() {
+                    continue;
+                }
+                any |= byte != 0;
+                hash = (hash ^ u32::from(byte.to_ascii_lowercase())).wrapping_mul(0x0100_0193);
+            }
+        }
+        any.then_some(Self(hash))
+    }
+}
+
+/// What stands between double quotes; a quote within is written `\"`.
+fn quoted(text: &str) -> Vec<&str> {
+    let mut fields = Vec::new();
+    let (mut begin, mut escaped) = (None, false);
+    for (at, byte) in text.bytes().enumerate() {
+        match (byte, begin) {
+            _ if escaped => escaped = false,
+            (b'\\', Some(_)) => escaped = true,
+            (b'"', None) => begin = Some(at + 1),
+            (b'"', Some(from)) => {
+                fields.extend(text.get(from..at));
+                begin = None;
+            }
+            _ => {}
+        }
+    }
+    fields
+}
+
 /// What MMDB files say of an address.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Place {
@@ -156,6 +209,17 @@ impl Account {
         let name = text.trim();
         let name = &name[..floor_char_boundary(name, bytes_max)];
         (!name.is_empty()).then(|| Self(name.to_lowercase()))
+    }
+
+    /// The same, with this domain where the name has none: servers tell `ann`, `ANN` and `ann@example.org` of one account.
+    pub fn within(text: &str, domain: Option<&Domain>, bytes_max: usize) -> Option<Self> {
+        let account = Self::new(text, bytes_max)?;
+        match domain {
+            Some(domain) if !account.0.contains('@') => {
+                Some(Self(format!("{}@{domain}", account.0)))
+            }
+            _ => Some(account),
+        }
     }
 
     /// Lower case.
@@ -219,6 +283,7 @@ pub struct Login {
     /// What came of it.
     pub outcome: LoginOutcome,
     /// Which password it was; `None` where the mechanism does not show it (SCRAM, CRAM-MD5, OAuth).
+    #[serde(default)]
     pub password: Option<PasswordTag>,
     /// The same password across accounts. Never leaves memory.
     #[serde(skip)]
@@ -422,6 +487,27 @@ mod tests {
         let shown = format!("{:?}", login());
         assert!(!shown.contains("4711") && !shown.contains("809"), "{shown}");
         assert_eq!(PasswordTag::new(0xf329).bits(), 0x329);
+    }
+
+    #[test]
+    fn a_program_has_one_tag_whatever_its_version() {
+        let tag = |text: &str| DeviceTag::of(text);
+        let old = tag(r#""name" "Thunderbird" "version" "115.1" "os" "Linux""#);
+        assert!(old.is_some());
+        assert_eq!(
+            old,
+            tag(r#""NAME" "Thunderbird" "version" "128.0.2" "os" "linux" "x" "y""#)
+        );
+        assert_ne!(old, tag(r#""name" "Outlook" "os" "Linux""#));
+        assert_eq!(
+            tag("Mozilla/5.0 Firefox/128"),
+            tag("Mozilla/5.1 Firefox/129")
+        );
+        for nothing in ["", " ", r#""version" "1.0""#, "\"\"", "1.2.3"] {
+            assert_eq!(tag(nothing), None, "{nothing}");
+        }
+        // Broken lists are read as far as they go.
+        assert!(tag(r#""name" "a\"b" "os"#).is_some());
     }
 
     #[test]

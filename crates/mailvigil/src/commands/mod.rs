@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::CommandFactory;
 use engine::{Author, Desk};
 
-use crate::cli::{Cli, Command, ConnectCommand};
+use crate::cli::{Cli, Command, ConnectCommand, WhoCommand};
 use crate::config::{Config, Listen};
 use crate::service;
 
@@ -24,6 +24,7 @@ mod report;
 mod scan;
 mod simulate;
 mod standing;
+mod watching;
 
 /// Nothing was found.
 const NOTHING_FOUND: u8 = 4;
@@ -87,6 +88,18 @@ async fn dispatch(config: Config, command: Command) -> anyhow::Result<ExitCode> 
         Command::Connect(ConnectCommand::Exim(args)) => {
             connect_exim::run(&config, &desk(&config).await?, &args).await?;
         }
+        Command::Account(WhoCommand::Show(args)) => {
+            return watching::timeline(&config, watching::Kind::Account, &args).await;
+        }
+        Command::Ip(WhoCommand::Show(args)) => {
+            return watching::timeline(&config, watching::Kind::Ip, &args).await;
+        }
+        Command::Address(WhoCommand::Show(args)) => {
+            return watching::timeline(&config, watching::Kind::Address, &args).await;
+        }
+        Command::Decisions(command) => return watching::decisions(&config, command).await,
+        Command::Detections(args) => return watching::detections(&config, &args).await,
+        Command::Watch(command) => return watching::watch(&config, command).await,
         Command::Acts(args) => return messages::acts(&desk(&config).await?, &args).await,
         Command::Audit(command) => return console::audit(&desk(&config).await?, command).await,
         Command::Auth(command) => return auth::auth(&config, command).await,

@@ -192,18 +192,23 @@ impl TlsConfig {
     }
 }
 
-fn places(section: &Section<'_, '_>, key: &'static str) -> Option<Vec<Listen>> {
+pub(super) fn places(section: &Section<'_, '_>, key: &'static str) -> Option<Vec<Listen>> {
     section.texts(key, PLACES, listen)
 }
 
-fn allow(section: &Section<'_, '_>) -> Vec<IpNet> {
+pub(super) fn allow(section: &Section<'_, '_>) -> Vec<IpNet> {
     section
         .texts("allow", "networks such as \"10.0.0.0/8\"", network)
         .unwrap_or_else(loopback_networks)
 }
 
 /// Beyond this machine anybody could ask, or read along.
-fn check(section: &Section<'_, '_>, key: &'static str, places: &[Listen], has_tls: bool) {
+pub(super) fn check(
+    section: &Section<'_, '_>,
+    key: &'static str,
+    places: &[Listen],
+    has_tls: bool,
+) {
     for place in places {
         match place {
             Listen::Tcp(address) if !address.ip().is_loopback() => section.complain(

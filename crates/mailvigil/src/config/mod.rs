@@ -17,6 +17,7 @@ use self::authenticity::AuthenticityConfig;
 pub use self::authenticity::KeyConfig;
 use self::console::ConsoleConfig;
 pub use self::doors::{Doors, Listen, Protocol, ProxyConfig, TlsConfig};
+pub use self::watch::{CommandConfig, WatchConfig};
 
 use crate::mail_log::MailLog;
 
@@ -26,6 +27,7 @@ mod doors;
 mod reports;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use written::{Problem, Section, Written};
 
@@ -45,6 +47,8 @@ pub struct Config {
     pub drain: Duration,
     /// Where mail servers and their helpers ask.
     pub doors: Doors,
+    /// Where servers tell and ask about what users do.
+    pub watch: WatchConfig,
     /// Where `/healthz` and `/metrics` are; `None` is off.
     pub http_listen: Option<SocketAddr>,
     /// The console for people.
@@ -120,6 +124,7 @@ impl Config {
         service.finish();
 
         let doors = Doors::read(&root);
+        let watch = WatchConfig::read(root.section("watch"), doors.tls.is_some());
 
         let http = root.section("http");
         let http_listen = http.text(
@@ -175,8 +180,13 @@ impl Config {
             let ignore = section
                 .texts("ignore", "networks", network)
                 .unwrap_or_default();
+            let watch = section.flag("watch").unwrap_or(true);
             match file {
-                Some(path) => mail_logs.push(MailLog { path, ignore }),
+                Some(path) => mail_logs.push(MailLog {
+                    path,
+                    ignore,
+                    watch,
+                }),
                 None => section.complain("path", "is missing", "the mail server's log file"),
             }
             section.finish();
@@ -215,6 +225,7 @@ impl Config {
             on_failure,
             drain: Duration::from_secs(drain_secs),
             doors,
+            watch,
             http_listen: http_listen.unwrap_or(Some(SocketAddr::from(([127, 0, 0, 1], 7780)))),
             console,
             database: Secret::new(database),
@@ -247,6 +258,7 @@ impl Config {
             ("scan", self.doors.scan != new.doors.scan),
             ("proxy", self.doors.proxies != new.doors.proxies),
             ("tls", self.doors.tls != new.doors.tls),
+            ("watch", self.watch != new.watch),
             ("http.listen", self.http_listen != new.http_listen),
             ("console", self.console != new.console),
             (
@@ -358,6 +370,9 @@ fn read_limits(section: Section<'_, '_>) -> Limits {
         standing_bytes_max: 65_536..=1 << 36;
         watch_bytes_max: 1 << 20..=1 << 40;
         session_bytes_max: 16..=4096;
+        told_bytes_max: 4_096..=1 << 26;
+        told_queue_max: 100..=10_000_000;
+        twins_max: 100..=10_000_000;
         record_queue_max: 1..=10_000_000;
         facts_bytes_max: 1_024..=1 << 24;
         quarantine_bytes_max: 1_024..=1 << 50;

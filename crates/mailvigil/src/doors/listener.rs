@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use crate::config::{Doors, Listen, ProxyConfig};
+use crate::config::{Doors, Listen, ProxyConfig, WatchConfig};
 
 /// Connections that wait in the kernel until we accept them.
 const BACKLOG: i32 = 1024;
@@ -24,11 +24,13 @@ pub struct Listeners {
     pub scan: Vec<Listener>,
     pub scan_http: Vec<Listener>,
     pub proxies: Vec<(Listener, ProxyConfig)>,
+    pub watch: Vec<Listener>,
+    pub delegation: Vec<Listener>,
 }
 
 impl Listeners {
     /// Opens what the configuration says; one that cannot be opened ends the start.
-    pub fn open(doors: &Doors) -> anyhow::Result<Self> {
+    pub fn open(doors: &Doors, watch: &WatchConfig) -> anyhow::Result<Self> {
         let tls = doors.tls.as_ref().map(super::tls::acceptor).transpose()?;
         let tls = tls.as_ref();
         let each = |places: &[Listen], allow: &[IpNet]| -> anyhow::Result<Vec<Listener>> {
@@ -59,6 +61,15 @@ impl Listeners {
             milter,
             scan: each(&scan.listen, &scan.allow)?,
             scan_http: each(&scan.http, http_allow)?,
+            watch: each(
+                &watch.http,
+                if watch.secret_file.is_some() {
+                    &everybody[..]
+                } else {
+                    &watch.allow
+                },
+            )?,
+            delegation: each(&watch.delegation, &watch.allow)?,
             proxies,
         })
     }

@@ -2,6 +2,7 @@
 
 // Listening.
 pub mod accept;
+pub mod connections;
 pub mod listener;
 pub mod tls;
 
@@ -12,6 +13,10 @@ pub mod proxy;
 pub mod rspamd;
 pub mod scan;
 pub mod spamd;
+
+// Servers tell and ask about what users do.
+pub mod delegation;
+pub mod watch;
 
 // The way out.
 pub mod smtp;

@@ -10,19 +10,15 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use engine::Engine;
 use mail::{Address, Envelope, Tls};
 use serde_json::{Map, Value, json};
 use subtle::ConstantTimeEq;
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::listener::{Listener, Stream};
+use super::connections::Connections;
+use super::listener::Listener;
 use super::scan::{Scanned, Scanning};
 use super::spamd::ip;
-
-/// Connections whose handshake is done and that wait to be served.
-const WAITING_MAX: usize = 64;
 
 /// Serves until `stop`.
 pub async fn serve(
@@ -31,7 +27,7 @@ pub async fn serve(
     stop: CancellationToken,
 ) -> std::io::Result<()> {
     let message_bytes_max = scanning.engine.settings().limits.message_bytes_max;
-    let connections = Connections::new(listener, &scanning.engine);
+    let connections = Connections::new(listener, "/checkv2", &scanning.engine);
     let open = Router::new()
         .route("/ping", get(|| async { "pong\r\n" }))
         .with_state(());
@@ -231,70 +227,4 @@ fn milter(scanned: &Scanned) -> Value {
         .map(|(name, _)| (name.clone(), json!(0)))
         .collect();
     json!({ "add_headers": add, "remove_headers": remove })
-}
-
-/// Connections of any kind for axum. Handshakes run beside each other, so that one does not hold up the rest.
-struct Connections {
-    ready: mpsc::Receiver<(Stream, String)>,
-}
-
-impl Connections {
-    fn new(listener: Listener, engine: &Engine) -> Self {
-        let door = engine.doors().open(format!("/checkv2 {}", listener.name()));
-        let (sender, ready) = mpsc::channel(WAITING_MAX);
-        tokio::spawn(async move {
-            while !sender.is_closed() {
-                let accepted = tokio::select! {
-                    accepted = listener.accept() => accepted,
-                    () = sender.closed() => return,
-                };
-                match accepted {
-                    Ok(Some((incoming, from))) => {
-                        door.entered();
-                        let sender = sender.clone();
-                        tokio::spawn(async move {
-                            match tokio::time::timeout(super::accept::HANDSHAKE, incoming.ready())
-                                .await
-                            {
-                                // The server may have gone meanwhile.
-                                Ok(Ok(stream)) => drop(sender.send((stream, from)).await),
-                                Ok(Err(error)) => {
-                                    tracing::warn!("a connection from {from} was refused: {error}");
-                                }
-                                Err(_) => tracing::info!(
-                                    "a connection from {from} closed: it did not finish its handshake"
-                                ),
-                            }
-                        });
-                    }
-                    Ok(None) => {}
-                    Err(error) => {
-                        door.is_stuck();
-                        tracing::error!(
-                            "accepting on {} failed, trying again: {error}",
-                            listener.name()
-                        );
-                        tokio::time::sleep(super::accept::ACCEPT_PAUSE).await;
-                    }
-                }
-            }
-        });
-        Self { ready }
-    }
-}
-
-impl axum::serve::Listener for Connections {
-    type Io = Stream;
-    type Addr = String;
-
-    async fn accept(&mut self) -> (Stream, String) {
-        match self.ready.recv().await {
-            Some(ready) => ready,
-            None => std::future::pending().await,
-        }
-    }
-
-    fn local_addr(&self) -> std::io::Result<String> {
-        Ok(String::new())
-    }
 }

@@ -94,6 +94,7 @@ pub fn record(second: i64, to: &str, fate: Fate) -> Record {
         hits: Vec::new(),
         authentication: Known::NotAsked,
         standing: None,
+        conduct: None,
         refused_release_mark: None,
     };
     Record {

@@ -17,6 +17,8 @@ use crate::ledger::table::{Entry, Table};
 const DECISION_BYTES: usize = 1200;
 /// Longest that an automatic decision stands: no mistake is for ever.
 const LONGEST_SECS: i64 = 7 * 86_400;
+/// Longest that a person's decision stands: a year, so that nobody is forgotten in it.
+const PERSONS_LONGEST_SECS: i64 = 365 * 86_400;
 /// After so long without a decision the next one is one doubling shorter.
 const CLEAN_SECS: u32 = 86_400;
 /// For so long after an undo nothing automatic is decided about the same again.
@@ -106,10 +108,15 @@ impl Book {
             }
         }
         self.number += 1;
-        let random = mix(key ^ self.number);
+        // What a person decided has the same name and the same end on every node that hears of it.
+        let random = match wish.author {
+            Author::Person(_) => mix(key ^ wish.at.0 as u64 ^ wish.step as u64),
+            Author::Detector(_) => mix(key ^ self.number),
+        };
         let mut bytes = [0; 10];
         bytes[..8].copy_from_slice(&random.to_be_bytes());
-        let secs = self.length(key, wish.step, wish.at, random, simulated);
+        let usual = self.length(key, wish.step, wish.at, random, simulated);
+        let secs = wish.secs.unwrap_or(usual);
         let decision = Decision {
             id: RecordId::new(wish.at, bytes),
             scope: wish.scope,
@@ -274,11 +281,13 @@ impl Wish {
         at: Timestamp,
         scope: Scope,
         step: Step,
+        secs: Option<i64>,
         person: &str,
         reason: &str,
     ) -> Self {
         Self {
             at,
+            secs: secs.map(|secs| secs.clamp(1, PERSONS_LONGEST_SECS)),
             scope,
             step,
             author: Author::Person(person.to_owned()),

@@ -131,6 +131,7 @@ impl Response {
             made.extend(self.decide(
                 Wish {
                     at: detection.at,
+                    secs: None,
                     scope,
                     step: *step,
                     author,
@@ -196,6 +197,8 @@ impl Response {
 #[derive(Clone, Debug)]
 pub(crate) struct Wish {
     pub at: Timestamp,
+    /// How long, when somebody said so.
+    pub secs: Option<i64>,
     pub scope: Scope,
     pub step: Step,
     pub author: Author,
