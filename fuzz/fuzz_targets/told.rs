@@ -54,7 +54,7 @@ fn requests(bytes: &[u8], piece: usize, limits: &Limits) -> Vec<Request> {
     let mut all = Vec::new();
     for piece in bytes.chunks(piece) {
         machine.feed(piece);
-        while let Some(request) = machine.next() {
+        while let Some(request) = machine.next_request() {
             all.push(request);
         }
     }

@@ -130,6 +130,9 @@ pub struct SimulateArgs {
     /// The doors see passwords (nginx, our own proxies), so that one password on many accounts can be told.
     #[arg(long)]
     pub passwords_seen: bool,
+    /// Play it once more with nothing acting, and say what the default rules of fail2ban, CrowdSec and weakforced would have refused.
+    #[arg(long, conflicts_with = "json")]
+    pub compare: bool,
     /// Settings of the watch, as TOML; without, every detector acts at its default.
     #[arg(long, value_name = "FILE")]
     pub settings: Option<PathBuf>,

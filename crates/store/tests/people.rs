@@ -610,7 +610,7 @@ fn days_that_are_over_are_added_up_and_late_records_are_not_missed() {
         const DAY: i64 = 86_400;
         let store = &kept.store;
         let first_day = at(0).secs().div_euclid(DAY) * DAY;
-        let make = |number: u64, secs: i64, to: &str| {
+        let make = |number: i64, secs: i64, to: &str| {
             let mut one = record(number, to, Fate::Delivered);
             one.at = Timestamp::from_secs(first_day + secs);
             one.facts = None;
@@ -619,7 +619,7 @@ fn days_that_are_over_are_added_up_and_late_records_are_not_missed() {
         let mut records = Vec::new();
         for number in 0..96 {
             let to = format!("user{}@b.example", number % 4);
-            records.push(make(number, number as i64 * 3_600, &to));
+            records.push(make(number, number * 3_600, &to));
         }
         store.write(&records).await.unwrap();
         let top = |hours: i64, limit| async move {

@@ -286,9 +286,7 @@ fn row(p: &Page, moment: &Moment) -> Row {
                 Act::Login(login) if login.outcome != LoginOutcome::Succeeded => "bad",
                 _ => "done",
             },
-            what: p
-                .family("operation", word(&operation.kind()).as_str())
-                .to_owned(),
+            what: p.family("operation", word(&operation.kind()).as_str()),
             words: operation_in_words(p, operation),
             from: operation.source.ip.map(|ip| ip.to_string()),
             link: None,
@@ -297,7 +295,7 @@ fn row(p: &Page, moment: &Moment) -> Row {
         Happening::Message(record) => Row {
             at,
             mark: "mail",
-            what: p.family("fate", record.fate.as_str()).to_owned(),
+            what: p.family("fate", record.fate.as_str()),
             words: message_in_words(p, record),
             from: record.envelope.peer.ip.map(|ip| ip.to_string()),
             link: Some(format!("/messages/{}", record.id)),

@@ -69,6 +69,11 @@ pub fn run(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
     } else {
         print(&figures)?;
     }
+    if args.compare {
+        let observed = Settings::in_mode(Mode::Observe);
+        let free = watch::simulate::run(&plan, &observed, &mut |_| (), &mut |_| ());
+        compare(&figures.report, &free)?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -105,6 +110,37 @@ fn progress(args: &SimulateArgs, days: u32) -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:30} day {pos} of {len}, {eta} left")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(u64::from(days)).with_style(style)
+}
+
+/// Attackers found and people hurt, beside the others. They saw the play in which nothing acted, so that no attacker was gone before they
+/// could notice.
+fn compare(ours: &Report, free: &Report) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    let mut heads = vec!["attackers refused", "Mailvigil"];
+    heads.extend(free.others.iter().map(|other| other.name));
+    let mut table = show::table(&heads);
+    let percent = |share: f64| format!("{:.0} %", share * 100.0);
+    for attack in &ours.attacks {
+        let mut row = vec![
+            Cell::new(attack.name),
+            Cell::new(percent(attack.recall_by_attacker)),
+        ];
+        for other in &free.others {
+            let found = other.found_by_attacker.get(attack.name).copied();
+            row.push(Cell::new(percent(found.unwrap_or(0.0))));
+        }
+        table.add_row(row);
+    }
+    let mut hurt = vec![
+        Cell::new("people hurt, of 10,000 a day"),
+        Cell::new(format!("{:.2}", ours.benign_hurt_per_10k_day)),
+    ];
+    for other in &free.others {
+        hurt.push(Cell::new(format!("{:.2}", other.benign_hurt_per_10k_day)));
+    }
+    table.add_row(hurt);
+    writeln!(out, "\n{table}")?;
+    Ok(())
 }
 
 fn print(figures: &Figures) -> anyhow::Result<()> {

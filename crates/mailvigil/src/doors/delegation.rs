@@ -51,7 +51,7 @@ async fn converse(mut stream: Stream, from: &str, doorway: &Doorway, tells: bool
             Ok(0) | Err(_) => return "closed",
             Ok(length) => machine.feed(&buffer[..length]),
         }
-        while let Some(request) = machine.next() {
+        while let Some(request) = machine.next_request() {
             if let Some(why) = request.unreadable {
                 tracing::warn!("a policy request from {from} {why}; it is answered with DUNNO");
             }

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mail::{Account, Timestamp};
+use mail::{Account, Operation, Timestamp};
 use serde::Serialize;
 
 use super::attacks::ATTACKS;
+use super::others::{OfOther, Others};
 use crate::{Author, DETECTORS, Happened};
 
 /// The number that stands for findings that only together were enough.
@@ -51,6 +52,7 @@ pub(super) struct Figures {
     arrivals: u64,
     arrivals_put_off: u64,
     operations: u64,
+    others: Others,
 }
 
 impl Figures {
@@ -69,7 +71,13 @@ impl Figures {
             arrivals: 0,
             arrivals_put_off: 0,
             operations: 0,
+            others: Others::default(),
         }
+    }
+
+    /// Shows an operation to those we are compared with.
+    pub(super) fn shown(&mut self, actor: Actor, operation: &Operation) {
+        self.others.see(actor, self.counting, operation);
     }
 
     /// From now on it counts.
@@ -237,10 +245,20 @@ impl Figures {
             benign_mail_put_off_per_10k: self.arrivals_put_off as f64 * 10_000.0
                 / self.arrivals.max(1) as f64,
             hurt_by: self.hurt_by.clone(),
+            others: self.others.report(user_days, &self.attackers()),
             user_days,
             operations: self.operations,
             memory_bytes,
         }
+    }
+
+    /// Attackers that did anything, each with its attack.
+    fn attackers(&self) -> Vec<(usize, &'static str)> {
+        let tales = self.tales.iter().enumerate();
+        tales
+            .filter(|(_, tale)| tale.first.is_some())
+            .map(|(number, tale)| (number, ATTACKS[tale.attack].name))
+            .collect()
     }
 
     fn attack(&self, attack: usize) -> OfAttack {
@@ -321,6 +339,9 @@ pub struct Report {
     pub benign_mail_put_off_per_10k: f64,
     /// What stood against the people who were hurt.
     pub hurt_by: BTreeMap<String, u32>,
+    /// What other programs' default rules would have refused of the same stream. They are only shown it, so play it with nothing acting
+    /// to be fair to them.
+    pub others: Vec<OfOther>,
     /// People times days that were counted.
     pub user_days: u64,
     /// Operations that were told.

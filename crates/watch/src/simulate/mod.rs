@@ -14,6 +14,7 @@ mod attacks;
 mod dice;
 mod figures;
 mod life;
+mod others;
 mod raid;
 mod stage;
 mod world;
@@ -22,6 +23,7 @@ mod world;
 mod tests;
 
 pub use figures::{OfAttack, OfDetector, Report};
+pub use others::OfOther;
 
 use crate::Watch;
 use crate::settings::{Mode, Settings};

@@ -304,6 +304,7 @@ impl Stage<'_> {
             act,
         };
         (self.keep)(&operation);
+        self.figures.shown(self.actor, &operation);
         let happened = self.watch.apply(&operation);
         self.figures
             .happened(self.actor, at, operation.account.as_ref(), &happened);
