@@ -36,7 +36,10 @@ fuzz_target!(|data: &[u8]| {
     for line in text.lines() {
         let _ = server_log::read(line);
     }
-    let fields: Vec<(&str, &str)> = text.lines().filter_map(|line| line.split_once(':')).collect();
+    let fields: Vec<(&str, &str)> = text
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .collect();
     let _ = auth_http::Question::read(|name| {
         let field = fields.iter().find(|(known, _)| *known == name);
         field.map(|(_, value)| (*value).to_owned())
