@@ -13,6 +13,7 @@ pub(crate) mod wishes;
 
 pub(crate) use rows::word;
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -34,6 +35,9 @@ use wishes::Wished;
 
 /// Decisions kept for those who carry them out and are a little slow.
 const NEWS_MAX: usize = 4096;
+
+/// Ended decisions remembered, for those who ask what has gone.
+const GONE_MAX: usize = 10_000;
 
 /// What the watch needs to know that is not adjusted while it runs.
 #[derive(Clone, Debug, Default)]
@@ -101,8 +105,10 @@ struct State {
     messages: message::Recent,
     /// The last wish that was granted.
     wish: i64,
-    /// A settings text that was refused, so that it is said once.
+    /// The settings as they were written.
     text: String,
+    /// What people ended lately, and when.
+    gone: VecDeque<(Timestamp, Arc<Decision>)>,
 }
 
 impl Watching {
@@ -123,6 +129,7 @@ impl Watching {
             messages: message::Recent::default(),
             wish: 0,
             text: String::new(),
+            gone: VecDeque::new(),
         };
         Self {
             state: Mutex::new(state),
@@ -220,7 +227,12 @@ impl Watching {
     fn ended(&self, state: &mut State, decisions: Vec<Decision>, at: Timestamp, who: &str) {
         for decision in decisions {
             state.waiting.ended.push((decision.id, at, who.to_owned()));
-            let _ = self.news.send(News::Ended(Arc::new(decision)));
+            let decision = Arc::new(decision);
+            if state.gone.len() >= GONE_MAX {
+                state.gone.pop_front();
+            }
+            state.gone.push_back((now(), decision.clone()));
+            let _ = self.news.send(News::Ended(decision));
         }
     }
 
@@ -289,6 +301,13 @@ impl Watching {
     pub fn standing(&self) -> Vec<Decision> {
         let state = self.state();
         state.watch.decisions(now()).into_iter().cloned().collect()
+    }
+
+    /// What somebody ended since then.
+    pub fn gone_since(&self, since: Timestamp) -> Vec<Decision> {
+        let state = self.state();
+        let gone = state.gone.iter().filter(|(at, _)| *at >= since);
+        gone.map(|(_, decision)| (**decision).clone()).collect()
     }
 
     /// Bytes of what is known.

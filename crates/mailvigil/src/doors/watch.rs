@@ -52,7 +52,6 @@ pub struct Telephone {
     classes: Classes,
     limits: Limits,
     next: Option<String>,
-    bouncers: bouncers::Pulled,
 }
 
 impl Telephone {
@@ -89,7 +88,6 @@ impl Telephone {
             nonce,
             classes: Classes::default(),
             next: watch.auth_http_next.clone(),
-            bouncers: bouncers::Pulled::default(),
         }))
     }
 }

@@ -1,6 +1,6 @@
 //! What servers write into their logs about logins and strangers' tries: the last resort, where nothing better tells.
 //!
-//! A line is [`Noted`] when one of the [`forms`] matches the whole of what the program said. Everything a stranger chooses (a user name, a
+//! A line is [`Noted`] when one of the forms (`forms.rs`) matches the whole of what the program said. Everything a stranger chooses (a user name, a
 //! `HELO`, a sender) stands in lines of a log too, so forms are anchored and take the address from where the server itself wrote
 //! it: `ruser=rhost=192.0.2.1 rhost=198.51.100.2` is about the second. Time stamps of logs name no year and often no zone; whoever follows a
 //! log knows better when a line came.

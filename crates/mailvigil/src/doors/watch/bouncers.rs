@@ -1,35 +1,25 @@
 //! CrowdSec's local API, the part that bouncers speak: so every bouncer there is enforces what is decided here.
 //!
-//! A bouncer asks once for everything (`startup=true`) and then every few seconds for what is new and what has ended since it
-//! last asked. Formats: CrowdSec's `localapi_swagger.yaml`.
+//! A bouncer asks once for everything (`startup=true`) and then every few seconds for what is new and what has ended. Nobody is remembered: whoever
+//! asks gets what came and went in the last ten minutes, again and again, so that two bouncers of one kind, or one that missed an
+//! answer, miss nothing. Bouncers take the same decision twice without harm. Formats: CrowdSec's `localapi_swagger.yaml`.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::Response;
 use engine::clock::now;
-use mail::{RecordId, Timestamp};
+use mail::RecordId;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use watch::{Author, Decision, Scope, Step};
 
 use super::{Telephone, answered};
 
-/// Bouncers remembered; the one that asked longest ago is forgotten, and asks for everything again.
-const BOUNCERS_MAX: usize = 1000;
-
-/// What each bouncer was told.
-#[derive(Default)]
-pub struct Pulled(Mutex<HashMap<String, Told>>);
-
-#[derive(Default)]
-struct Told {
-    at: Timestamp,
-    stands: HashMap<RecordId, Decision>,
-}
+/// How far back what came and went is told. Bouncers ask every ten seconds.
+const TOLD_SECS: i64 = 600;
 
 #[derive(Deserialize)]
 pub struct StreamQuery {
@@ -39,57 +29,29 @@ pub struct StreamQuery {
     scopes: Option<String>,
 }
 
-/// What is new and what has ended, for the bouncer that asks: it is known by its `User-Agent` and key.
+/// What is new and what has ended.
 pub async fn stream(
     State(telephone): State<Arc<Telephone>>,
     Query(query): Query<StreamQuery>,
-    headers: HeaderMap,
 ) -> Response {
     let wants_ips = query
         .scopes
         .as_deref()
         .is_none_or(|scopes| scopes.split(',').any(|one| one.eq_ignore_ascii_case("ip")));
-    let stands: HashMap<RecordId, Decision> = blocks(&telephone)
-        .into_iter()
-        .filter(|_| wants_ips)
-        .map(|one| (one.id, one))
-        .collect();
-    let agent = headers
-        .get("user-agent")
-        .map_or(&[] as &[u8], |agent| agent.as_bytes());
-    let name = String::from_utf8_lossy(agent).into_owned();
-    let mut bouncers = telephone
-        .bouncers
-        .0
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
-    if bouncers.len() >= BOUNCERS_MAX && !bouncers.contains_key(&name) {
-        let oldest = bouncers.iter().min_by_key(|(_, told)| told.at);
-        let oldest = oldest.map(|(name, _)| name.clone());
-        oldest.map(|name| bouncers.remove(&name));
-    }
-    let told = bouncers.entry(name).or_default();
-    if query.startup {
-        told.stands.clear();
-    }
-    let mut new: Vec<&Decision> = stands
-        .values()
-        .filter(|one| !told.stands.contains_key(&one.id))
-        .collect();
-    new.sort_by_key(|one| one.id);
+    let since = now().plus_secs(-TOLD_SECS);
+    let stands = blocks(telephone.engine.watching().standing());
+    let new = stands
+        .iter()
+        .filter(|one| wants_ips && (query.startup || one.created >= since));
     // An address that is blocked by another decision now is not to be let in.
-    let still = |of: &Decision| stands.values().any(|one| one.scope == of.scope);
-    let mut deleted: Vec<&Decision> = told
-        .stands
-        .values()
-        .filter(|one| !stands.contains_key(&one.id) && !still(one))
-        .collect();
-    deleted.sort_by_key(|one| one.id);
+    let gone = blocks(telephone.engine.watching().gone_since(since));
+    let deleted = gone
+        .iter()
+        .filter(|one| wants_ips && !stands.iter().any(|other| other.scope == one.scope));
     let body = json!({
-        "new": new.into_iter().filter_map(shown).collect::<Vec<_>>(),
-        "deleted": deleted.into_iter().filter_map(shown).collect::<Vec<_>>(),
+        "new": new.filter_map(shown).collect::<Vec<_>>(),
+        "deleted": deleted.filter_map(shown).collect::<Vec<_>>(),
     });
-    *told = Told { at: now(), stands };
     answered(StatusCode::OK, body.to_string())
 }
 
@@ -114,7 +76,7 @@ pub async fn one(
         .ip
         .or_else(|| value.and_then(|value| value.parse().ok()));
     let all = query.ip.is_none() && query.scope.is_none();
-    let found: Vec<Value> = blocks(&telephone)
+    let found: Vec<Value> = blocks(telephone.engine.watching().standing())
         .iter()
         .filter(|one| all || ip.is_some_and(|ip| covers(one, ip)))
         .filter_map(shown)
@@ -127,12 +89,12 @@ pub async fn one(
     answered(StatusCode::OK, body.to_string())
 }
 
-fn blocks(telephone: &Telephone) -> Vec<Decision> {
-    let mut standing = telephone.engine.watching().standing();
-    standing.retain(|one| {
+/// Sources that are blocked, of what is given.
+fn blocks(mut decisions: Vec<Decision>) -> Vec<Decision> {
+    decisions.retain(|one| {
         !one.simulated && one.step == Step::BlockSource && matches!(one.scope, Scope::Source(_))
     });
-    standing
+    decisions
 }
 
 fn covers(decision: &Decision, ip: IpAddr) -> bool {
