@@ -188,6 +188,12 @@ mod tests {
             "handling.",
             "report.",
             "whose.",
+            "operation.",
+            "failed.",
+            "step.",
+            "span.",
+            "allow_span.",
+            "users_kind.",
         ];
         for key in ENGLISH.keys() {
             let family = families.iter().any(|family| key.starts_with(family));
