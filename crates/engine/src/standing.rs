@@ -39,11 +39,7 @@ pub(crate) async fn load(
     limits: &Limits,
 ) -> Result<(Standing, i64), StoreError> {
     let secret = store.secret("standing").await?;
-    let secret = secret
-        .reveal()
-        .iter()
-        .take(8)
-        .fold(0, |key, byte| key << 8 | u64::from(*byte));
+    let secret = crate::windows::half(&secret);
     let rows = all_rows(store).await?;
     let last = rows.last().map_or(0, |row| row.seq);
     Ok((added_up(&rows, settings, limits, secret), last))

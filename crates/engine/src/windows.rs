@@ -25,8 +25,8 @@ pub async fn refill(store: &Store, policy: &Policy, limits: &Limits) -> Result<L
     Ok(ledger)
 }
 
-/// Eight bytes of the secret: what the hash is keyed by.
-fn half(secret: &Secret<[u8; 32]>) -> u64 {
+/// Eight bytes of a secret: what hashes are keyed by.
+pub(crate) fn half(secret: &Secret<[u8; 32]>) -> u64 {
     secret
         .reveal()
         .iter()

@@ -153,6 +153,8 @@ pub struct Limits {
     pub told_bytes_max: usize,
     /// Operations, detections and decisions that wait to be written; beyond it operations are counted and not kept.
     pub told_queue_max: usize,
+    /// Operations kept in a day; further ones are counted and not kept, so that a botnet's tries do not fill the disk.
+    pub told_per_day_max: u64,
     /// Different operations of the last minute that are compared with what another door tells.
     pub twins_max: usize,
 
@@ -262,6 +264,7 @@ impl Default for Limits {
             session_bytes_max: 128,
             told_bytes_max: 256 << 10,
             told_queue_max: 100_000,
+            told_per_day_max: 5_000_000,
             twins_max: 100_000,
             report_bytes_max: 16 << 20,
             report_unpacked_bytes_max: 64 << 20,

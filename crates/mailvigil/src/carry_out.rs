@@ -140,6 +140,9 @@ async fn run(words: &[String], decision: &Decision) {
     };
     let child = tokio::process::Command::new(program)
         .args(arguments)
+        // Nothing of our own surroundings: they may hold passwords.
+        .env_clear()
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         .stdin(std::process::Stdio::null())
         .kill_on_drop(true)
         .output();

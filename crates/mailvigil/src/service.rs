@@ -23,7 +23,7 @@ use crate::doors::accept::{Doorway, Room};
 use crate::doors::listener::Listeners;
 use crate::doors::scan::Scanning;
 use crate::doors::smtp::SmtpCourier;
-use crate::doors::watch::Telephone;
+use crate::doors::watch::WatchDoor;
 use crate::doors::{delegation, http, milter, proxy, rspamd, spamd, watch};
 use crate::mail_log;
 
@@ -167,13 +167,13 @@ impl Service {
                 .spawn(delegation::serve(listener, doorway.clone(), tells));
         }
         if !listeners.watch.is_empty() {
-            let telephone = Telephone::new(&self.config, self.engine.clone())?;
+            let door = WatchDoor::new(&self.config, self.engine.clone())?;
             for listener in listeners.watch {
                 tracing::info!(
                     "servers tell what users do at {} (auth policy, events, nginx, JSON)",
                     listener.name()
                 );
-                let serve = watch::serve(listener, telephone.clone(), self.stop.clone());
+                let serve = watch::serve(listener, door.clone(), self.stop.clone());
                 self.background.spawn(async move {
                     if let Err(error) = serve.await {
                         tracing::error!("the door for operations closed: {error}");

@@ -70,6 +70,7 @@ fn main() {
 }
 
 fn account(number: u64) -> Account {
+    // A name that is not empty is one.
     Account::new(&format!("user{number}@example.org"), 255).expect("a name")
 }
 

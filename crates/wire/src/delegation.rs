@@ -148,6 +148,7 @@ impl Delegation {
                 continue;
             };
             let value = value.trim();
+            let address = |value| Address::from_path(value, self.address_bytes_max);
             let kept = || value[..floor_char_boundary(value, self.address_bytes_max)].to_owned();
             match name {
                 "request" => is_request = value == "smtpd_access_policy",
@@ -157,8 +158,8 @@ impl Delegation {
                     request.client = bare.parse().ok().map(|ip: IpAddr| ip.to_canonical());
                 }
                 "helo_name" => request.helo = kept(),
-                "sender" => request.envelope_from = Address::new(value),
-                "recipient" => request.recipient = Address::new(value),
+                "sender" => request.envelope_from = address(value),
+                "recipient" => request.recipient = address(value),
                 "recipient_count" => request.recipient_count = value.parse().unwrap_or(0),
                 "instance" => request.instance = kept(),
                 "size" => request.size_bytes = value.parse().unwrap_or(0),

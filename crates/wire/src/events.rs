@@ -1,4 +1,4 @@
-//! Dovecot's event export (JSON, by HTTP or a socket): what is done in mailboxes after a login.
+//! Dovecot's event export (JSON, by HTTP): what is done in mailboxes after a login.
 //!
 //! Events of commands name user and session, and in Dovecot 2.3 no address: where a session comes from is told by its login, so whoever takes
 //! events in joins the two. Sets of messages (`1:50,60`) are counted from the command's own words; `*` counts as one, because nobody but
@@ -48,7 +48,7 @@ pub fn read(body: &[u8], classes: &Classes, limits: &Limits) -> Result<Option<Ev
         _ => &nothing,
     };
     let fields = Fields(fields);
-    let Some((protocol, act)) = act(name, &fields, classes) else {
+    let Some((protocol, act)) = act(name, &fields, classes, limits) else {
         return Ok(None);
     };
     let cut = |text: String, most: usize| text[..floor_char_boundary(&text, most)].to_owned();
@@ -98,7 +98,12 @@ impl Fields<'_> {
     }
 }
 
-fn act(name: &str, fields: &Fields<'_>, classes: &Classes) -> Option<(Protocol, Act)> {
+fn act(
+    name: &str,
+    fields: &Fields<'_>,
+    classes: &Classes,
+    limits: &Limits,
+) -> Option<(Protocol, Act)> {
     let by_service = || {
         let service = fields
             .text("service")
@@ -120,7 +125,7 @@ fn act(name: &str, fields: &Fields<'_>, classes: &Classes) -> Option<(Protocol, 
                 .text("redirect_target")
                 .filter(|_| fields.text("action_name").as_deref() == Some("redirect"))?;
             let forward = Administer::Forward {
-                target: Address::new(&target)?,
+                target: Address::from_path(&target, limits.address_bytes_max)?,
                 ours: false,
             };
             (Protocol::ManageSieve, Act::Administer(forward))

@@ -7,8 +7,8 @@
 
 use std::net::IpAddr;
 
-use mail::operation::{Act, DeviceTag, Protocol};
-use mail::{Limits, Timestamp};
+use mail::operation::{Act, Administer, DeviceTag, Protocol};
+use mail::{Address, Limits, Timestamp};
 use serde::Deserialize;
 
 use crate::auth_policy::Unfit;
@@ -78,16 +78,38 @@ pub fn read(body: &[u8], limits: &Limits) -> Result<Vec<Told>, Unfit> {
         told
     };
     for (number, one) in told.iter().enumerate() {
+        let number = number + 1;
         if let Act::Send(sent) = &one.act
             && sent.recipients.len() > limits.recipients_max
         {
             return Err(Unfit::new(format!(
-                "operation {} has more recipients than limits.recipients_max",
-                number + 1
+                "operation {number} has more recipients than limits.recipients_max"
+            )));
+        }
+        if addresses(&one.act).any(|one| one.as_str().len() > limits.address_bytes_max) {
+            return Err(Unfit::new(format!(
+                "operation {number} has an address longer than limits.address_bytes_max"
             )));
         }
     }
     Ok(told)
+}
+
+/// Addresses that an act names.
+fn addresses(act: &Act) -> impl Iterator<Item = &Address> {
+    let (one, many) = match act {
+        Act::Send(sent) => (sent.envelope_from.as_ref(), sent.recipients.as_slice()),
+        Act::Probe { recipient, .. } => (Some(recipient), &[] as &[Address]),
+        Act::Administer(Administer::Forward { target, .. }) => (Some(target), &[] as &[Address]),
+        Act::Login(_)
+        | Act::Reply(_)
+        | Act::Retrieve(_)
+        | Act::List { .. }
+        | Act::Delete(_)
+        | Act::Administer(_)
+        | Act::Control => (None, &[] as &[Address]),
+    };
+    one.into_iter().chain(many)
 }
 
 #[cfg(test)]
@@ -107,6 +129,12 @@ mod tests {
         assert!(told[0].tag().is_some());
         let array = format!("[{}]", lines.lines().next().unwrap_or_default());
         assert_eq!(read(&array).expect("one"), told[..1]);
+        let long = format!(
+            r#"{{"protocol":"smtp","act":{{"probe":{{"recipient":"{}@a.example","said":"unknown"}}}}}}"#,
+            "x".repeat(100_000)
+        );
+        let error = read(&long).expect_err("too long").to_string();
+        assert!(error.contains("address_bytes_max"), "{error}");
         for (bad, why) in [
             (r#"{"protocol":"imap"}"#, "line 1"),
             (

@@ -335,7 +335,7 @@ pub(super) struct UndoIn {
     pub reason: String,
 }
 
-/// Whom to allow, or not to.
+/// Whom to allow.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AllowIn {
@@ -344,6 +344,16 @@ pub(super) struct AllowIn {
     /// How long, seconds; until taken back when absent.
     #[serde(default)]
     pub secs: Option<u32>,
+    /// Why.
+    pub reason: String,
+}
+
+/// Whose allowance to take back.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DisallowIn {
+    /// A network, an IP address, an account.
+    pub whom: String,
     /// Why.
     pub reason: String,
 }
@@ -448,12 +458,12 @@ pub(super) async fn allow_user(
 }
 
 /// Take that back.
-#[utoipa::path(post, path = "/users/disallow", request_body = AllowIn, responses((status = 200, body = Heard), (status = "4XX", body = Problem)))]
+#[utoipa::path(post, path = "/users/disallow", request_body = DisallowIn, responses((status = 200, body = Heard), (status = "4XX", body = Problem)))]
 pub(super) async fn disallow_user(
     client: Client,
     State(shared): State<Arc<Shared>>,
     headers: HeaderMap,
-    Body(body): Body<AllowIn>,
+    Body(body): Body<DisallowIn>,
 ) -> Result<Response, Problem> {
     let desk = client.acting()?;
     let whom = whom(&shared, &body.whom)?;

@@ -12,9 +12,10 @@ use watch::{Settings, Snapshot, Watch};
 
 use super::message::Recent;
 use super::wishes::Wished;
-use super::{WatchSetup, Watching, half, read_operation};
+use super::{WatchSetup, Watching, read_operation};
 use crate::clock::now;
 use crate::metrics::Metrics;
+use crate::windows::half;
 
 /// Operations read at a time.
 const ROWS: u32 = 5_000;
@@ -46,7 +47,7 @@ impl Watching {
         limits: &Limits,
         metrics: Arc<Metrics>,
     ) -> Result<Self, StoreError> {
-        let key = *store.secret("watch").await?.reveal();
+        let key = store.secret("watch").await?;
         let secret = half(&key);
         let path = setup.snapshot.clone();
         let kept = match path {

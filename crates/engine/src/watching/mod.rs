@@ -19,8 +19,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use ipnet::IpNet;
+use mail::address::floor_char_boundary;
 use mail::operation::{Act, DeviceTag, Door, PasswordTag, Protocol, Source, SprayTag};
-use mail::{Account, Conduct, Domain, Known, Limits, Operation, RecordId, Timestamp};
+use mail::{Account, Conduct, Domain, Known, Limits, Operation, RecordId, Secret, Timestamp};
 use sha2::Sha256;
 use store::{Concerned, OperationRow, Watched};
 use tokio::sync::broadcast;
@@ -30,12 +31,14 @@ use watch::{
 
 use crate::clock::now;
 use crate::metrics::{Metrics, ToldLabels};
+use crate::windows::half;
 use sessions::Sessions;
 use wishes::Wished;
 
 /// Decisions kept for those who carry them out and are a little slow.
 const NEWS_MAX: usize = 4096;
 
+const DAY_SECS: i64 = 86_400;
 /// Ended decisions remembered, for those who ask what has gone.
 const GONE_MAX: usize = 10_000;
 
@@ -88,7 +91,7 @@ pub struct Watching {
     metrics: Arc<Metrics>,
     news: broadcast::Sender<News>,
     /// What tags of passwords are keyed by.
-    key: [u8; 32],
+    key: Secret<[u8; 32]>,
     /// The day, and what tags of sprayed passwords are keyed by on it.
     daily: Mutex<(i64, [u8; 32])>,
 }
@@ -107,6 +110,8 @@ struct State {
     wish: i64,
     /// The settings as they were written.
     text: String,
+    /// The day, and how many operations were kept on it.
+    kept: (i64, u64),
     /// What people ended lately, and when.
     gone: VecDeque<(Timestamp, Arc<Decision>)>,
 }
@@ -114,7 +119,7 @@ struct State {
 impl Watching {
     fn new(
         watch: Watch,
-        key: [u8; 32],
+        key: Secret<[u8; 32]>,
         limits: &Limits,
         setup: WatchSetup,
         metrics: Arc<Metrics>,
@@ -129,6 +134,7 @@ impl Watching {
             messages: message::Recent::default(),
             wish: 0,
             text: String::new(),
+            kept: (0, 0),
             gone: VecDeque::new(),
         };
         Self {
@@ -167,7 +173,11 @@ impl Watching {
             device: told.device,
             place: Known::NotAsked,
         };
-        let session = told.session.filter(|session| !session.is_empty());
+        // Whatever a door told: what is kept is bounded here.
+        let cut = |session: String| {
+            session[..floor_char_boundary(&session, self.limits.session_bytes_max)].to_owned()
+        };
+        let session = told.session.map(cut).filter(|session| !session.is_empty());
         if let Some(session) = &session {
             state
                 .sessions
@@ -191,7 +201,18 @@ impl Watching {
         }
         let happened = state.watch.apply(&operation);
         if operation.act != Act::Control {
-            if state.waiting.operations.len() < self.limits.told_queue_max {
+            let day = told.at.secs().div_euclid(DAY_SECS);
+            if state.kept.0 < day {
+                state.kept = (day, 0);
+            }
+            state.kept.1 += 1;
+            if state.kept.1 == self.limits.told_per_day_max + 1 {
+                tracing::warn!(
+                    "more operations than limits.told_per_day_max came today: further ones are counted and not kept"
+                );
+            }
+            let room = state.kept.1 <= self.limits.told_per_day_max;
+            if room && state.waiting.operations.len() < self.limits.told_queue_max {
                 state.waiting.operations.extend(rows::operation(&operation));
             } else {
                 self.metrics.operations_dropped.inc();
@@ -258,13 +279,15 @@ impl Watching {
 
     /// Tells apart whether two passwords of one account differ.
     pub fn password_tag(&self, user: &str, password: &str) -> PasswordTag {
-        let hash = self.hash(&self.key, &[user.as_bytes(), &[0], password.as_bytes()]);
+        let hash = self.hash(
+            self.key.reveal(),
+            &[user.as_bytes(), &[0], password.as_bytes()],
+        );
         PasswordTag::new(hash)
     }
 
     /// Tells whether one password is tried on many accounts. The key is made anew each day and never leaves memory.
     pub fn spray_tag(&self, password: &str) -> SprayTag {
-        const DAY_SECS: i64 = 86_400;
         let today = now().secs().div_euclid(DAY_SECS);
         let mut daily = self.daily.lock().unwrap_or_else(PoisonError::into_inner);
         if daily.0 != today {
@@ -394,13 +417,6 @@ impl State {
         self.last = id;
         id
     }
-}
-
-/// Eight bytes of the secret: what the hashes of the watch are keyed by.
-fn half(key: &[u8; 32]) -> u64 {
-    key.iter()
-        .take(8)
-        .fold(0, |half, byte| half << 8 | u64::from(*byte))
 }
 
 /// Who an operation is about, for the store.

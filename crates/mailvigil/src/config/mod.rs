@@ -372,6 +372,7 @@ fn read_limits(section: Section<'_, '_>) -> Limits {
         session_bytes_max: 16..=4096;
         told_bytes_max: 4_096..=1 << 26;
         told_queue_max: 100..=10_000_000;
+        told_per_day_max: 1_000..=1 << 40;
         twins_max: 100..=10_000_000;
         record_queue_max: 1..=10_000_000;
         facts_bytes_max: 1_024..=1 << 24;

@@ -44,7 +44,7 @@ mod auth_http;
 mod bouncers;
 
 /// What the door needs.
-pub struct Telephone {
+pub struct WatchDoor {
     engine: Arc<Engine>,
     desk: Desk,
     secret: Option<Secret<String>>,
@@ -54,7 +54,7 @@ pub struct Telephone {
     next: Option<String>,
 }
 
-impl Telephone {
+impl WatchDoor {
     /// As the configuration says.
     pub fn new(config: &Config, engine: Arc<Engine>) -> anyhow::Result<Arc<Self>> {
         let watch = &config.watch;
@@ -95,11 +95,11 @@ impl Telephone {
 /// Serves until `stop`.
 pub async fn serve(
     listener: Listener,
-    telephone: Arc<Telephone>,
+    door: Arc<WatchDoor>,
     stop: CancellationToken,
 ) -> std::io::Result<()> {
-    let connections = Connections::new(listener, "watch", &telephone.engine);
-    let bytes_max = telephone.limits.told_bytes_max;
+    let connections = Connections::new(listener, "watch", &door.engine);
+    let bytes_max = door.limits.told_bytes_max;
     let router = Router::new()
         .route("/", any(by_query))
         .route("/command/{name}", any(by_path))
@@ -108,9 +108,9 @@ pub async fn serve(
         .route("/auth-http", any(auth_http::ask))
         .route("/v1/decisions", get(bouncers::one))
         .route("/v1/decisions/stream", get(bouncers::stream))
-        .layer(from_fn_with_state(telephone.clone(), known))
+        .layer(from_fn_with_state(door.clone(), known))
         .layer(DefaultBodyLimit::max(bytes_max))
-        .with_state(telephone)
+        .with_state(door)
         .route("/ping", get(|| async { "pong\n" }))
         .fallback(|| async {
             refuse(
@@ -124,8 +124,8 @@ pub async fn serve(
 }
 
 /// Who must bring the secret, brings it: `X-API-Key`, a bearer token, or the password of basic authentication.
-async fn known(State(telephone): State<Arc<Telephone>>, request: Request, next: Next) -> Response {
-    let Some(secret) = &telephone.secret else {
+async fn known(State(door): State<Arc<WatchDoor>>, request: Request, next: Next) -> Response {
+    let Some(secret) = &door.secret else {
         return next.run(request).await;
     };
     let given = given_secret(request.headers());
@@ -181,24 +181,23 @@ struct Asked {
 }
 
 async fn by_query(
-    State(telephone): State<Arc<Telephone>>,
+    State(door): State<Arc<WatchDoor>>,
     Query(asked): Query<Asked>,
     body: Bytes,
 ) -> Response {
-    telephone
-        .command(asked.command.as_deref().unwrap_or_default(), &body)
+    door.command(asked.command.as_deref().unwrap_or_default(), &body)
         .await
 }
 
 async fn by_path(
-    State(telephone): State<Arc<Telephone>>,
+    State(door): State<Arc<WatchDoor>>,
     Path(name): Path<String>,
     body: Bytes,
 ) -> Response {
-    telephone.command(&name, &body).await
+    door.command(&name, &body).await
 }
 
-impl Telephone {
+impl WatchDoor {
     async fn command(&self, name: &str, body: &[u8]) -> Response {
         let Some(command) = Command::named(name) else {
             let why = format!("there is no such command; there are {}", Command::NAMES);
@@ -428,14 +427,14 @@ fn block_entry(decision: &watch::Decision) -> Option<serde_json::Value> {
 }
 
 /// Dovecot posts one event at a time; several lines are taken, too. One that cannot be used is named, the others count.
-async fn take_events(State(telephone): State<Arc<Telephone>>, body: Bytes) -> Response {
+async fn take_events(State(door): State<Arc<WatchDoor>>, body: Bytes) -> Response {
     let mut wrong = None;
     for line in body.split(|byte| *byte == b'\n') {
         if line.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
-        match events::read(line, &telephone.classes, &telephone.limits) {
-            Ok(Some(event)) => telephone.event(event),
+        match events::read(line, &door.classes, &door.limits) {
+            Ok(Some(event)) => door.event(event),
             Ok(None) => {}
             Err(error) => wrong = Some(error),
         }
@@ -446,7 +445,7 @@ async fn take_events(State(telephone): State<Arc<Telephone>>, body: Bytes) -> Re
     }
 }
 
-impl Telephone {
+impl WatchDoor {
     fn event(&self, event: events::Event) {
         let mut act = event.act;
         if let Act::Administer(Administer::Forward { target, ours }) = &mut act {
@@ -465,15 +464,15 @@ impl Telephone {
     }
 }
 
-async fn take_operations(State(telephone): State<Arc<Telephone>>, body: Bytes) -> Response {
-    let told = match intake::read(&body, &telephone.limits) {
+async fn take_operations(State(door): State<Arc<WatchDoor>>, body: Bytes) -> Response {
+    let told = match intake::read(&body, &door.limits) {
         Ok(told) => told,
         Err(error) => return unfit(&error),
     };
     let taken = told.len();
     for one in told {
         let (device, at) = (one.tag(), one.time(now()));
-        telephone.engine.watching().tell(Telling {
+        door.engine.watching().tell(Telling {
             door: Door::Intake,
             at,
             protocol: one.protocol,

@@ -220,6 +220,9 @@ const WEB: &[Form] = &[
     ),
 ];
 
+/// Longest address kept of a line (RFC 5321 §4.5.3.1 allows 256), bytes.
+const ADDRESS_BYTES_MAX: usize = 512;
+
 const ADDRESS: &str = r"(?P<ip>(?:\d{1,3}(?:\.\d{1,3}){3}|(?:IPv6:)?[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*))";
 
 /// Forms, compiled.
@@ -342,7 +345,7 @@ fn what(means: Means, captures: &Captures<'_>) -> Option<What> {
     let text = |name: &str| captures.name(name).map_or("", |group| group.as_str());
     let why = text("why").to_ascii_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| why.contains(word));
-    let to = || Address::new(text("to"));
+    let to = || Address::from_path(text("to"), ADDRESS_BYTES_MAX);
     Some(match means {
         Means::LoggedIn => What::LoggedIn,
         Means::LoginsFailed => What::LoginsFailed(text("times").parse().unwrap_or(1).max(1)),

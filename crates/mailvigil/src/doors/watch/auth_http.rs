@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use watch::LoginAnswer;
 use wire::auth_http::{Question, outcome};
 
-use super::{NEXT_PATIENCE, Telephone};
+use super::{NEXT_PATIENCE, WatchDoor};
 
 /// After so many tries in one session nginx is told to close it: it frees nothing before.
 const ATTEMPTS_MAX: u32 = 10;
@@ -23,8 +23,8 @@ const REFUSED: &str = "Invalid login or password";
 const ANSWER_BYTES_MAX: u64 = 64 << 10;
 
 /// What nginx asks.
-pub async fn ask(State(telephone): State<Arc<Telephone>>, headers: HeaderMap) -> Response {
-    let Some(next) = &telephone.next else {
+pub async fn ask(State(door): State<Arc<WatchDoor>>, headers: HeaderMap) -> Response {
+    let Some(next) = &door.next else {
         tracing::error!(
             "nginx asks, and nobody is named who knows passwords: set watch.auth_http_next"
         );
@@ -39,24 +39,24 @@ pub async fn ask(State(telephone): State<Arc<Telephone>>, headers: HeaderMap) ->
     };
     let question = Question::read(field);
     if let Some(question) = &question {
-        let watching = telephone.engine.watching();
+        let watching = door.engine.watching();
         match watching.may_login(now(), question.client, None, &question.user) {
-            LoginAnswer::Allow => telephone.said("auth-http", "allow"),
+            LoginAnswer::Allow => door.said("auth-http", "allow"),
             LoginAnswer::Wait(secs) => {
-                telephone.said("auth-http", "wait");
+                door.said("auth-http", "wait");
                 tokio::time::sleep(Duration::from_secs(u64::from(secs))).await;
             }
             LoginAnswer::TemporaryFailure => {
-                telephone.said("auth-http", "later");
-                telephone.tell_login(question, LoginOutcome::Failed(FailType::Policy));
+                door.said("auth-http", "later");
+                door.tell_login(question, LoginOutcome::Failed(FailType::Policy));
                 return fields(&[
                     ("auth-status", "Temporary authentication failure"),
                     ("auth-error-code", "454 4.7.0"),
                 ]);
             }
             LoginAnswer::Refuse => {
-                telephone.said("auth-http", "refuse");
-                telephone.tell_login(question, LoginOutcome::Failed(FailType::Policy));
+                door.said("auth-http", "refuse");
+                door.tell_login(question, LoginOutcome::Failed(FailType::Policy));
                 return wrong(question.attempt);
             }
         }
@@ -68,7 +68,7 @@ pub async fn ask(State(telephone): State<Arc<Telephone>>, headers: HeaderMap) ->
                     .iter()
                     .find(|(name, _)| name.eq_ignore_ascii_case("auth-status"));
                 let status = status.map_or("", |(_, value)| value.as_str());
-                telephone.tell_login(question, outcome(status));
+                door.tell_login(question, outcome(status));
             }
             let shown: Vec<(&str, &str)> = answer
                 .iter()
@@ -87,7 +87,7 @@ pub async fn ask(State(telephone): State<Arc<Telephone>>, headers: HeaderMap) ->
     }
 }
 
-impl Telephone {
+impl WatchDoor {
     /// As Dovecot tags it, where its nonce is known, so that two doors tag one password alike.
     fn password_tag(&self, user: &str, password: &str) -> PasswordTag {
         match &self.nonce {

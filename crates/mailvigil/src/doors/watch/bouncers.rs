@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use watch::{Author, Decision, Scope, Step};
 
-use super::{Telephone, answered};
+use super::{WatchDoor, answered};
 
 /// How far back what came and went is told. Bouncers ask every ten seconds.
 const TOLD_SECS: i64 = 600;
@@ -31,7 +31,7 @@ pub struct StreamQuery {
 
 /// What is new and what has ended.
 pub async fn stream(
-    State(telephone): State<Arc<Telephone>>,
+    State(door): State<Arc<WatchDoor>>,
     Query(query): Query<StreamQuery>,
 ) -> Response {
     let wants_ips = query
@@ -39,12 +39,12 @@ pub async fn stream(
         .as_deref()
         .is_none_or(|scopes| scopes.split(',').any(|one| one.eq_ignore_ascii_case("ip")));
     let since = now().plus_secs(-TOLD_SECS);
-    let stands = blocks(telephone.engine.watching().standing());
+    let stands = blocks(door.engine.watching().standing());
     let new = stands
         .iter()
         .filter(|one| wants_ips && (query.startup || one.created >= since));
     // An address that is blocked by another decision now is not to be let in.
-    let gone = blocks(telephone.engine.watching().gone_since(since));
+    let gone = blocks(door.engine.watching().gone_since(since));
     let deleted = gone
         .iter()
         .filter(|one| wants_ips && !stands.iter().any(|other| other.scope == one.scope));
@@ -63,10 +63,7 @@ pub struct OneQuery {
 }
 
 /// What stands about one address; `null` when nothing does, as CrowdSec answers.
-pub async fn one(
-    State(telephone): State<Arc<Telephone>>,
-    Query(query): Query<OneQuery>,
-) -> Response {
+pub async fn one(State(door): State<Arc<WatchDoor>>, Query(query): Query<OneQuery>) -> Response {
     let by_scope = query
         .scope
         .as_deref()
@@ -76,7 +73,7 @@ pub async fn one(
         .ip
         .or_else(|| value.and_then(|value| value.parse().ok()));
     let all = query.ip.is_none() && query.scope.is_none();
-    let found: Vec<Value> = blocks(telephone.engine.watching().standing())
+    let found: Vec<Value> = blocks(door.engine.watching().standing())
         .iter()
         .filter(|one| all || ip.is_some_and(|ip| covers(one, ip)))
         .filter_map(shown)
