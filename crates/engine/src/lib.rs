@@ -47,8 +47,8 @@ pub use by_hand::{envelope_by_header, envelope_of_file, judge_by_hand};
 pub use canary::Canary;
 pub use desk::{
     Author, Care, Changed, Decided, DecisionView, Desk, DeskError, DetectionView, DomainFilter,
-    DomainPage, DomainView, Happening, HeldView, Hint, Hour, Identity, MessageView, Moment,
-    NewPerson, Overview, Passed, Replay, Right, Role, Trial, TriedMessage, allowed, named,
+    DomainPage, DomainView, HITS_COUNTED, Happening, HeldView, Hint, Hour, Identity, MessageView,
+    Moment, NewPerson, Overview, Passed, Replay, Right, Role, Trial, TriedMessage, allowed, named,
     read_allowed, read_scope,
 };
 pub use digest::{DigestSettings, Round};

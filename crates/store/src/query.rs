@@ -104,14 +104,9 @@ impl Query {
             &[Kind::Level],
             &self.level.map(|level| level.as_str().to_owned()),
         );
-        let reason = self
-            .reason
-            .as_ref()
-            .map(|reason| match reason.split_once('=') {
-                Some((list, value)) => crate::terms::entry_reason(list, value),
-                None => reason.clone(),
-            });
-        ask(&[Kind::Reason], &reason);
+        if let Some(reason) = &self.reason {
+            criteria.push(vec![reason_term(reason)]);
+        }
         if let Some(subject) = &self.subject {
             criteria.extend(
                 wanted_words(subject)
@@ -141,6 +136,14 @@ impl Query {
         let before = self.before.map(|before| before.to_string());
         let until = [until, before].into_iter().flatten().min();
         (since, until.unwrap_or_else(|| END.to_owned()))
+    }
+}
+
+/// The term of a reason; an entry of a list is written `LIST=VALUE`.
+fn reason_term(reason: &str) -> i64 {
+    match reason.split_once('=') {
+        Some((list, value)) => term(Kind::Reason, &crate::terms::entry_reason(list, value)),
+        None => term(Kind::Reason, reason),
     }
 }
 
@@ -283,26 +286,30 @@ impl Store {
         )
     }
 
-    /// The newest entry of a reason (a rule, a signal, a list's entry as `LIST=VALUE`), and how many there are, counted up to
-    /// `most`.
-    pub async fn last_hit(
+    /// The newest entry of each reason (a rule, a signal, a list's entry as `LIST=VALUE`), and how many there are, counted up to
+    /// `most`; in the order asked.
+    pub async fn last_hits(
         &self,
-        reason: &str,
+        reasons: &[&str],
         most: u32,
-    ) -> Result<(u64, Option<RecordId>), StoreError> {
-        let query = Query {
-            reason: Some(reason.to_owned()),
-            ..Query::default()
-        };
-        let Some(criterion) = query.criteria().into_iter().next() else {
-            return Ok((0, None));
-        };
+    ) -> Result<Vec<(u64, Option<RecordId>)>, StoreError> {
+        if reasons.is_empty() {
+            return Ok(Vec::new());
+        }
+        let wanted: Vec<String> = reasons
+            .iter()
+            .enumerate()
+            .map(|(place, reason)| format!("({place}, CAST({} AS BIGINT))", reason_term(reason)))
+            .collect();
         let sql = format!(
-            "SELECT COUNT(*), MAX(record_id) FROM ({}) AS c",
-            entries(&criterion)
+            "WITH wanted (place, term) AS (VALUES {}) SELECT (SELECT COUNT(*) FROM (SELECT 1 FROM terms WHERE term = wanted.term LIMIT $1) AS e), (SELECT MAX(record_id) FROM terms WHERE term = wanted.term) FROM wanted ORDER BY place",
+            wanted.join(", ")
         );
-        let (count, last): (i64, Option<String>) = reading!(&self.db, pool => sqlx::query_as(AssertSqlSafe(sql)).bind(END).bind("").bind(i64::from(most)).fetch_one(pool).await?);
-        Ok((count as u64, last.as_deref().and_then(RecordId::parse)))
+        let rows: Vec<(i64, Option<String>)> = reading!(&self.db, pool => sqlx::query_as(AssertSqlSafe(sql)).bind(i64::from(most)).fetch_all(pool).await?);
+        Ok(rows
+            .into_iter()
+            .map(|(count, last)| (count as u64, last.as_deref().and_then(RecordId::parse)))
+            .collect())
     }
 
     /// When the oldest record was made.

@@ -518,8 +518,17 @@ fn a_search_stops_in_time_and_says_how_far_it_came() {
         }
         assert_eq!(found, 8_999);
         assert!(pages >= 2, "{pages}");
-        assert_eq!(store.last_hit("a-rule", 100).await.unwrap().0, 100);
-        assert_eq!(store.last_hit("no-rule", 100).await.unwrap(), (0, None));
+        let of_rule = Query {
+            reason: Some("a-rule".into()),
+            limit: 1,
+            ..Query::default()
+        };
+        let newest = store.search(&of_rule, 4_000).await.unwrap().records[0].id;
+        assert_eq!(
+            store.last_hits(&["no-rule", "a-rule"], 100).await.unwrap(),
+            [(0, None), (100, Some(newest))]
+        );
+        assert_eq!(store.last_hits(&[], 100).await.unwrap(), []);
 
         // And what was counted on the way.
         let fates = store.top(Tally::Fate, at(0), 10).await.unwrap();

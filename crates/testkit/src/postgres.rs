@@ -38,6 +38,12 @@ impl Postgres {
     ///
     /// PostgreSQL refuses to run as root: then it runs as the account `postgres`.
     pub fn start() -> Result<Self> {
+        Self::start_with(&["shared_buffers=64MB"])
+    }
+
+    /// The same with settings of its own, each `name=value`: for measuring a server that is set up for its load.
+    pub fn start_with(settings: &[&str]) -> Result<Self> {
+        let own = settings;
         let programs = programs()?;
         let port = free_port();
         let mut program = Program::new(programs.join("postgres"))?;
@@ -61,11 +67,11 @@ impl Postgres {
             format!("port={port}"),
             format!("unix_socket_directories={}", program.folder().display()),
             "max_connections=300".to_owned(),
-            "shared_buffers=64MB".to_owned(),
         ];
         let service = program
             .args(["-D".as_ref(), data.as_os_str()])
             .args(settings.iter().flat_map(|setting| ["-c", setting]))
+            .args(own.iter().flat_map(|setting| ["-c", setting]))
             .ready_when(Ready::Line(
                 "database system is ready to accept connections".to_owned(),
             ))
@@ -97,13 +103,18 @@ impl Postgres {
 
     /// Runs SQL in the default database and returns the rows, columns separated by `|`.
     pub fn sql(&self, sql: &str) -> Result<String> {
+        self.sql_in(&self.url(), sql)
+    }
+
+    /// The same in the database of this address.
+    pub fn sql_in(&self, url: &str, sql: &str) -> Result<String> {
         run(Command::new(self.programs.join("psql"))
             .args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align"])
             .args([
                 "--set",
                 "ON_ERROR_STOP=1",
                 "--dbname",
-                &self.url(),
+                url,
                 "--command",
                 sql,
             ]))

@@ -1,5 +1,6 @@
 //! The policy: in forms, as text, tried out, its history.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use askama::Template;
@@ -8,12 +9,12 @@ use axum::extract::{Path, RawQuery};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use engine::{Desk, DeskError, PolicyVersion, Replay};
-use judge::describe::{Description, Rule, Set, describe};
+use engine::{Desk, DeskError, HITS_COUNTED, PolicyVersion, Replay};
+use judge::describe::{Description, Rule, Set, Term};
 use judge::edit::{Actions, Edit, ListEntry};
 use mail::{RecordId, Timestamp, Verdict};
 
-use super::{FIELDS, TESTS, done};
+use super::{FIELDS, TESTS, done, percent};
 use crate::Shared;
 use crate::error::{Fault, Problem, Wrong, show, wrongs};
 use crate::fields::Fields;
@@ -23,13 +24,16 @@ use crate::visitor::{Sent, Visitor};
 
 /// Entries of one list shown on a page.
 const ENTRIES_MAX: usize = 500;
-/// Hits counted for a page; a hit is looked up for this many rules and entries at most.
+/// Rules and entries whose hits are looked up for a page, at most.
 const LOOKED_UP_MAX: usize = 200;
+/// Terms of a set on one page.
+const TERMS_PER_PAGE: usize = 200;
 
 pub(crate) fn router() -> Router<Arc<Shared>> {
     Router::new()
         .route("/policy", get(forms))
         .route("/policy/edit", post(edit))
+        .route("/policy/set/{name}", get(set))
         .route("/policy/text", get(text).post(send_text))
         .route("/policy/try", get(ask_try).post(try_it))
         .route("/policy/history", get(history))
@@ -63,42 +67,32 @@ async fn forms(visitor: Visitor) -> Response {
 async fn forms_page(visitor: &Visitor, error: Option<DeskError>) -> Response {
     let p = &visitor.page;
     let described = async {
-        let (version, text) = visitor.desk.active_policy().await?;
-        let policy = visitor.desk.check_policy(&text)?;
-        let unreadable =
-            || DeskError::Refused("the policy in force cannot be described".to_owned());
-        let description = describe(&text, &policy).ok_or_else(unreadable)?;
-        let mut left = LOOKED_UP_MAX;
-        let mut hits = Vec::new();
-        for rule in &description.rules {
-            hits.push(hit(&visitor.desk, p, &rule.name, &mut left).await?);
-        }
-        let mut lists = Vec::new();
-        for list in &description.lists {
-            let mut entries = Vec::new();
-            for entry in list.entries.iter().take(ENTRIES_MAX) {
-                let reason = format!("{}={}", list.name, entry.value);
-                let hit = hit(&visitor.desk, p, &reason, &mut left).await?;
-                let over = entry
-                    .expires
-                    .as_deref()
-                    .and_then(Timestamp::parse)
-                    .is_some_and(|end| end <= p.now);
-                let link = serde_urlencoded::to_string([("", reason.as_str())]).unwrap_or_default();
-                entries.push((
-                    entry.clone(),
-                    hit,
-                    link.trim_start_matches('=').to_owned(),
-                    over,
-                ));
-            }
-            lists.push(entries);
-        }
-        Ok((version, description, hits, lists))
+        let (version, description) = visitor.desk.described_policy().await?;
+        let reasons = reasons(&description);
+        let looked_up: Vec<&str> = reasons.iter().map(String::as_str).collect();
+        let hits = visitor.desk.last_hits(&looked_up).await?;
+        let hits: HashMap<String, String> = reasons
+            .into_iter()
+            .zip(hits.iter().map(|hit| hit_in_words(p, hit)))
+            .collect();
+        Ok((version, description, hits))
     };
-    let (version, description, hits, lists) = match described.await {
+    let (version, description, hits) = match described.await {
         Ok(described) => described,
         Err(error) => return Fault::new(p, error).into_response(),
+    };
+    let hit = |reason: &str| hits.get(reason).cloned().unwrap_or_else(|| "…".to_owned());
+    let entry = |list: &str, entry: &ListEntry| {
+        let reason = format!("{list}={}", entry.value);
+        let end = entry.expires.as_deref().and_then(Timestamp::parse);
+        let link = serde_urlencoded::to_string([("", reason.as_str())]).unwrap_or_default();
+        let link = link.trim_start_matches('=').to_owned();
+        (
+            entry.clone(),
+            hit(&reason),
+            link,
+            end.is_some_and(|end| end <= p.now),
+        )
     };
     let status = error.as_ref().map_or(StatusCode::OK, |error| {
         StatusCode::from_u16(Problem::of(error).status).unwrap_or(StatusCode::CONFLICT)
@@ -114,8 +108,19 @@ async fn forms_page(visitor: &Visitor, error: Option<DeskError>) -> Response {
             .map(|exception| exception_in_words(p, exception))
             .enumerate()
             .collect(),
-        rules: description.rules.iter().zip(hits).collect(),
-        lists: description.lists.iter().zip(lists).collect(),
+        rules: description
+            .rules
+            .iter()
+            .map(|rule| (rule, hit(&rule.name)))
+            .collect(),
+        lists: description
+            .lists
+            .iter()
+            .map(|list| {
+                let shown = list.entries.iter().take(ENTRIES_MAX);
+                (list, shown.map(|one| entry(&list.name, one)).collect())
+            })
+            .collect(),
         sets: &description.sets,
         problem: error
             .as_ref()
@@ -139,20 +144,86 @@ fn exception_in_words(p: &Page, exception: &[(String, String)]) -> String {
     words.collect::<Vec<_>>().join(" · ")
 }
 
-/// How often something held and when last, in words; for as many as may be looked up.
-async fn hit(desk: &Desk, p: &Page, reason: &str, left: &mut usize) -> Result<String, DeskError> {
-    let Some(one_less) = left.checked_sub(1) else {
-        return Ok("…".to_owned());
-    };
-    *left = one_less;
-    let (count, last) = desk.last_hit(reason).await?;
-    Ok(match last {
+/// What is looked up: each rule and each shown entry of a list, as many as may be.
+fn reasons(description: &Description) -> Vec<String> {
+    let rules = description.rules.iter().map(|rule| rule.name.clone());
+    let entries = description.lists.iter().flat_map(|list| {
+        let shown = list.entries.iter().take(ENTRIES_MAX);
+        shown.map(|entry| format!("{}={}", list.name, entry.value))
+    });
+    rules.chain(entries).take(LOOKED_UP_MAX).collect()
+}
+
+/// How often something held and when last, in words.
+fn hit_in_words(p: &Page, (count, last): &(u64, Option<RecordId>)) -> String {
+    match last {
         None => p.t("policy.never").to_owned(),
         Some(last) => {
-            let more = if count >= 1000 { "+" } else { "" };
-            format!("{}{more} · {}", p.number(count), p.ago(&last.at()))
+            let more = if *count >= u64::from(HITS_COUNTED) {
+                "+"
+            } else {
+                ""
+            };
+            format!("{}{more} · {}", p.number(*count), p.ago(&last.at()))
         }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "policy_set.html")]
+struct SetPage<'p> {
+    p: &'p Page,
+    version: i64,
+    set: &'p Set,
+    path: String,
+    q: &'p str,
+    terms: Vec<&'p Term>,
+    found: usize,
+    next: Option<String>,
+}
+
+/// One set with its terms: searched, and a page at a time, for a set may hold ten thousand.
+async fn set(visitor: Visitor, Path(name): Path<String>, RawQuery(query): RawQuery) -> Response {
+    let p = &visitor.page;
+    let (version, description) = match visitor.desk.described_policy().await {
+        Ok(described) => described,
+        Err(error) => return Fault::new(p, error).into_response(),
+    };
+    let Some(set) = description.sets.iter().find(|set| set.name == name) else {
+        let unknown = DeskError::NotFound(format!("the policy has no set {name:?}"));
+        return Fault::new(p, unknown).into_response();
+    };
+    let fields = Fields::read(&query.unwrap_or_default());
+    let q = fields.get("q").trim();
+    let skipped: usize = fields.number("after").unwrap_or(0);
+    let wanted = q.to_lowercase();
+    let fitting = || {
+        set.terms
+            .iter()
+            .filter(|term| wanted.is_empty() || term.term.to_lowercase().contains(&wanted))
+    };
+    let found = fitting().count();
+    let shown_to = skipped.saturating_add(TERMS_PER_PAGE);
+    let next = (found > shown_to).then(|| {
+        serde_urlencoded::to_string([("q", q), ("after", &shown_to.to_string())])
+            .unwrap_or_default()
+    });
+    show(&SetPage {
+        p,
+        version,
+        set,
+        path: set_path(&set.name),
+        q,
+        terms: fitting().skip(skipped).take(TERMS_PER_PAGE).collect(),
+        found,
+        next,
     })
+}
+
+/// Where a set's page is.
+fn set_path(name: &str) -> String {
+    let name = percent(name);
+    format!("/policy/set/{name}")
 }
 
 async fn edit(sent: Sent) -> Response {
@@ -166,7 +237,13 @@ async fn edit(sent: Sent) -> Response {
             .await
     };
     match edited.await {
-        Ok(version) => done("/policy", "done.policy", &version.to_string()),
+        Ok(version) => {
+            let back = match fields.get("back") {
+                "set" => set_path(fields.get("set")),
+                _ => "/policy".to_owned(),
+            };
+            done(&back, "done.policy", &version.to_string())
+        }
         Err(error @ (DeskError::Forbidden(_) | DeskError::Store(_))) => {
             Fault::new(&sent.visitor.page, error).into_response()
         }

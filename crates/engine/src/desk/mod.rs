@@ -24,6 +24,7 @@ mod watching;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use judge::describe::Description;
 use judge::policy::{Failed, Policy, Problem};
 use mail::{Limits, RecordId, Site};
 use store::{Act, Store, StoreError};
@@ -32,6 +33,7 @@ pub use held::{Decided, HeldView};
 pub use messages::{Hint, MessageView};
 pub use overview::{Hour, Overview, Passed};
 pub use people::NewPerson;
+pub use policy::HITS_COUNTED;
 pub use replay::{Changed, Replay};
 pub use requests::Care;
 pub use rights::{Author, Right, Role, read_scope};
@@ -101,6 +103,7 @@ struct Office {
     courier: Mutex<Option<Arc<dyn Courier>>>,
     readers: Arc<Readers>,
     policies: Mutex<HashMap<i64, Arc<Policy>>>,
+    described: Mutex<Option<(i64, Arc<Description>)>>,
 }
 
 /// What people do, with the name of who does it.
@@ -129,6 +132,7 @@ impl Desk {
             courier: Mutex::new(courier),
             readers,
             policies: Mutex::default(),
+            described: Mutex::default(),
         };
         Self {
             office: Arc::new(office),

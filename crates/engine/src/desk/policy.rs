@@ -1,8 +1,9 @@
 //! The policy: read, changed, tried, taken back.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
+use judge::describe::{Description, describe};
 use judge::edit::{Edit, ListEntry};
 use judge::policy::Policy;
 use mail::{Facts, Known, Verdict};
@@ -13,6 +14,8 @@ use crate::clock::now;
 
 /// The list that "release and allow" writes into.
 pub const ALLOWED_SENDERS: &str = "allowed-senders";
+/// Hits of one reason that are counted for a page.
+pub const HITS_COUNTED: u32 = 100;
 /// How often an entry is tried again when others change the policy at the same moment.
 const TRIES: usize = 5;
 
@@ -138,6 +141,26 @@ impl Desk {
         self.policy_in_force().await
     }
 
+    /// The policy in force as forms show it, and its version. What a version says does not change: it is read once.
+    pub async fn described_policy(&self) -> Result<(i64, Arc<Description>), DeskError> {
+        let (version, text) = self.active_policy().await?;
+        let kept = || {
+            let described = self.office.described.lock();
+            described.unwrap_or_else(PoisonError::into_inner)
+        };
+        if let Some((known, description)) = &*kept()
+            && *known == version
+        {
+            return Ok((version, description.clone()));
+        }
+        let policy = self.check_policy(&text)?;
+        let description = describe(&text, &policy).map(Arc::new).ok_or_else(|| {
+            DeskError::Refused("the policy in force cannot be described".to_owned())
+        })?;
+        *kept() = Some((version, description.clone()));
+        Ok((version, description))
+    }
+
     pub(super) async fn policy_in_force(&self) -> Result<(i64, String), DeskError> {
         Ok(self
             .store()
@@ -146,11 +169,14 @@ impl Desk {
             .unwrap_or_else(|| (0, judge::DEFAULT_POLICY.to_owned())))
     }
 
-    /// How often a reason was given (a rule, a signal, a set, a list's entry as `LIST=VALUE`), counted up to a thousand, and when
-    /// last.
-    pub async fn last_hit(&self, reason: &str) -> Result<(u64, Option<mail::RecordId>), DeskError> {
+    /// How often each of some reasons was given (a rule, a signal, a set, a list's entry as `LIST=VALUE`), counted up to a hundred,
+    /// and when last; in the order asked.
+    pub async fn last_hits(
+        &self,
+        reasons: &[&str],
+    ) -> Result<Vec<(u64, Option<mail::RecordId>)>, DeskError> {
         self.need(Right::SeePolicy)?;
-        Ok(self.store().last_hit(reason, 1000).await?)
+        Ok(self.store().last_hits(reasons, HITS_COUNTED).await?)
     }
 
     /// Judges a message that somebody pasted, under a policy text (`None`: the one in force).
