@@ -191,6 +191,7 @@ mod tests {
             "operation.",
             "failed.",
             "step.",
+            "mend.",
             "span.",
             "allow_span.",
             "users_kind.",

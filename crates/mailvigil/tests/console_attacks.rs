@@ -10,7 +10,7 @@ use bed::{Bed, Vigil, Wish, send, stranger, tale, wait_for};
 use serde_json::{Value, json};
 use web::{PASSWORD, Web, between, form};
 
-const PAGES: [&str; 15] = [
+const PAGES: [&str; 16] = [
     "/",
     "/messages",
     "/messages/last",
@@ -19,6 +19,7 @@ const PAGES: [&str; 15] = [
     "/domains/a.example",
     "/reports",
     "/policy",
+    "/policy/set/advance-fee",
     "/policy/text",
     "/policy/try",
     "/policy/history",
@@ -65,6 +66,7 @@ fn nothing_is_reached_without_a_login() {
         "/domains/a.example/mark",
         "/domains/a.example/pin",
         "/domains/a.example/wish",
+        "/reports/import",
         "/policy/edit",
         "/policy/text",
         "/policy/rollback",

@@ -9,6 +9,7 @@ mod web;
 
 use bed::{Vigil, Wish};
 use serde_json::{Value, json};
+use testkit::dns::{Data, Dns, Zone};
 use web::Web;
 
 fn seeded() -> Vigil {
@@ -240,4 +241,117 @@ fn what_others_report_is_added_up_and_harmless() {
         3
     );
     assert_eq!(admin.get("/reports?domain=%3Cscript%3E").status, 404);
+}
+
+#[test]
+fn a_report_is_handed_in_by_program_and_by_form() {
+    let vigil = seeded();
+    let admin = Web::first(&vigil);
+    let report = |id: &str| {
+        json!({
+            "organization-name": "Another",
+            "date-range": { "start-datetime": "2026-11-27T00:00:00Z", "end-datetime": "2026-11-27T23:59:59Z" },
+            "contact-info": "noc@a.example",
+            "report-id": id,
+            "policies": [{
+                "policy": { "policy-type": "no-policy-found", "policy-domain": "b.example" },
+                "summary": { "total-successful-session-count": 5, "total-failure-session-count": 0 },
+            }],
+        })
+        .to_string()
+    };
+    let octets = [("Content-Type", "application/octet-stream")];
+    let program = admin.program("act");
+    let hand_in = |body: &str| program.send("POST", "/api/v1/reports", &octets, body);
+    let taken = hand_in(&report("one"));
+    assert_eq!(
+        (taken.status, taken.json()),
+        (
+            200,
+            json!({ "kind": "tls", "domain": "b.example", "kept": "new", "notes": [] })
+        )
+    );
+    assert_eq!(hand_in(&report("one")).json()["kept"], "known");
+    let wrong = hand_in("hello");
+    assert_eq!(wrong.header("content-type"), "application/problem+json");
+    assert!((400..500).contains(&wrong.status), "{}", wrong.body);
+    let reader = admin.program("read");
+    let refused = reader.send("POST", "/api/v1/reports", &octets, &report("two"));
+    assert_eq!(refused.status, 403);
+
+    let form = |token: &str| {
+        let part = |name: &str, more: &str, body: &str| {
+            format!(
+                "--x\r\nContent-Disposition: form-data; name=\"{name}\"{more}\r\n\r\n{body}\r\n"
+            )
+        };
+        part("csrf", "", token)
+            + &part("file", "; filename=\"three.json\"", &report("three"))
+            + &part("file", "; filename=\"<b>four\"", "nothing of the kind")
+            + "--x--\r\n"
+    };
+    let multipart = [("Content-Type", "multipart/form-data; boundary=x")];
+    let send =
+        |who: &Web, token: &str| who.send("POST", "/reports/import", &multipart, &form(token));
+    assert_eq!(send(&admin, "0").status, 403, "without our token");
+    let page = send(&admin, &admin.csrf);
+    assert_eq!(page.status, 200, "{}", page.body);
+    assert!(
+        page.body.contains("TLS about b.example is kept."),
+        "{}",
+        page.body
+    );
+    assert!(
+        page.body.contains("four</code>") && !page.body.contains("<b>four"),
+        "{}",
+        page.body
+    );
+    let auditor = admin.person("olaf", "auditor", "");
+    assert_eq!(send(&auditor, &auditor.csrf).status, 403);
+    let plain = admin.post("/reports/import", &[]);
+    assert_eq!(plain.status, 400, "a form that carries no files");
+    let kept = admin.get("/api/v1/reports?domain=b.example").json();
+    assert_eq!(kept["items"].as_array().unwrap().len(), 5);
+}
+
+#[test]
+fn what_a_domain_publishes_is_asked_when_somebody_wants_it() {
+    let zone = Zone::default()
+        .with("bank.example", Data::txt("v=spf1 +all"))
+        .with("bank.example", Data::Mx(10, "mx.bank.example".to_owned()))
+        .with("_dmarc.bank.example", Data::txt("v=DMARC1; p=none; psd=n"));
+    let dns = Dns::start(zone).unwrap();
+    let servers = format!(
+        "[dns]\nservers = [\"127.0.0.1:{}\"]\n",
+        dns.address().port()
+    );
+    let vigil = Vigil::start(&Wish {
+        more: "[site]\nlocal_domains = [\"b.example\"]\n",
+        senders: &servers,
+        ..Wish::default()
+    });
+    domains::seed(&vigil.service.folder().join("data"), "b.example");
+    let admin = Web::first(&vigil);
+    let page = admin.get("/domains/bank.example").body;
+    assert!(
+        page.contains("?dns=yes#dns") && !page.contains("SPF look-ups"),
+        "{page}"
+    );
+    let page = admin.get("/domains/bank.example?dns=yes").body;
+    for told in [
+        "0 of 10",
+        "v=spf1 +all",
+        "lets anybody send",
+        "asks nothing",
+        "rua=",
+        "Ask for TLS reports",
+        "MTA-STS policy",
+    ] {
+        assert!(page.contains(told), "{told}: {page}");
+    }
+    let said = vigil.say(&["auth", "domain", "bank.example"]);
+    assert!(
+        said.contains("lets anybody send") && said.contains("asks nothing"),
+        "{said}"
+    );
 }

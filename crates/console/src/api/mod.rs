@@ -68,7 +68,7 @@ pub(crate) fn router() -> (axum::Router<Arc<Shared>>, OpenApi) {
         .routes(routes!(domains::mark_server))
         .routes(routes!(domains::pin_stage))
         .routes(routes!(domains::wish_for))
-        .routes(routes!(reports::reports))
+        .routes(routes!(reports::reports, reports::import))
         .routes(routes!(reports::sources))
         .routes(routes!(reports::tls))
         .routes(routes!(users::decisions))

@@ -1,6 +1,8 @@
 //! What others report about our domains, for programs.
 
-use engine::{DeskError, ReportFilter, ReportRow, SourceView, TlsView};
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use engine::{DeskError, Kept, ReportFilter, ReportRow, SourceView, TlsView};
 use mail::{Domain, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -8,6 +10,8 @@ use utoipa::{IntoParams, ToSchema};
 use super::types::{Listed, time};
 use super::{Answer, Asked, limit};
 use crate::error::Problem;
+use crate::html::visible;
+use crate::pages::{domain_of, kind_of};
 use crate::visitor::Client;
 
 /// Days looked back when nothing is said.
@@ -98,6 +102,19 @@ pub(super) struct InTheWay {
     pub sessions: u64,
 }
 
+/// A report that was handed in.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct TakenIn {
+    /// aggregate, tls, feedback.
+    pub kind: String,
+    /// About which domain.
+    pub domain: String,
+    /// new, known, or why it is not kept.
+    pub kept: String,
+    /// What was wrong with it and could be read over.
+    pub notes: Vec<String>,
+}
+
 impl From<SourceView> for SourceOut {
     fn from(view: SourceView) -> Self {
         Self {
@@ -183,6 +200,29 @@ pub(super) async fn reports(
     };
     let rows = client.desk.reports(&filter).await?;
     Ok(axum::Json(all(rows.into_iter().map(Into::into).collect())))
+}
+
+/// Keeps a report: the body is a mail that carries one, or a file, packed or not (XML, JSON, gzip, zip). A report is kept once, however often
+/// it is sent, so there is no `Idempotency-Key`.
+#[utoipa::path(post, path = "/reports", request_body(content = Vec<u8>, content_type = "application/octet-stream"), responses((status = 200, body = TakenIn), (status = "4XX", body = Problem)))]
+pub(super) async fn import(client: Client, body: Result<Bytes, BytesRejection>) -> Answer<TakenIn> {
+    let body = body.map_err(|rejection| {
+        let title = "The body cannot be used";
+        Problem::new(rejection.status(), title, rejection.body_text())
+    })?;
+    let (report, notes, kept) = client.acting()?.import_report(&body).await?;
+    Ok(axum::Json(TakenIn {
+        kind: kind_of(&report).to_owned(),
+        domain: domain_of(&report).to_owned(),
+        kept: match kept {
+            Kept::New => "new",
+            Kept::Known => "known",
+            Kept::Full => "not: so many came in a day (limits.reports_per_day_max)",
+            Kept::TooLarge => "not: it is too large to keep (limits.report_kept_bytes_max)",
+        }
+        .to_owned(),
+        notes: notes.kept().iter().map(|note| visible(note)).collect(),
+    }))
 }
 
 /// Who sends as our domains, those with the most failures first.

@@ -1,8 +1,10 @@
 //! A domain's stage, and what its owner could mend, as sentences.
 
 use engine::DomainView;
+use engine::lookup::{Published, Step};
 use ipnet::IpNet;
 use judge::standing::Advice;
+use mail::Known;
 use mail::standing::Stage;
 
 use crate::page::Page;
@@ -101,6 +103,65 @@ pub(super) fn advice_in_words(p: &Page, advice: &Advice) -> String {
             days,
         } => of_server("domains.mend_whose", server, *messages, *days as u64),
     }
+}
+
+/// What a domain publishes: the word's key, and what stands there.
+pub(super) fn published_in_words(p: &Page, published: &Published) -> Vec<(&'static str, String)> {
+    let told = |known: &Known<Vec<String>>| match known {
+        Known::Yes(texts) => p.safe(&texts.join("; ")),
+        Known::Absent => p.t("overview.none").to_owned(),
+        Known::Unavailable(why) => p.fill("published.unavailable", &[("why", &p.safe(why))]),
+        Known::NotAsked => p.t("published.not_asked").to_owned(),
+    };
+    let mut lines = vec![
+        ("published.mx", told(&published.mx)),
+        ("published.spf", told(&published.spf)),
+    ];
+    let check = &published.spf_check;
+    if published.spf.yes().is_some() {
+        let used = [
+            ("n", check.lookups.to_string()),
+            ("void", check.void_lookups.to_string()),
+        ];
+        let used: Vec<(&str, &str)> = used.iter().map(|(k, v)| (*k, v.as_str())).collect();
+        lines.push(("published.lookups", p.fill("published.lookups_used", &used)));
+    }
+    lines.push((
+        "published.dmarc",
+        match &published.dmarc {
+            Ok(policy) => p.safe(&format!("{} ({})", policy.record, policy.domain)),
+            Err(None) => p.t("overview.none").to_owned(),
+            Err(Some(why)) => p.safe(why),
+        },
+    ));
+    for key in &published.keys {
+        let what = match &key.bits {
+            Some(Ok(bits)) => p.count("published.key_bits", u64::from(*bits)),
+            Some(Err(why)) => p.safe(why),
+            None => told(&key.records),
+        };
+        let selector = p.safe(&key.selector);
+        lines.push(("published.key", format!("{selector}: {what}")));
+    }
+    lines.push(("published.tls_reports", told(&published.tls_reports)));
+    lines.push(("published.mta_sts", told(&published.mta_sts)));
+    lines
+}
+
+/// What to do next, as sentences.
+pub(super) fn steps_in_words(p: &Page, steps: &[Step]) -> Vec<String> {
+    let words = |step: &Step| {
+        let (selector, number, why) = step.values();
+        let number = number.to_string();
+        let values = [
+            ("selector", p.safe(selector)),
+            ("n", number),
+            ("why", p.safe(why)),
+        ];
+        let values: Vec<(&str, &str)> = values.iter().map(|(k, v)| (*k, v.as_str())).collect();
+        p.fill(&format!("mend.{}", step.id()), &values)
+    };
+    steps.iter().map(words).collect()
 }
 
 #[cfg(test)]
@@ -222,6 +283,45 @@ mod tests {
                 let told =
                     line.contains("192.0.2.1") || line.contains("1024") || line.contains('3');
                 assert!(told, "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_step_has_words_in_every_language() {
+        let text = || "a\u{202e}b".to_owned();
+        let all = [
+            Step::PublishSpf,
+            Step::OneSpfRecord,
+            Step::MendSpf(text()),
+            Step::SpfNearLimit(9),
+            Step::SpfLetsAnybody,
+            Step::ShortKey {
+                selector: text(),
+                bits: 512,
+            },
+            Step::UselessKey {
+                selector: text(),
+                why: text(),
+            },
+            Step::MissingKey(text()),
+            Step::PublishDmarc,
+            Step::MendDmarc(text()),
+            Step::NameReports,
+            Step::AskMore,
+            Step::EndTesting,
+            Step::AskTlsReports,
+            Step::DemandTls,
+        ];
+        for (language, ..) in Language::ALL {
+            let lines = steps_in_words(&page(language), &all);
+            assert_eq!(lines.len(), all.len());
+            for (line, step) in lines.iter().zip(&all) {
+                assert!(line.chars().count() > 8, "{step:?}: {line}");
+                for hole in ["{selector}", "{n}", "{why}", "\u{202e}"] {
+                    assert!(!line.contains(hole), "{line}");
+                }
+                assert!(!line.starts_with("mend."), "{line}");
             }
         }
     }

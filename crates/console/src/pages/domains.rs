@@ -4,16 +4,17 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Router;
-use axum::extract::{Path, RawQuery};
+use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use engine::lookup::dns::Resolver;
 use engine::{Desk, DeskError, DomainFilter, DomainPage, DomainView, Trial};
 use judge::standing::{DayView, ServerView, View};
 use mail::Domain;
 use mail::standing::{Counts, day_of};
 
-use super::domain_words::{advice_in_words, stage_in_words};
+use super::domain_words::{advice_in_words, published_in_words, stage_in_words, steps_in_words};
 use super::done;
 use crate::Shared;
 use crate::chart::{self, DayPart};
@@ -121,32 +122,74 @@ struct OnePage<'p> {
     forgers: Vec<&'p ServerView>,
     advice: Vec<String>,
     trial: Option<Trial>,
+    /// What DNS says, when it was asked.
+    published: Option<PublishedWords>,
     problem: String,
 }
 
-async fn one(visitor: Visitor, Path(name): Path<String>, RawQuery(query): RawQuery) -> Response {
+/// What a domain publishes, in words.
+struct PublishedWords {
+    /// What it is called, and what stands there.
+    lines: Vec<(&'static str, String)>,
+    /// What to do next.
+    steps: Vec<String>,
+}
+
+/// What else is asked for beside what is counted.
+#[derive(Clone, Copy, Default)]
+struct Wanted<'s> {
+    trial: bool,
+    /// Whom to ask what the domain publishes.
+    dns: Option<&'s Resolver>,
+}
+
+async fn one(
+    State(shared): State<Arc<Shared>>,
+    visitor: Visitor,
+    Path(name): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Response {
     let fields = Fields::read(&query.unwrap_or_default());
-    one_page(&visitor, &name, fields.has("try"), None).await
+    let authenticity = shared.engine.settings().authenticity.clone();
+    let verifier = authenticity.verifier.as_ref();
+    let asked = verifier.filter(|_| fields.has("dns"));
+    let wanted = Wanted {
+        trial: fields.has("try"),
+        dns: asked.map(|verifier| &**verifier.resolver()),
+    };
+    one_page(&visitor, &name, wanted, None).await
 }
 
 async fn one_page(
     visitor: &Visitor,
     name: &str,
-    with_trial: bool,
+    wanted: Wanted<'_>,
     error: Option<DeskError>,
 ) -> Response {
     let p = &visitor.page;
     let found = async {
         let domain = domain(name)?;
         let known = visitor.desk.standing_of(&domain).await?;
-        let trial = if with_trial {
+        let trial = if wanted.trial {
             Some(visitor.desk.try_blocking(&domain).await?)
         } else {
             None
         };
-        Ok((known, trial))
+        let published = match wanted.dns {
+            Some(resolver) => {
+                let seen = known.view.keys.iter();
+                let selectors: Vec<String> = seen.map(|key| key.selector.clone()).collect();
+                let published = resolver.published(&domain, &selectors, p.now).await;
+                Some(PublishedWords {
+                    lines: published_in_words(p, &published),
+                    steps: steps_in_words(p, &published.next()),
+                })
+            }
+            None => None,
+        };
+        Ok((known, trial, published))
     };
-    let (known, trial) = match found.await {
+    let (known, trial, published) = match found.await {
         Ok(found) => found,
         // What was wrong with the form is worth more than that there is no page to show it on.
         Err(other) => return Fault::new(p, error.unwrap_or(other)).into_response(),
@@ -169,6 +212,7 @@ async fn one_page(
             .map(|advice| advice_in_words(p, advice))
             .collect(),
         trial,
+        published,
         problem: error
             .as_ref()
             .map(|error| problem_in_words(p, error))
@@ -277,7 +321,7 @@ async fn set(visitor: &Visitor, name: &str, outcome: Result<i64, DeskError>) -> 
         Err(error @ (DeskError::Forbidden(_) | DeskError::Store(_))) => {
             Fault::new(&visitor.page, error).into_response()
         }
-        Err(error) => one_page(visitor, name, false, Some(error)).await,
+        Err(error) => one_page(visitor, name, Wanted::default(), Some(error)).await,
     }
 }
 

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Router;
-use axum::extract::RawQuery;
+use axum::extract::{Multipart, RawQuery};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use engine::{Desk, DeskError, ReportFilter, ReportRow, SourceView, TlsView};
+use axum::routing::{get, post};
+use engine::gate::same;
+use engine::{Desk, DeskError, Kept, Report, ReportFilter, ReportRow, SourceView, TlsView};
 use mail::{Domain, Timestamp};
 
 use crate::Shared;
@@ -26,7 +28,27 @@ const SOURCES_SHOWN: usize = 200;
 const REPORTS_SHOWN: u32 = 50;
 
 pub(crate) fn router() -> Router<Arc<Shared>> {
-    Router::new().route("/reports", get(reports))
+    Router::new()
+        .route("/reports", get(reports))
+        .route("/reports/import", post(import))
+}
+
+/// What kind of report it is, as everywhere.
+pub(crate) const fn kind_of(report: &Report) -> &'static str {
+    match report {
+        Report::Aggregate(_) => "aggregate",
+        Report::Tls(_) => "tls",
+        Report::Feedback(_) => "feedback",
+    }
+}
+
+/// Which domain it is about; empty when it does not say.
+pub(crate) fn domain_of(report: &Report) -> &str {
+    match report {
+        Report::Aggregate(report) => &report.policy.domain,
+        Report::Tls(report) => report.policies.first().map_or("", |policy| &policy.domain),
+        Report::Feedback(report) => report.domains.first().map_or("", String::as_str),
+    }
 }
 
 #[derive(Template)]
@@ -36,6 +58,8 @@ struct ReportsPage<'p> {
     domain: String,
     days: i64,
     told: Told,
+    /// What became of files that were handed in: its name, in words, was it good.
+    taken_in: Vec<(String, String, bool)>,
 }
 
 /// What reports say together.
@@ -58,9 +82,84 @@ async fn reports(visitor: Visitor, RawQuery(query): RawQuery) -> Response {
             domain,
             days,
             told,
+            taken_in: Vec::new(),
         }),
         Err(error) => Fault::new(p, error).into_response(),
     }
+}
+
+/// Takes in the files of a form. Whatever is wrong with one of them, the others are kept.
+async fn import(visitor: Visitor, form: Multipart) -> Response {
+    let p = &visitor.page;
+    let taken_in = match files(&visitor, form).await {
+        Ok(taken_in) => taken_in,
+        Err(fault) => return fault,
+    };
+    match told(&visitor.desk, "", DAYS).await {
+        Ok(told) => show(&ReportsPage {
+            p,
+            domain: String::new(),
+            days: DAYS,
+            told,
+            taken_in,
+        }),
+        Err(error) => Fault::new(p, error).into_response(),
+    }
+}
+
+/// Keeps each file of a form, which must begin with our token.
+async fn files(
+    visitor: &Visitor,
+    mut form: Multipart,
+) -> Result<Vec<(String, String, bool)>, Response> {
+    let p = &visitor.page;
+    let refused = |status, detail: &str| Fault::status(p, status, detail).into_response();
+    let (mut known, mut taken_in) = (false, Vec::new());
+    loop {
+        let field = form.next_field().await;
+        let field = field.map_err(|error| refused(error.status(), &error.body_text()))?;
+        let Some(field) = field else { break };
+        let is_token = field.name() == Some("csrf");
+        let name: String = field
+            .file_name()
+            .unwrap_or_default()
+            .chars()
+            .take(200)
+            .collect();
+        let bytes = field.bytes().await;
+        let bytes = bytes.map_err(|error| refused(error.status(), &error.body_text()))?;
+        if is_token {
+            let token = std::str::from_utf8(&bytes).unwrap_or_default();
+            known = same(token, &visitor.login.session.csrf);
+            continue;
+        }
+        if !known {
+            return Err(refused(StatusCode::FORBIDDEN, p.t("problem.csrf")));
+        }
+        if bytes.is_empty() {
+            continue;
+        }
+        let (told, good) = match visitor.desk.import_report(&bytes).await {
+            Ok((report, _, kept)) => {
+                let kind = p.family("report", kind_of(&report));
+                let of = [("kind", kind), ("domain", p.safe(domain_of(&report)))];
+                let of: Vec<(&str, &str)> = of.iter().map(|(k, v)| (*k, v.as_str())).collect();
+                let key = match kept {
+                    Kept::New => "reports.kept_new",
+                    Kept::Known => "reports.kept_known",
+                    Kept::Full => "reports.kept_full",
+                    Kept::TooLarge => "reports.kept_too_large",
+                };
+                (p.fill(key, &of), matches!(kept, Kept::New | Kept::Known))
+            }
+            Err(error @ (DeskError::Forbidden(_) | DeskError::Store(_))) => {
+                return Err(Fault::new(p, error).into_response());
+            }
+            Err(error) => (p.safe(&error.to_string()), false),
+        };
+        taken_in.push((p.safe(&name), told, good));
+    }
+    Ok(taken_in)
 }
 
 async fn told(desk: &Desk, domain: &str, days: i64) -> Result<Told, DeskError> {

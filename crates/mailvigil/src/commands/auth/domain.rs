@@ -6,18 +6,10 @@ use anyhow::bail;
 use engine::lookup::Published;
 use engine::{Desk, DeskError};
 use mail::Known;
-use mail::authentication::{Disposition, SpfResult};
 
 use crate::cli::DomainArgs;
 use crate::config::Config;
 use crate::show;
-
-/// Look-ups of an SPF record from which on one more include may be too many; RFC 7208 §4.6.4 allows ten.
-const SPF_LOOKUPS_NEAR: u32 = 9;
-/// Bits a key should have (RFC 8301 §3.2).
-const KEY_BITS_WANTED: u32 = 2_048;
-/// Bits of an Ed25519 key, which is short and strong.
-const ED25519_BITS: u32 = 256;
 
 /// `auth domain NAME`
 pub async fn run(config: &Config, desk: &Desk, args: &DomainArgs) -> anyhow::Result<ExitCode> {
@@ -48,11 +40,11 @@ pub async fn run(config: &Config, desk: &Desk, args: &DomainArgs) -> anyhow::Res
     let published = resolver
         .published(&args.domain, &selectors, engine::clock::now())
         .await;
-    let next = next(&published);
+    let next = published.next();
     if args.json {
         println!(
             "{}",
-            serde_json::json!({ "published": published, "standing": view, "next": next })
+            serde_json::json!({ "published": published, "standing": view, "next": next.iter().map(ToString::to_string).collect::<Vec<_>>() })
         );
         return Ok(ExitCode::SUCCESS);
     }
@@ -73,7 +65,7 @@ pub async fn run(config: &Config, desk: &Desk, args: &DomainArgs) -> anyhow::Res
         println!("  nothing: all that could be looked at is in order");
     }
     for step in &next {
-        println!("  - {}", show::safe(step));
+        println!("  - {}", show::safe(&step.to_string()));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -123,74 +115,4 @@ fn told(known: &Known<Vec<String>>) -> String {
         Known::Unavailable(why) => format!("not known: {why}"),
         Known::NotAsked => "not asked".to_owned(),
     }
-}
-
-/// What its owner can do next, the most important first.
-fn next(published: &Published) -> Vec<String> {
-    let mut steps = Vec::new();
-    match &published.spf {
-        Known::Absent => steps.push(
-            "publish an SPF record that names the machines that send, and ends in -all or ~all"
-                .to_owned(),
-        ),
-        Known::Yes(records) if records.len() > 1 => {
-            steps.push("there are several SPF records, so none counts: make them one".to_owned());
-        }
-        Known::Yes(_) | Known::Unavailable(_) | Known::NotAsked => {}
-    }
-    let check = &published.spf_check;
-    if let (SpfResult::PermError, Some(problem)) = (check.result, &check.problem) {
-        steps.push(format!("mend the SPF record: {problem}"));
-    } else if check.lookups >= SPF_LOOKUPS_NEAR {
-        steps.push(format!(
-            "the SPF record takes {} look-ups of 10: one include more and it is broken for everybody",
-            check.lookups
-        ));
-    }
-    if check.result == SpfResult::Pass {
-        steps.push("the SPF record lets anybody send: an unused machine passes it".to_owned());
-    }
-    steps.extend(published.keys.iter().filter_map(|key| match &key.bits {
-        Some(Ok(ED25519_BITS)) => None,
-        Some(Ok(bits)) if *bits < KEY_BITS_WANTED => Some(format!(
-            "the key {} has {bits} bits: make one of {KEY_BITS_WANTED} (`mailvigil dkim rotate`)",
-            key.selector
-        )),
-        Some(Err(why)) => Some(format!("the key {} is of no use: {why}", key.selector)),
-        Some(Ok(_)) => None,
-        None if key.records == Known::Absent => {
-            Some(format!("nothing is published for the key {}", key.selector))
-        }
-        None => None,
-    }));
-    match &published.dmarc {
-        Err(None) => steps.push(format!(
-            "publish a DMARC policy: _dmarc.{} TXT \"v=DMARC1; p=none; rua=mailto:dmarc@{}\"",
-            published.domain, published.domain
-        )),
-        Err(Some(why)) => steps.push(format!("mend the DMARC record: {why}")),
-        Ok(policy) => {
-            if policy.aggregate_to.is_empty() {
-                steps.push("name an address for reports in the DMARC record (rua=), so that you hear who sends as you".to_owned());
-            }
-            if policy.published == Disposition::None {
-                steps.push("the DMARC policy asks nothing (p=none): when reports show that your own mail passes, ask for quarantine, then reject".to_owned());
-            }
-            if policy.testing {
-                steps.push("the DMARC policy is marked as being tested (t=y)".to_owned());
-            }
-        }
-    }
-    if matches!(published.mx, Known::Yes(_)) {
-        if published.tls_reports == Known::Absent {
-            steps.push(format!(
-                "ask for TLS reports: _smtp._tls.{} TXT \"v=TLSRPTv1; rua=mailto:tls@{}\"",
-                published.domain, published.domain
-            ));
-        }
-        if published.mta_sts == Known::Absent {
-            steps.push("publish an MTA-STS policy (RFC 8461) or TLSA records (RFC 7672), so that mail to you cannot be sent in the clear".to_owned());
-        }
-    }
-    steps
 }
