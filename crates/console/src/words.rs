@@ -191,7 +191,7 @@ mod tests {
             "operation.",
             "failed.",
             "step.",
-            "mend.",
+            "remedy.",
             "span.",
             "allow_span.",
             "users_kind.",

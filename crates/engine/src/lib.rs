@@ -38,8 +38,6 @@ mod rewrite;
 pub mod clock;
 pub mod metrics;
 
-pub use ::reports::letter::Report;
-
 pub use crate::reports::{
     Dispatch, Kept, Letters, ReportSettings, SourceView, TlsView, UsageOrder,
 };

@@ -253,13 +253,13 @@ async fn reports_handed_in_are_kept_once_added_up_and_new_sources_are_told_once_
     let folder = tempfile::tempdir().unwrap();
     let (desk, _) = desk(folder.path()).await;
     let import = async |id: &str, ip: &str, passes| {
-        let (_, _, kept) = desk.import_report(&told(id, ip, passes)).await.unwrap();
+        let (_, _, kept) = desk.import_report(told(id, ip, passes)).await.unwrap();
         kept
     };
     assert_eq!(import("1", "192.0.2.1", true).await, Kept::New);
     assert_eq!(import("1", "192.0.2.1", true).await, Kept::Known);
     assert_eq!(import("2", "203.0.113.9", false).await, Kept::New);
-    assert!(desk.import_report(b"no report").await.is_err());
+    assert!(desk.import_report(b"no report".to_vec()).await.is_err());
 
     let views = desk
         .sources(Some(&domain("b.example")), Timestamp(0))
@@ -321,7 +321,7 @@ async fn no_more_is_kept_in_a_day_than_the_limit_says() {
         author,
     );
     let kept = async |id: &str| {
-        desk.import_report(&told(id, "192.0.2.1", true))
+        desk.import_report(told(id, "192.0.2.1", true))
             .await
             .unwrap()
             .2
@@ -330,7 +330,7 @@ async fn no_more_is_kept_in_a_day_than_the_limit_says() {
     assert_eq!(kept("2").await, Kept::Full);
     // What is no report is said to be none, with what would be one.
     let refused = desk
-        .import_report(b"<html/>")
+        .import_report(b"<html/>".to_vec())
         .await
         .unwrap_err()
         .to_string();

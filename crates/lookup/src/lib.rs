@@ -28,10 +28,10 @@ pub mod sign;
 
 // Of no message: for reports, and for people.
 mod asking;
-mod next;
+mod remedies;
 
 pub use asking::{Published, PublishedKey};
-pub use next::Step;
+pub use remedies::Remedy;
 pub use verifier::{Acceptance, Settings, Verifier};
 
 /// At most `bytes_max` bytes of a text, without control characters: texts of strangers that are kept.

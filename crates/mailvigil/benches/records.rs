@@ -6,8 +6,8 @@
 //! Fills a fresh store with generated records of thirty days, then asks what people ask and says how long each answer took:
 //! the median and the longest of several askings. The page times are those of the console's own router, without a network.
 //! Ten million need about 40 GB of disk, 8 GB of memory while they are made, and a quarter of an hour for each back end.
-//! PostgreSQL has the memory such a store would be given, and is spared its durability while it is filled: neither changes what
-//! an answer costs.
+//! PostgreSQL has 2 GB of memory, as such a store would be given, and not its small defaults. It is spared its durability while it is filled,
+//! which changes nothing about what an answer costs.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark")]
 
 use std::sync::Arc;

@@ -101,10 +101,12 @@ fn pictures(folder: &std::path::Path, link: &str) -> Result<()> {
         ("domains", "/domains"),
         ("domain", "/domains/bank.example?try=yes"),
         ("domain-ours", "/domains/lindenhof.example"),
+        ("domain-dns", "/domains/bank.example?dns=yes"),
         ("reports", "/reports"),
         ("users", "/users"),
         ("user", "/users/account/ann@ours.example"),
         ("policy", "/policy"),
+        ("policy-set", "/policy/set/advance-fee"),
         ("policy-text", "/policy/text"),
         ("policy-history", "/policy/history"),
         ("try", "/policy/try"),
@@ -138,6 +140,8 @@ fn pictures(folder: &std::path::Path, link: &str) -> Result<()> {
         ("message", message.as_str()),
         ("domains", "/domains"),
         ("domain", "/domains/bank.example?try=yes"),
+        ("domain-dns", "/domains/bank.example?dns=yes"),
+        ("reports", "/reports"),
     ] {
         browser.go(&format!("{base}{path}"))?;
         browser.screenshot(folder.join(format!("{page}-chinese.png")))?;

@@ -13,8 +13,14 @@ use testkit::dns::{Data, Dns, Zone};
 use web::Web;
 
 fn seeded() -> Vigil {
+    seeded_with(Wish::default().senders)
+}
+
+/// The same with other settings about senders.
+fn seeded_with(senders: &str) -> Vigil {
     let vigil = Vigil::start(&Wish {
         more: "[site]\nlocal_domains = [\"b.example\"]\n",
+        senders,
         ..Wish::default()
     });
     domains::seed(&vigil.service.folder().join("data"), "b.example");
@@ -306,6 +312,22 @@ fn a_report_is_handed_in_by_program_and_by_form() {
         "{}",
         page.body
     );
+    let many = (0..105).map(
+        |_| "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\nx\r\n",
+    );
+    let many = format!(
+        "--x\r\nContent-Disposition: form-data; name=\"csrf\"\r\n\r\n{}\r\n{}--x--\r\n",
+        admin.csrf,
+        many.collect::<String>()
+    );
+    let page = admin.send("POST", "/reports/import", &multipart, &many);
+    assert!(
+        page.body.contains("one form takes 100 files"),
+        "{}",
+        page.body
+    );
+    let acts = vigil.say(&["audit", "export"]);
+    assert_eq!(acts.matches("report-imported").count(), 2, "{acts}");
     let auditor = admin.person("olaf", "auditor", "");
     assert_eq!(send(&auditor, &auditor.csrf).status, 403);
     let plain = admin.post("/reports/import", &[]);
@@ -325,12 +347,7 @@ fn what_a_domain_publishes_is_asked_when_somebody_wants_it() {
         "[dns]\nservers = [\"127.0.0.1:{}\"]\n",
         dns.address().port()
     );
-    let vigil = Vigil::start(&Wish {
-        more: "[site]\nlocal_domains = [\"b.example\"]\n",
-        senders: &servers,
-        ..Wish::default()
-    });
-    domains::seed(&vigil.service.folder().join("data"), "b.example");
+    let vigil = seeded_with(&servers);
     let admin = Web::first(&vigil);
     let page = admin.get("/domains/bank.example").body;
     assert!(
@@ -349,7 +366,12 @@ fn what_a_domain_publishes_is_asked_when_somebody_wants_it() {
     ] {
         assert!(page.contains(told), "{told}: {page}");
     }
+    let page = Web::first(&seeded())
+        .get("/domains/bank.example?dns=yes")
+        .body;
+    assert!(page.contains("DNS is not asked here"), "{page}");
     let said = vigil.say(&["auth", "domain", "bank.example"]);
+    assert!(said.contains("_smtp._tls.bank.example TXT"), "{said}");
     assert!(
         said.contains("lets anybody send") && said.contains("asks nothing"),
         "{said}"

@@ -2,6 +2,7 @@
 
 use mail::{RecordId, Timestamp};
 
+use crate::acts::{Act, insert_act};
 use crate::db::{reading, writing};
 use crate::records::storable;
 use crate::{Store, StoreError};
@@ -47,23 +48,39 @@ pub struct ReportFilter {
 type Row = (String, String, String, String, i64, i64, i64, String);
 
 impl Store {
-    /// Keeps a report; false when one of the same `name` is kept already.
-    pub async fn add_report(&self, report: &ReportRow, name: &str) -> Result<bool, StoreError> {
+    /// Keeps a report; false when one of the same `name` is kept already. With `act`, what a person did is logged in the same commit, about
+    /// the report's domain.
+    pub async fn add_report(
+        &self,
+        report: &ReportRow,
+        name: &str,
+        act: Option<&Act>,
+    ) -> Result<bool, StoreError> {
         let sql = "INSERT INTO reports (id, name, kind, domain, reporter, begins, ends, trusted, body) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING";
-        let done = writing!(&self.db, tx => sqlx::query(sql)
-            .bind(report.id.to_string())
-            .bind(name)
-            .bind(&report.kind)
-            .bind(storable(report.domain.clone()))
-            .bind(storable(report.reporter.clone()))
-            .bind(report.begin.0)
-            .bind(report.end.0)
-            .bind(i64::from(report.trusted))
-            .bind(storable(report.body.clone()))
-            .execute(&mut *tx)
-            .await?
-            .rows_affected());
-        Ok(done > 0)
+        let act = act.map(|act| Act {
+            target: report.domain.clone(),
+            ..act.clone()
+        });
+        let kept = writing!(&self.db, tx => {
+            let done = sqlx::query(sql)
+                .bind(report.id.to_string())
+                .bind(name)
+                .bind(&report.kind)
+                .bind(storable(report.domain.clone()))
+                .bind(storable(report.reporter.clone()))
+                .bind(report.begin.0)
+                .bind(report.end.0)
+                .bind(i64::from(report.trusted))
+                .bind(storable(report.body.clone()))
+                .execute(&mut *tx)
+                .await?;
+            let kept = done.rows_affected() > 0;
+            if let (true, Some(act)) = (kept, &act) {
+                insert_act!(self, tx, act);
+            }
+            kept
+        });
+        Ok(kept)
     }
 
     /// Reports, the newest first.

@@ -712,12 +712,12 @@ fn a_report_is_kept_once_and_found_by_kind_domain_and_time() {
             report(1, "aggregate", "b.example"),
             report(2, "feedback", "b.example"),
         );
-        assert!(store.add_report(&one, "one").await.unwrap());
-        assert!(store.add_report(&two, "two").await.unwrap());
+        assert!(store.add_report(&one, "one", None).await.unwrap());
+        assert!(store.add_report(&two, "two", None).await.unwrap());
         let again = report(3, "aggregate", "b.example");
-        assert!(!store.add_report(&again, "one").await.unwrap());
+        assert!(!store.add_report(&again, "one", None).await.unwrap());
         let other = report(4, "aggregate", "c.example");
-        assert!(store.add_report(&other, "four").await.unwrap());
+        assert!(store.add_report(&other, "four", None).await.unwrap());
 
         let found = async |filter: ReportFilter| {
             let limit = 10;

@@ -2,6 +2,7 @@
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
+use axum::http::StatusCode;
 use engine::{DeskError, Kept, ReportFilter, ReportRow, SourceView, TlsView};
 use mail::{Domain, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,6 @@ use super::types::{Listed, time};
 use super::{Answer, Asked, limit};
 use crate::error::Problem;
 use crate::html::visible;
-use crate::pages::{domain_of, kind_of};
 use crate::visitor::Client;
 
 /// Days looked back when nothing is said.
@@ -109,7 +109,7 @@ pub(super) struct TakenIn {
     pub kind: String,
     /// About which domain.
     pub domain: String,
-    /// new, known, or why it is not kept.
+    /// `new`, or `known` when it was kept before.
     pub kept: String,
     /// What was wrong with it and could be read over.
     pub notes: Vec<String>,
@@ -210,19 +210,26 @@ pub(super) async fn import(client: Client, body: Result<Bytes, BytesRejection>) 
         let title = "The body cannot be used";
         Problem::new(rejection.status(), title, rejection.body_text())
     })?;
-    let (report, notes, kept) = client.acting()?.import_report(&body).await?;
-    Ok(axum::Json(TakenIn {
-        kind: kind_of(&report).to_owned(),
-        domain: domain_of(&report).to_owned(),
-        kept: match kept {
-            Kept::New => "new",
-            Kept::Known => "known",
-            Kept::Full => "not: so many came in a day (limits.reports_per_day_max)",
-            Kept::TooLarge => "not: it is too large to keep (limits.report_kept_bytes_max)",
-        }
-        .to_owned(),
-        notes: notes.kept().iter().map(|note| visible(note)).collect(),
-    }))
+    let (report, notes, kept) = client.acting()?.import_report(body.into()).await?;
+    let title = "The report is not kept";
+    match kept {
+        Kept::New | Kept::Known => Ok(axum::Json(TakenIn {
+            kind: report.kind().as_str().to_owned(),
+            domain: visible(report.domain()),
+            kept: kept.as_str().to_owned(),
+            notes: notes.kept().iter().map(|note| visible(note)).collect(),
+        })),
+        Kept::Full => Err(Problem::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            title,
+            "more came in a day than limits.reports_per_day_max",
+        )),
+        Kept::TooLarge => Err(Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            title,
+            "it is larger than limits.report_kept_bytes_max",
+        )),
+    }
 }
 
 /// Who sends as our domains, those with the most failures first.

@@ -1,7 +1,7 @@
 //! A domain's stage, and what its owner could mend, as sentences.
 
 use engine::DomainView;
-use engine::lookup::{Published, Step};
+use engine::lookup::{Published, Remedy};
 use ipnet::IpNet;
 use judge::standing::Advice;
 use mail::Known;
@@ -9,6 +9,9 @@ use mail::standing::Stage;
 
 use crate::page::Page;
 use crate::words_of_standing::network;
+
+/// Bytes shown of one thing that is published.
+const PUBLISHED_BYTES_MAX: usize = 1_000;
 
 /// Why the domain is in its stage, and what would move it.
 pub(super) fn stage_in_words(p: &Page, known: &DomainView) -> Vec<String> {
@@ -108,9 +111,9 @@ pub(super) fn advice_in_words(p: &Page, advice: &Advice) -> String {
 /// What a domain publishes: the word's key, and what stands there.
 pub(super) fn published_in_words(p: &Page, published: &Published) -> Vec<(&'static str, String)> {
     let told = |known: &Known<Vec<String>>| match known {
-        Known::Yes(texts) => p.safe(&texts.join("; ")),
+        Known::Yes(texts) => short(p, &texts.join("; ")),
         Known::Absent => p.t("overview.none").to_owned(),
-        Known::Unavailable(why) => p.fill("published.unavailable", &[("why", &p.safe(why))]),
+        Known::Unavailable(why) => p.fill("published.unavailable", &[("why", &short(p, why))]),
         Known::NotAsked => p.t("published.not_asked").to_owned(),
     };
     let mut lines = vec![
@@ -119,28 +122,25 @@ pub(super) fn published_in_words(p: &Page, published: &Published) -> Vec<(&'stat
     ];
     let check = &published.spf_check;
     if published.spf.yes().is_some() {
-        let used = [
-            ("n", check.lookups.to_string()),
-            ("void", check.void_lookups.to_string()),
-        ];
-        let used: Vec<(&str, &str)> = used.iter().map(|(k, v)| (*k, v.as_str())).collect();
-        lines.push(("published.lookups", p.fill("published.lookups_used", &used)));
+        let (used, void) = (check.lookups.to_string(), check.void_lookups.to_string());
+        let used = p.fill("published.lookups_used", &[("n", &used), ("void", &void)]);
+        lines.push(("published.lookups", used));
     }
     lines.push((
         "published.dmarc",
         match &published.dmarc {
-            Ok(policy) => p.safe(&format!("{} ({})", policy.record, policy.domain)),
+            Ok(policy) => short(p, &format!("{} ({})", policy.record, policy.domain)),
             Err(None) => p.t("overview.none").to_owned(),
-            Err(Some(why)) => p.safe(why),
+            Err(Some(why)) => short(p, why),
         },
     ));
     for key in &published.keys {
         let what = match &key.bits {
             Some(Ok(bits)) => p.count("published.key_bits", u64::from(*bits)),
-            Some(Err(why)) => p.safe(why),
+            Some(Err(why)) => short(p, why),
             None => told(&key.records),
         };
-        let selector = p.safe(&key.selector);
+        let selector = short(p, &key.selector);
         lines.push(("published.key", format!("{selector}: {what}")));
     }
     lines.push(("published.tls_reports", told(&published.tls_reports)));
@@ -148,20 +148,28 @@ pub(super) fn published_in_words(p: &Page, published: &Published) -> Vec<(&'stat
     lines
 }
 
-/// What to do next, as sentences.
-pub(super) fn steps_in_words(p: &Page, steps: &[Step]) -> Vec<String> {
-    let words = |step: &Step| {
-        let (selector, number, why) = step.values();
-        let number = number.to_string();
-        let values = [
-            ("selector", p.safe(selector)),
-            ("n", number),
-            ("why", p.safe(why)),
-        ];
-        let values: Vec<(&str, &str)> = values.iter().map(|(k, v)| (*k, v.as_str())).collect();
-        p.fill(&format!("mend.{}", step.id()), &values)
+/// What mends what it publishes, as sentences.
+pub(super) fn remedies_in_words(p: &Page, remedies: &[Remedy]) -> Vec<String> {
+    let words = |remedy: &Remedy| {
+        let values = remedy.values();
+        let safe: Vec<(&str, String)> = values
+            .iter()
+            .map(|(name, value)| (*name, short(p, value)))
+            .collect();
+        let values: Vec<(&str, &str)> = safe
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        p.fill(&format!("remedy.{}", remedy.id()), &values)
     };
-    steps.iter().map(words).collect()
+    remedies.iter().map(words).collect()
+}
+
+/// What a stranger published, made harmless, and no longer than a page bears: a record may have 64 KB.
+fn short(p: &Page, text: &str) -> String {
+    let end = mail::address::floor_char_boundary(text, PUBLISHED_BYTES_MAX);
+    let more = if end < text.len() { "…" } else { "" };
+    format!("{}{more}", p.safe(&text[..end]))
 }
 
 #[cfg(test)]
@@ -288,41 +296,50 @@ mod tests {
     }
 
     #[test]
-    fn every_step_has_words_in_every_language() {
+    fn every_remedy_has_words_in_every_language() {
         let text = || "a\u{202e}b".to_owned();
+        let domain = || Domain::parse("example.org").expect("a domain");
         let all = [
-            Step::PublishSpf,
-            Step::OneSpfRecord,
-            Step::MendSpf(text()),
-            Step::SpfNearLimit(9),
-            Step::SpfLetsAnybody,
-            Step::ShortKey {
+            Remedy::PublishSpf,
+            Remedy::OneSpfRecord,
+            Remedy::MendSpf(text()),
+            Remedy::SpfNearLimit(9),
+            Remedy::SpfLetsAnybody,
+            Remedy::ShortKey {
                 selector: text(),
                 bits: 512,
             },
-            Step::UselessKey {
+            Remedy::UselessKey {
                 selector: text(),
                 why: text(),
             },
-            Step::MissingKey(text()),
-            Step::PublishDmarc,
-            Step::MendDmarc(text()),
-            Step::NameReports,
-            Step::AskMore,
-            Step::EndTesting,
-            Step::AskTlsReports,
-            Step::DemandTls,
+            Remedy::MissingKey(text()),
+            Remedy::PublishDmarc(domain()),
+            Remedy::MendDmarc(text()),
+            Remedy::NameReports,
+            Remedy::AskMore,
+            Remedy::EndTesting,
+            Remedy::AskTlsReports(domain()),
+            Remedy::DemandTls,
         ];
         for (language, ..) in Language::ALL {
-            let lines = steps_in_words(&page(language), &all);
+            let lines = remedies_in_words(&page(language), &all);
             assert_eq!(lines.len(), all.len());
-            for (line, step) in lines.iter().zip(&all) {
-                assert!(line.chars().count() > 8, "{step:?}: {line}");
-                for hole in ["{selector}", "{n}", "{why}", "\u{202e}"] {
+            for (line, remedy) in lines.iter().zip(&all) {
+                assert!(line.chars().count() > 8, "{remedy:?}: {line}");
+                for hole in ["{selector}", "{n}", "{why}", "{domain}", "\u{202e}"] {
                     assert!(!line.contains(hole), "{line}");
                 }
-                assert!(!line.starts_with("mend."), "{line}");
+                assert!(!line.starts_with("remedy."), "{line}");
             }
         }
+    }
+
+    #[test]
+    fn a_huge_record_is_shown_short() {
+        let p = page(Language::En);
+        let shown = short(&p, &"ä".repeat(40_000));
+        assert!(shown.len() <= PUBLISHED_BYTES_MAX + 3 && shown.ends_with('…'));
+        assert_eq!(short(&p, "v=spf1 -all"), "v=spf1 -all");
     }
 }

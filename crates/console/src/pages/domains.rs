@@ -14,7 +14,7 @@ use judge::standing::{DayView, ServerView, View};
 use mail::Domain;
 use mail::standing::{Counts, day_of};
 
-use super::domain_words::{advice_in_words, published_in_words, stage_in_words, steps_in_words};
+use super::domain_words::{advice_in_words, published_in_words, remedies_in_words, stage_in_words};
 use super::done;
 use crate::Shared;
 use crate::chart::{self, DayPart};
@@ -124,6 +124,8 @@ struct OnePage<'p> {
     trial: Option<Trial>,
     /// What DNS says, when it was asked.
     published: Option<PublishedWords>,
+    /// It was to be asked, and there is nobody to ask.
+    no_dns: bool,
     problem: String,
 }
 
@@ -131,15 +133,17 @@ struct OnePage<'p> {
 struct PublishedWords {
     /// What it is called, and what stands there.
     lines: Vec<(&'static str, String)>,
-    /// What to do next.
-    steps: Vec<String>,
+    /// What mends it.
+    remedies: Vec<String>,
 }
 
 /// What else is asked for beside what is counted.
 #[derive(Clone, Copy, Default)]
 struct Wanted<'s> {
     trial: bool,
-    /// Whom to ask what the domain publishes.
+    /// What the domain publishes.
+    published: bool,
+    /// Whom to ask for it.
     dns: Option<&'s Resolver>,
 }
 
@@ -152,10 +156,10 @@ async fn one(
     let fields = Fields::read(&query.unwrap_or_default());
     let authenticity = shared.engine.settings().authenticity.clone();
     let verifier = authenticity.verifier.as_ref();
-    let asked = verifier.filter(|_| fields.has("dns"));
     let wanted = Wanted {
         trial: fields.has("try"),
-        dns: asked.map(|verifier| &**verifier.resolver()),
+        published: fields.has("dns"),
+        dns: verifier.map(|verifier| &**verifier.resolver()),
     };
     one_page(&visitor, &name, wanted, None).await
 }
@@ -175,14 +179,14 @@ async fn one_page(
         } else {
             None
         };
-        let published = match wanted.dns {
+        let published = match wanted.dns.filter(|_| wanted.published) {
             Some(resolver) => {
                 let seen = known.view.keys.iter();
                 let selectors: Vec<String> = seen.map(|key| key.selector.clone()).collect();
                 let published = resolver.published(&domain, &selectors, p.now).await;
                 Some(PublishedWords {
                     lines: published_in_words(p, &published),
-                    steps: steps_in_words(p, &published.next()),
+                    remedies: remedies_in_words(p, &published.remedies()),
                 })
             }
             None => None,
@@ -212,6 +216,7 @@ async fn one_page(
             .map(|advice| advice_in_words(p, advice))
             .collect(),
         trial,
+        no_dns: wanted.published && wanted.dns.is_none(),
         published,
         problem: error
             .as_ref()

@@ -120,7 +120,6 @@ pub(crate) fn time(text: &str, now: Timestamp) -> Option<Timestamp> {
 pub(crate) use audit::export_body;
 pub(crate) use messages::read_level as level;
 pub(crate) use quarantine::download;
-pub(crate) use reports::{domain_of, kind_of};
 pub(crate) use users::percent;
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use engine::gate::same;
-use engine::{Desk, DeskError, Kept, Report, ReportFilter, ReportRow, SourceView, TlsView};
+use engine::{Desk, DeskError, Kept, ReportFilter, ReportRow, SourceView, TlsView};
 use mail::{Domain, Timestamp};
 
 use crate::Shared;
@@ -26,29 +26,15 @@ const DAY_SECS: i64 = 86_400;
 const SOURCES_SHOWN: usize = 200;
 /// Reports shown.
 const REPORTS_SHOWN: u32 = 50;
+/// Files taken in by one form.
+const FILES_MAX: usize = 100;
+/// Letters shown of a file's name.
+const NAME_MAX: usize = 200;
 
 pub(crate) fn router() -> Router<Arc<Shared>> {
     Router::new()
         .route("/reports", get(reports))
         .route("/reports/import", post(import))
-}
-
-/// What kind of report it is, as everywhere.
-pub(crate) const fn kind_of(report: &Report) -> &'static str {
-    match report {
-        Report::Aggregate(_) => "aggregate",
-        Report::Tls(_) => "tls",
-        Report::Feedback(_) => "feedback",
-    }
-}
-
-/// Which domain it is about; empty when it does not say.
-pub(crate) fn domain_of(report: &Report) -> &str {
-    match report {
-        Report::Aggregate(report) => &report.policy.domain,
-        Report::Tls(report) => report.policies.first().map_or("", |policy| &policy.domain),
-        Report::Feedback(report) => report.domains.first().map_or("", String::as_str),
-    }
 }
 
 #[derive(Template)]
@@ -124,7 +110,7 @@ async fn files(
             .file_name()
             .unwrap_or_default()
             .chars()
-            .take(200)
+            .take(NAME_MAX)
             .collect();
         let bytes = field.bytes().await;
         let bytes = bytes.map_err(|error| refused(error.status(), &error.body_text()))?;
@@ -139,18 +125,25 @@ async fn files(
         if bytes.is_empty() {
             continue;
         }
-        let (told, good) = match visitor.desk.import_report(&bytes).await {
+        if taken_in.len() >= FILES_MAX {
+            let name = format!("{name}, …");
+            taken_in.push((p.safe(&name), p.count("reports.too_many", FILES_MAX), false));
+            break;
+        }
+        let (told, good) = match visitor.desk.import_report(bytes.to_vec()).await {
             Ok((report, _, kept)) => {
-                let kind = p.family("report", kind_of(&report));
-                let of = [("kind", kind), ("domain", p.safe(domain_of(&report)))];
-                let of: Vec<(&str, &str)> = of.iter().map(|(k, v)| (*k, v.as_str())).collect();
+                let kind = p.family("report", report.kind().as_str());
+                let domain = p.safe(report.domain());
                 let key = match kept {
                     Kept::New => "reports.kept_new",
                     Kept::Known => "reports.kept_known",
                     Kept::Full => "reports.kept_full",
                     Kept::TooLarge => "reports.kept_too_large",
                 };
-                (p.fill(key, &of), matches!(kept, Kept::New | Kept::Known))
+                (
+                    p.fill(key, &[("kind", &kind), ("domain", &domain)]),
+                    matches!(kept, Kept::New | Kept::Known),
+                )
             }
             Err(error @ (DeskError::Forbidden(_) | DeskError::Store(_))) => {
                 return Err(Fault::new(p, error).into_response());

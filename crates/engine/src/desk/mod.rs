@@ -28,6 +28,7 @@ use judge::describe::Description;
 use judge::policy::{Failed, Policy, Problem};
 use mail::{Limits, RecordId, Site};
 use store::{Act, Store, StoreError};
+use tokio::sync::Semaphore;
 
 pub use held::{Decided, HeldView};
 pub use messages::{Hint, MessageView};
@@ -104,6 +105,7 @@ struct Office {
     readers: Arc<Readers>,
     policies: Mutex<HashMap<i64, Arc<Policy>>>,
     described: Mutex<Option<(i64, Arc<Description>)>>,
+    opening: Arc<Semaphore>,
 }
 
 /// What people do, with the name of who does it.
@@ -133,6 +135,7 @@ impl Desk {
             readers,
             policies: Mutex::default(),
             described: Mutex::default(),
+            opening: crate::reports::inbound::places(),
         };
         Self {
             office: Arc::new(office),

@@ -16,12 +16,26 @@ const ADDED_UP_MAX: u32 = 5_000;
 const PIECE: u32 = 10;
 
 impl Desk {
-    /// Keeps a report that somebody hands in: a mail that carries it, or a bare file, packed or not.
-    pub async fn import_report(&self, bytes: &[u8]) -> Result<(Report, Notes, Kept), DeskError> {
+    /// Keeps a report that somebody hands in: a mail that carries it, or a bare file, packed or not. Opened beside the tasks that answer,
+    /// a few at once, for it may unpack to much.
+    pub async fn import_report(&self, bytes: Vec<u8>) -> Result<(Report, Notes, Kept), DeskError> {
         self.need(Right::ChangePolicy)?;
-        let read = reports::letter::read_file(bytes, self.limits());
+        let place = self.office.opening.clone().acquire_owned().await;
+        let limits = self.limits().clone();
+        let opening = move || {
+            // Held to the end of opening, even when nobody waits for it any more.
+            let _place = place;
+            reports::letter::read_file(&bytes, &limits)
+        };
+        let read = tokio::task::spawn_blocking(opening).await;
+        let read = read.map_err(|_| {
+            DeskError::Unfit("reading it failed inside the program (please report it)".to_owned())
+        })?;
         let read = read.map_err(|refused| DeskError::Unfit(refused.to_string()))?;
-        let kept = inbound::keep(self.store(), &read.report, true, self.limits()).await?;
+        let kind = read.report.kind().as_str();
+        let act = self.act("report-imported", "", "", "", kind);
+        let kept = inbound::keep(self.store(), &read.report, true, Some(&act), self.limits());
+        let kept = kept.await?;
         Ok((read.report, read.notes, kept))
     }
 

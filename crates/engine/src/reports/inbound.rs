@@ -7,7 +7,7 @@ use mail::authentication::DmarcResult;
 use mail::{Action, Facts, Known, Limits, RecordId, Timestamp, Verdict};
 use reports::letter::{self, Report};
 use sha2::{Digest, Sha256};
-use store::{ReportRow, Store, StoreError};
+use store::{Act, ReportRow, Store, StoreError};
 use tokio::sync::Semaphore;
 
 use crate::Settings;
@@ -30,6 +30,23 @@ pub enum Kept {
     TooLarge,
 }
 
+impl Kept {
+    /// As programs are told.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Known => "known",
+            Self::Full => "full",
+            Self::TooLarge => "too-large",
+        }
+    }
+}
+
+/// Who opens reports: so many at once.
+pub(crate) fn places() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(OPENED_AT_ONCE))
+}
+
 /// Where the doors hand in mail that carries a report.
 pub(crate) struct Inbox {
     places: Arc<Semaphore>,
@@ -37,8 +54,7 @@ pub(crate) struct Inbox {
 
 impl Default for Inbox {
     fn default() -> Self {
-        let places = Arc::new(Semaphore::new(OPENED_AT_ONCE));
-        Self { places }
+        Self { places: places() }
     }
 }
 
@@ -74,7 +90,7 @@ impl Inbox {
             let of_opening = limits.clone();
             let opening = move || letter::open(&raw, &of_opening);
             match tokio::task::spawn_blocking(opening).await {
-                Ok(Ok(read)) => match keep(&store, &read.report, trusted, &limits).await {
+                Ok(Ok(read)) => match keep(&store, &read.report, trusted, None, &limits).await {
                     Ok(Kept::New) => tracing::info!("a report was kept: {}", about(&read.report)),
                     Ok(Kept::Known) => {
                         tracing::info!("a report came again: {}", about(&read.report));
@@ -101,11 +117,12 @@ impl Inbox {
     }
 }
 
-/// Keeps a report.
+/// Keeps a report; `act` is logged with it.
 pub(crate) async fn keep(
     store: &Store,
     report: &Report,
     trusted: bool,
+    act: Option<&Act>,
     limits: &Limits,
 ) -> Result<Kept, StoreError> {
     let today = now().plus_secs(-DAY_SECS);
@@ -116,26 +133,19 @@ pub(crate) async fn keep(
     if row.body.len() > limits.report_kept_bytes_max {
         return Ok(Kept::TooLarge);
     }
-    let new = store.add_report(&row, &name(report, &row)).await?;
+    let new = store.add_report(&row, &name(report, &row), act).await?;
     Ok(if new { Kept::New } else { Kept::Known })
 }
 
 fn row_of(report: &Report, trusted: bool) -> Result<ReportRow, StoreError> {
-    let (kind, domain, reporter, begin, end, body) = match report {
+    let (reporter, begin, end, body) = match report {
         Report::Aggregate(report) => (
-            "aggregate",
-            report.policy.domain.clone(),
             report.reporter.organisation.clone(),
             report.begin,
             report.end,
             serde_json::to_string(report)?,
         ),
         Report::Tls(report) => (
-            "tls",
-            report
-                .policies
-                .first()
-                .map_or_else(String::new, |policy| policy.domain.clone()),
             report.organisation.clone(),
             report.begin,
             report.end,
@@ -144,8 +154,6 @@ fn row_of(report: &Report, trusted: bool) -> Result<ReportRow, StoreError> {
         Report::Feedback(report) => {
             let at = report.arrival.unwrap_or_else(now);
             (
-                "feedback",
-                report.domains.first().cloned().unwrap_or_default(),
                 report
                     .reporting_mta
                     .clone()
@@ -159,8 +167,8 @@ fn row_of(report: &Report, trusted: bool) -> Result<ReportRow, StoreError> {
     };
     Ok(ReportRow {
         id: RecordId::random(now()),
-        kind: kind.to_owned(),
-        domain: domain.to_ascii_lowercase(),
+        kind: report.kind().as_str().to_owned(),
+        domain: report.domain().to_ascii_lowercase(),
         reporter,
         begin,
         end,

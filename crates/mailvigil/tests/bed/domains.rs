@@ -33,7 +33,7 @@ pub fn seed(data: &Path, own: &str) {
         }
         for (number, report) in reported(own).into_iter().enumerate() {
             store
-                .add_report(&report, &number.to_string())
+                .add_report(&report, &number.to_string(), None)
                 .await
                 .unwrap();
         }

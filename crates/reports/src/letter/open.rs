@@ -28,6 +28,17 @@ pub enum Kind {
     Tls,
 }
 
+impl Kind {
+    /// As it is written everywhere.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Aggregate => "aggregate",
+            Self::Feedback => "feedback",
+            Self::Tls => "tls",
+        }
+    }
+}
+
 /// A report, of whichever kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Report {
@@ -46,6 +57,18 @@ impl Report {
             Self::Aggregate(_) => Kind::Aggregate,
             Self::Feedback(_) => Kind::Feedback,
             Self::Tls(_) => Kind::Tls,
+        }
+    }
+
+    /// Which domain it is about, as it says; empty when it does not.
+    pub fn domain(&self) -> &str {
+        match self {
+            Self::Aggregate(report) => &report.policy.domain,
+            Self::Feedback(report) => report.domains.first().map_or("", String::as_str),
+            Self::Tls(report) => report
+                .policies
+                .first()
+                .map_or("", |policy| policy.domain.as_str()),
         }
     }
 }

@@ -40,7 +40,7 @@ pub async fn run(config: &Config, desk: &Desk, args: &DomainArgs) -> anyhow::Res
     let published = resolver
         .published(&args.domain, &selectors, engine::clock::now())
         .await;
-    let next = published.next();
+    let next = published.remedies();
     if args.json {
         println!(
             "{}",

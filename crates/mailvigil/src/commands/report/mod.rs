@@ -44,15 +44,12 @@ async fn import(desk: &Desk, args: &ReportArgs) -> anyhow::Result<ExitCode> {
         let name = show::safe(&file.display().to_string());
         let bytes = std::fs::read(file).with_context(|| format!("{name} cannot be read"));
         let kept = match bytes {
-            Ok(bytes) => desk
-                .import_report(&bytes)
-                .await
-                .map_err(anyhow::Error::from),
+            Ok(bytes) => desk.import_report(bytes).await.map_err(anyhow::Error::from),
             Err(error) => Err(error),
         };
         match kept {
             Ok((report, _, kept)) if args.json => {
-                let kept = format!("{kept:?}").to_lowercase();
+                let kept = kept.as_str();
                 println!(
                     "{}",
                     serde_json::json!({ "file": name, "kind": report.kind(), "kept": kept })
