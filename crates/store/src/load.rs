@@ -11,10 +11,10 @@ use crate::records::{Prepared, storable};
 use crate::tallies::{self, Counts};
 use crate::{Store, StoreError};
 
-/// Records in one statement.
-const RECORDS: usize = 400;
-/// Terms in one statement.
-const TERMS: usize = 8_000;
+/// Records in one statement of SQLite, and in one COPY of PostgreSQL: there each waits for the other side, so pieces are large.
+const RECORDS: (usize, usize) = (400, 4_000);
+/// Terms in one statement, the same.
+const TERMS: (usize, usize) = (8_000, 200_000);
 
 const INTO: &str = "records (id, at, fate, level, action, score, direction, server, queue_id, peer_ip, account, envelope_from, header_from, subject, subject_key, message_id, digest, size_bytes, policy_version, took_us, note, envelope, verdict, facts)";
 
@@ -26,13 +26,17 @@ impl Store {
                 "the store holds records already; only an empty one is loaded".to_owned(),
             ));
         }
+        let (of_records, of_terms) = match &self.db {
+            Db::Lite { .. } => (RECORDS.0, TERMS.0),
+            Db::Pg(_) => (RECORDS.1, TERMS.1),
+        };
         let mut terms: Vec<(i64, RecordId)> = Vec::new();
         let mut counts = Counts::new();
         let mut loaded = 0;
         self.relax(true).await?;
         let mut records = records.peekable();
         while records.peek().is_some() {
-            let some: Vec<Record> = records.by_ref().take(RECORDS).collect();
+            let some: Vec<Record> = records.by_ref().take(of_records).collect();
             let prepared: Vec<Prepared<'_>> = some
                 .iter()
                 .map(|record| Prepared::new(record, self.facts_bytes_max))
@@ -47,12 +51,12 @@ impl Store {
             loaded += some.len() as u64;
         }
         terms.sort_unstable();
-        for some in terms.chunks(TERMS) {
+        for some in terms.chunks(of_terms) {
             self.load_terms(some).await?;
         }
         drop(terms);
         let counts: Vec<_> = counts.into_iter().collect();
-        for some in counts.chunks(TERMS / 2) {
+        for some in counts.chunks(of_terms / 2) {
             self.load_counts(some).await?;
         }
         self.relax(false).await?;
