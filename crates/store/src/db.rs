@@ -54,7 +54,12 @@ impl Db {
         let options = PgConnectOptions::from_str(address).map_err(|_| {
             StoreError::Unavailable("the database address cannot be read".to_owned())
         })?;
-        let options = options.options([("statement_timeout", "10000"), ("lock_timeout", "3000")]);
+        // Compiling a statement takes longer than any of ours takes to run.
+        let options = options.options([
+            ("statement_timeout", "10000"),
+            ("lock_timeout", "3000"),
+            ("jit", "off"),
+        ]);
         let pool = PgPoolOptions::new()
             .max_connections(2 * READERS)
             .acquire_timeout(PATIENCE)

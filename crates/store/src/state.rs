@@ -57,6 +57,14 @@ impl Store {
         )
     }
 
+    /// Forgets values by name, from `from` up to and without `until`; how many.
+    pub async fn remove_states(&self, from: &str, until: &str) -> Result<u64, StoreError> {
+        let sql = "DELETE FROM states WHERE name >= $1 AND name < $2";
+        Ok(
+            writing!(&self.db, tx => sqlx::query(sql).bind(from).bind(until).execute(&mut *tx).await?.rows_affected()),
+        )
+    }
+
     /// A secret of this installation, made at the first asking and the same ever after.
     pub async fn secret(&self, name: &str) -> Result<Secret<[u8; 32]>, StoreError> {
         let mut fresh = [0_u8; 32];

@@ -25,15 +25,16 @@ const KEPT: i64 = 50;
 const KEPT_OF_DAY: i64 = 100;
 /// The kind of row that marks a day whose hours have changed since they were added up.
 const CHANGED: &str = "changed-day";
-/// Seconds compacted in one statement.
+/// Seconds of one day.
 const DAY_SECS: i64 = 24 * SPAN_SECS;
 /// Where compaction has come to.
 const COMPACTED: &str = "tallies:compacted";
 
-/// Takes the small counts out of hours.
-const SMALL: &str = "DELETE FROM tallies WHERE (kind, span, name) IN (SELECT kind, span, name FROM (
-        SELECT kind, span, name, ROW_NUMBER() OVER (PARTITION BY kind, span ORDER BY count DESC, name) AS place FROM tallies
-        WHERE kind IN ('from', 'to', 'ip') AND span >= $1 AND span < $2) AS t WHERE place > $3)";
+/// Kinds of which only the largest of an hour are kept.
+const COMPACT: [Tally; 3] = [Tally::From, Tally::To, Tally::Ip];
+/// Takes the small counts of one kind out of one hour.
+const SMALL: &str = "DELETE FROM tallies WHERE kind = $1 AND span = $2 AND name NOT IN (
+        SELECT name FROM tallies WHERE kind = $1 AND span = $2 ORDER BY count DESC, name LIMIT $3)";
 /// Adds up the hours of a day, for the kinds that `Tally::has_days`.
 const SUMS: &str = "INSERT INTO tallies (span, kind, name, count)
     SELECT $1, kind || '/day', name, CAST(much AS BIGINT) FROM (
@@ -65,6 +66,17 @@ pub enum Tally {
 }
 
 impl Tally {
+    const ALL: [Self; 8] = [
+        Self::Fate,
+        Self::Level,
+        Self::Direction,
+        Self::Reason,
+        Self::From,
+        Self::To,
+        Self::Ip,
+        Self::DomainFate,
+    ];
+
     const fn as_str(self) -> &'static str {
         match self {
             Self::Fate => "fate",
@@ -85,6 +97,21 @@ impl Tally {
             Self::From | Self::To | Self::Ip | Self::Reason | Self::Level
         )
     }
+}
+
+/// The kind under which sums of days are kept.
+fn day_kind(kind: Tally) -> String {
+    format!("{}/day", kind.as_str())
+}
+
+/// Every kind of row there is. The key begins with the kind: a statement that names none reads the whole table.
+fn kinds() -> Vec<String> {
+    let hours = Tally::ALL.iter().map(|kind| kind.as_str().to_owned());
+    let days = Tally::ALL.iter().copied().filter(|kind| kind.has_days());
+    hours
+        .chain(days.map(day_kind))
+        .chain([CHANGED.to_owned()])
+        .collect()
 }
 
 /// Counts of one kind.
@@ -210,7 +237,7 @@ impl Store {
         } else {
             (span, span)
         };
-        let day = format!("{}/day", kind.as_str());
+        let day = day_kind(kind);
         let rows: Vec<(String, i64)> = reading!(&self.db, pool => sqlx::query_as(sql).bind(kind.as_str()).bind(span).bind(first_day).bind(day.as_str()).bind(hours_from).bind(i64::from(limit)).fetch_all(pool).await?);
         Ok(rows
             .into_iter()
@@ -234,18 +261,28 @@ impl Store {
         if until <= from {
             return Ok(0);
         }
-        let first: Option<i64> = reading!(&self.db, pool => sqlx::query_scalar("SELECT MIN(span) FROM tallies").fetch_one(pool).await?);
-        let mut begin = from.max(first.unwrap_or(until));
         let mut removed = 0;
-        // A day at a time: what piled up over weeks takes longer than one statement may.
-        while begin < until {
-            let end = until.min(begin + DAY_SECS);
-            removed += writing!(&self.db, tx => sqlx::query(SMALL).bind(begin).bind(end).bind(KEPT).execute(&mut *tx).await?.rows_affected());
-            begin = end;
+        for kind in COMPACT {
+            removed += self.compact_hours(kind, from, until).await?;
         }
-        removed += writing!(&self.db, tx => sqlx::query("DELETE FROM tallies WHERE span < $1").bind(forget.secs()).execute(&mut *tx).await?.rows_affected());
+        for kind in kinds() {
+            removed += writing!(&self.db, tx => sqlx::query("DELETE FROM tallies WHERE kind = $1 AND span < $2").bind(kind.as_str()).bind(forget.secs()).execute(&mut *tx).await?.rows_affected());
+        }
         self.add_up_days(day_of(until)).await?;
         self.set_state(COMPACTED, &until.to_string()).await?;
+        Ok(removed)
+    }
+
+    /// Keeps the largest names of one kind in each hour of `from..until`, an hour at a time: what piled up over weeks
+    /// takes longer than one statement may. How many rows went.
+    async fn compact_hours(&self, kind: Tally, from: i64, until: i64) -> Result<u64, StoreError> {
+        let first: Option<i64> = reading!(&self.db, pool => sqlx::query_scalar("SELECT MIN(span) FROM tallies WHERE kind = $1 AND span >= $2").bind(kind.as_str()).bind(from).fetch_one(pool).await?);
+        let mut removed = 0;
+        let mut span = first.unwrap_or(until);
+        while span < until {
+            removed += writing!(&self.db, tx => sqlx::query(SMALL).bind(kind.as_str()).bind(span).bind(KEPT).execute(&mut *tx).await?.rows_affected());
+            span += SPAN_SECS;
+        }
         Ok(removed)
     }
 
@@ -256,7 +293,9 @@ impl Store {
             // The mark goes first: a record counted at the same moment is either waited for, or makes a new mark.
             writing!(&self.db, tx => {
                 sqlx::query("DELETE FROM tallies WHERE kind = $1 AND span = $2").bind(CHANGED).bind(day).execute(&mut *tx).await?;
-                sqlx::query("DELETE FROM tallies WHERE kind LIKE '%/day' AND span = $1").bind(day).execute(&mut *tx).await?;
+                for kind in Tally::ALL.into_iter().filter(|kind| kind.has_days()) {
+                    sqlx::query("DELETE FROM tallies WHERE kind = $1 AND span = $2").bind(day_kind(kind)).bind(day).execute(&mut *tx).await?;
+                }
                 sqlx::query(SUMS).bind(day).bind(day + DAY_SECS).bind(KEPT_OF_DAY).execute(&mut *tx).await?;
             });
         }
