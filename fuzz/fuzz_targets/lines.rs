@@ -6,14 +6,18 @@ use libfuzzer_sys::fuzz_target;
 use mail::Limits;
 use wire::postfix_log::Line;
 use wire::smtp::{Reply, ReplyError, ReplyReader};
+use wire::tls_log::Sessions;
 
 // The first byte says how large the pieces are; the rest is the server's.
 fuzz_target!(|data: &[u8]| {
     let Some((&piece, bytes)) = data.split_first() else {
         return;
     };
+    let mut sessions = Sessions::default();
     for line in String::from_utf8_lossy(bytes).lines() {
         let _ = Line::read(line);
+        sessions.line(line);
+        sessions.line(&format!("postfix/smtp[1]: {line}"));
     }
     assert_eq!(
         replies(bytes, bytes.len().max(1)),

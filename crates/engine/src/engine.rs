@@ -29,6 +29,7 @@ use crate::own::Pass;
 use crate::policy::{Active, PolicyInForce};
 use crate::recorder::Recorder;
 use crate::reports::inbound::{Inbox, carried};
+use crate::reports::sessions::Counting;
 use crate::standing::Standings;
 use crate::watching::{WatchSetup, Watching, message};
 
@@ -142,6 +143,7 @@ pub struct Engine {
     windows: Mutex<Ledger>,
     pub(crate) standings: Arc<Standings>,
     report_inbox: Inbox,
+    pub(crate) counting: Counting,
     watching: Arc<Watching>,
     pub(crate) marker: Marker,
     pub(crate) canaries: Marker,
@@ -201,6 +203,7 @@ impl Engine {
         Ok(Arc::new(Self {
             standings: Arc::new(standings),
             report_inbox: Inbox::default(),
+            counting: Counting::default(),
             watching: Arc::new(watching),
             settings: ArcSwap::from_pointee(settings),
             store,

@@ -8,12 +8,16 @@ use engine::lookup::dns::{Resolver, Zone};
 use engine::{
     Author, Care, Courier, Desk, Dispatch, Kept, Letters, Readers, ReportSettings, Submitted,
 };
-use mail::authentication::{Alignment, Disposition, DmarcPolicy, DmarcResult, PolicyTag, Psd};
+use mail::authentication::{
+    Alignment, Disposition, DmarcPolicy, DmarcResult, PolicyTag, Psd, Spf, SpfResult,
+};
+use mail::message::Header;
 use mail::{
     Address, Authentication, Domain, Envelope, Facts, Fate, Known, Limits, Message, Record,
     RecordId, Secret, Site, Timestamp,
 };
 use reports::aggregate::Row;
+use reports::feedback::{Delivery, FailedCheck, FeedbackKind};
 use reports::letter::{Report, Sender, aggregate, open};
 use reports::{Aggregate, letter};
 use store::{Store, StoreConfig};
@@ -336,4 +340,226 @@ async fn no_more_is_kept_in_a_day_than_the_limit_says() {
         .to_string();
     assert!(!refused.is_empty());
     let _ = letter::read_any(b"", &Limits::default()).unwrap_err();
+}
+
+/// A message of the hour that has just gone by, by a stranger in the name of a domain that wants to be told.
+fn forged(number: i64, ruf: &str, options: &[&str]) -> Record {
+    let mut record = seen(number, "bank.example", "mailto:dmarc@bank.example", false);
+    // An hour is over when its last records have had a minute to be written.
+    let hour = (engine::clock::now().secs() - 60).div_euclid(3600) * 3600 - 3600;
+    record.at = Timestamp::from_secs(hour + number);
+    record.id = RecordId::random(record.at);
+    record.envelope.received_at = record.at;
+    record.envelope.envelope_from = Address::new("ann@bank.example");
+    let facts = record.facts.as_mut().unwrap();
+    facts.envelope = record.envelope.clone();
+    let header = |name: &str, value: &str| Header {
+        name: name.into(),
+        value: value.into(),
+    };
+    facts.message.headers = vec![
+        header(
+            "Received",
+            "from x (x [192.0.2.7]) by mx.b.example for <secret@b.example>; now",
+        ),
+        header("From", "Ann of Bank <ann@bank.example>"),
+        header("To", "secret@b.example"),
+        header("Subject", "private"),
+    ];
+    let Known::Yes(found) = &mut facts.authentication else {
+        panic!("authenticated above");
+    };
+    let policy = found.dmarc.policy.as_mut().unwrap();
+    policy.failures_to = vec![ruf.to_owned()];
+    policy.failure_options = options.iter().map(|option| (*option).to_owned()).collect();
+    found.spf = Some(Spf {
+        result: SpfResult::Fail,
+        domain: Some(domain("bank.example")),
+        mechanism: None,
+        mechanism_of: None,
+        explanation: None,
+        problem: None,
+        lookups: 0,
+        void_lookups: 0,
+        dnssec: false,
+    });
+    record
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn failures_of_an_hour_are_told_once_without_any_person_in_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let (desk, store) = desk(folder.path()).await;
+    let ruf = "mailto:failures@bank.example";
+    let mut answer = forged(4, ruf, &[]);
+    let facts = answer.facts.as_mut().unwrap();
+    facts.message.headers.push(Header {
+        name: "Auto-Submitted".into(),
+        value: "auto-generated (rejected)".into(),
+    });
+    let mut other = forged(5, ruf, &["s"]);
+    let facts = other.facts.as_mut().unwrap();
+    if let Known::Yes(found) = &mut facts.authentication {
+        found.outbound.ip = Some([192, 0, 2, 8].into());
+    }
+    let messages = vec![
+        forged(1, ruf, &[]),
+        forged(2, ruf, &["0"]),
+        forged(3, ruf, &["1", "d"]),
+        // Nobody reports about what a machine writes.
+        answer,
+        // Only SPF is asked about.
+        other,
+        // Only signatures are, and there is none.
+        forged(6, ruf, &["d"]),
+    ];
+    store.write(&messages).await.unwrap();
+    let zone = || {
+        Zone::default()
+            .txt("_dmarc.bank.example", "v=DMARC1; p=none; psd=n")
+            .txt("bank.example", "v=spf1 ip4:198.51.100.1 -all")
+            .txt("bank.example", "another text")
+    };
+    let settings = ReportSettings {
+        aggregate: false,
+        failures: true,
+        ..settings()
+    };
+    let courier = Box::default();
+    let letters = send(&desk, &settings, zone(), &courier).await;
+    assert_eq!((letters.sent, letters.refused.len()), (2, 0), "{letters:?}");
+    assert_eq!(courier.to(), ["failures@bank.example"; 2]);
+    let again = send(&desk, &settings, zone(), &courier).await;
+    assert_eq!(again, Letters::default());
+
+    let taken = courier.taken.lock().unwrap();
+    let mut told: Vec<_> = taken
+        .iter()
+        .map(|(_, raw)| {
+            let text = String::from_utf8(raw.clone()).unwrap();
+            for private in ["secret", "Ann of", "ann@", "private"] {
+                assert!(!text.contains(private), "{private} in {text}");
+            }
+            let Report::Feedback(report) = open(raw, &Limits::default()).unwrap().report else {
+                panic!("another kind");
+            };
+            assert_eq!(report.kind, FeedbackKind::AuthFailure);
+            assert_eq!(report.domains, ["bank.example"]);
+            let failure = report.failure.unwrap();
+            assert_eq!(failure.delivery, Some(Delivery::Delivered));
+            assert_eq!(
+                failure.spf_records,
+                ["txt : bank.example : \"v=spf1 ip4:198.51.100.1 -all\""]
+            );
+            (
+                failure.checks,
+                report.incidents,
+                report.source_ip.unwrap().to_string(),
+            )
+        })
+        .collect();
+    told.sort();
+    let alike = |check, incidents, ip: &str| (vec![check], incidents, ip.to_owned());
+    assert_eq!(
+        told,
+        [
+            alike(FailedCheck::Spf, 1, "192.0.2.8"),
+            alike(FailedCheck::Dmarc, 3, "192.0.2.7")
+        ]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn failure_reports_to_others_need_their_word_and_are_few() {
+    let folder = tempfile::tempdir().unwrap();
+    let (desk, store) = desk(folder.path()).await;
+    let mut all = vec![];
+    for number in 0..10 {
+        let mut record = forged(number, "mailto:failures@collector.test", &[]);
+        if let Some(Known::Yes(found)) =
+            record.facts.as_mut().map(|facts| &mut facts.authentication)
+        {
+            found.outbound.ip = Some([192, 0, 2, number as u8].into());
+        }
+        all.push(record);
+    }
+    store.write(&all).await.unwrap();
+    let settings = ReportSettings {
+        aggregate: false,
+        failures: true,
+        ..settings()
+    };
+    let zone = Zone::default().txt("_dmarc.bank.example", "v=DMARC1; p=none; psd=n");
+    let courier = Box::default();
+    let letters = send(&desk, &settings, zone, &courier).await;
+    assert_eq!((letters.sent, letters.refused.len()), (0, 1), "{letters:?}");
+    // It agreed, but with its records of aggregate reports elsewhere.
+    store.remove_states("reports:", "reports;").await.unwrap();
+    let zone = Zone::default()
+        .txt("_dmarc.bank.example", "v=DMARC1; p=none; psd=n")
+        .txt(
+            "bank.example._report._dmarc.collector.test",
+            "v=DMARC1; rua=mailto:x@elsewhere.test; ruf=mailto:f@collector.test",
+        );
+    let letters = send(&desk, &settings, zone, &courier).await;
+    assert_eq!(
+        letters.sent as usize,
+        Limits::default().failure_reports_max,
+        "{letters:?}"
+    );
+    assert!(courier.to().iter().all(|to| to == "f@collector.test"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_days_sessions_are_told_to_domains_that_ask_added_up_over_nodes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (desk, store) = desk(folder.path()).await;
+    let day = engine::clock::now().secs().div_euclid(DAY_SECS) - 1;
+    let counted = r#"{"mx.a.example":{"encrypted":3,"failed":{"starttls-not-supported":{"sessions":2,"ip":"192.0.2.1","said":""}}}}"#;
+    for name in [
+        "a.example:one",
+        "a.example:two",
+        "silent.example:one",
+        "away.example:one",
+    ] {
+        store
+            .set_state(&format!("tls-sessions:{day}:{name}"), counted)
+            .await
+            .unwrap();
+    }
+    let settings = ReportSettings {
+        aggregate: false,
+        tls: true,
+        ..settings()
+    };
+    let mx = |host: &str| engine::lookup::dns::Record::Mx {
+        preference: 10,
+        host: host.into(),
+    };
+    let zone = |zone: Zone| {
+        zone.with("a.example", mx("mx.a.example")).txt(
+            "_smtp._tls.a.example",
+            "v=TLSRPTv1; rua=mailto:tls@collector.test,https://a.example/",
+        )
+    };
+    let courier = Box::default();
+    let letters = send(
+        &desk,
+        &settings,
+        zone(Zone::default().broken("away.example")),
+        &courier,
+    )
+    .await;
+    assert_eq!((letters.sent, letters.later.len()), (1, 1), "{letters:?}");
+    // What DNS could not tell is asked again; what was sent is not sent again.
+    let there = Zone::default().with("away.example", mx("other.example"));
+    let letters = send(&desk, &settings, zone(there), &courier).await;
+    assert_eq!((letters.sent, letters.known), (0, 1), "{letters:?}");
+    assert_eq!(courier.to(), ["tls@collector.test"]);
+    let taken = courier.taken.lock().unwrap();
+    let Report::Tls(report) = open(&taken[0].1, &Limits::default()).unwrap().report else {
+        panic!("another kind");
+    };
+    assert_eq!((report.successful(), report.failed()), (6, 4));
+    assert_eq!(report.policies[0].domain, "a.example");
 }

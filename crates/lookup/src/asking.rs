@@ -64,11 +64,7 @@ impl Resolver {
         let organisation = Organisation::of(&organisation_asked, domain.clone()).await;
         let dmarc = discover(&organisation_asked, &organisation).await;
         let name = Name::from(domain);
-        let mx = match others.mx(&name).await {
-            Ok(hosts) if hosts.is_empty() => Known::Absent,
-            Ok(hosts) => Known::Yes(hosts),
-            Err(Unanswered(why)) => Known::Unavailable(why),
-        };
+        let mx = servers(&others, &name).await;
         let sending = spf::Sending {
             ip: NOBODY,
             helo_name: domain.as_str(),
@@ -99,6 +95,23 @@ impl Resolver {
         }
     }
 
+    /// A domain's mail servers, the preferred first, and where it wants TLS reports (RFC 8460 §3).
+    pub async fn tls_reporting(&self, domain: &Domain) -> (Known<Vec<String>>, Known<Vec<String>>) {
+        let questions = Questions::new(self, self.soon());
+        let wanted = texts(&questions, "_smtp._tls", domain, "v=TLSRPTv1").await;
+        (servers(&questions, &Name::from(domain)).await, wanted)
+    }
+
+    /// The SPF record of a domain, when it has one and no more.
+    pub async fn spf_record(&self, domain: &Domain) -> Option<String> {
+        let questions = Questions::new(self, self.soon());
+        let answer = questions.txt(&Name::from(domain)).await;
+        match beginning(answer.map(|answer| strings(&answer)), "v=spf1") {
+            Known::Yes(records) => <[String; 1]>::try_from(records).ok().map(|[record]| record),
+            Known::Absent | Known::Unavailable(_) | Known::NotAsked => None,
+        }
+    }
+
     /// Texts of a name, all of them.
     pub async fn texts(&self, name: &Domain) -> Known<Vec<String>> {
         let questions = Questions::new(self, self.soon());
@@ -120,6 +133,14 @@ impl Resolver {
 
     fn soon(&self) -> Instant {
         Instant::now() + Duration::from_millis(self.limits().lookup_ms)
+    }
+}
+
+async fn servers(questions: &Questions<'_>, name: &Name) -> Known<Vec<String>> {
+    match questions.mx(name).await {
+        Ok(hosts) if hosts.is_empty() => Known::Absent,
+        Ok(hosts) => Known::Yes(hosts),
+        Err(Unanswered(why)) => Known::Unavailable(why),
     }
 }
 

@@ -26,9 +26,10 @@ pub mod authentication;
 pub mod facts;
 pub mod verdict;
 
-// What users do.
+// What users do, and what becomes of their mail elsewhere.
 pub mod conduct;
 pub mod operation;
+pub mod outgoing;
 
 // What is kept of it, and counted.
 pub mod record;

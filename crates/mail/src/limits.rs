@@ -177,6 +177,10 @@ pub struct Limits {
     pub reports_per_day_max: u64,
     /// Domains one day's reports are made for; further ones get none.
     pub reports_domains_max: usize,
+    /// Servers of one domain told apart in a day's TLS report.
+    pub report_servers_max: usize,
+    /// Failure reports about one domain's mail sent in an hour, each about messages that failed alike.
+    pub failure_reports_max: usize,
     /// Mails with reports sent in a day; further ones are not sent.
     pub report_letters_max: usize,
     /// Largest mail with a report that is sent, bytes.
@@ -275,6 +279,8 @@ impl Default for Limits {
             report_sources_max: 100_000,
             reports_per_day_max: 2_000,
             reports_domains_max: 10_000,
+            report_servers_max: 50,
+            failure_reports_max: 4,
             report_letters_max: 5_000,
             report_letter_bytes_max: 10 << 20,
             smtp_reply_line_bytes_max: 4096,

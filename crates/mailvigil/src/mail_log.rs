@@ -18,8 +18,10 @@ use std::time::Duration;
 
 use engine::Engine;
 use ipnet::IpNet;
+use mail::outgoing::Session;
 use wire::postfix_log::{LINE_BYTES_MAX, Line};
 use wire::server_log::Noted;
+use wire::tls_log::Sessions;
 
 use crate::log_tales::Tales;
 
@@ -43,6 +45,8 @@ pub struct MailLog {
     pub ignore: Vec<IpNet>,
     /// Is what it says of logins and strangers told to the watch?
     pub watch: bool,
+    /// Is what it says of encryption on mail's way out counted, for TLS reports?
+    pub sessions: bool,
 }
 
 /// Finds the place in the log from which on mail is looked for. Done before mail is judged: what passes from now on counts, however soon
@@ -97,6 +101,9 @@ pub async fn follow(mut reader: Reader, engine: Arc<Engine>) {
         reader = back;
         for noted in reader.noted.drain(..) {
             tales.tell(noted, engine.watching());
+        }
+        for session in reader.ended.drain(..) {
+            engine.count_session(session);
         }
         match read {
             Ok(()) => complained = false,
@@ -202,6 +209,9 @@ pub struct Reader {
     taken: VecDeque<(u64, engine::Arrived)>,
     /// What lines say of users, on its way to the watch.
     noted: Vec<Noted>,
+    /// Sessions to other servers, line by line, and those that have ended.
+    sessions: Sessions,
+    ended: Vec<Session>,
     /// Up to where lines were looked at for that: a crash reads some of them again for what passed unjudged.
     watched: Place,
 }
@@ -220,6 +230,8 @@ impl Reader {
             begun: HashMap::new(),
             taken: VecDeque::new(),
             noted: Vec::new(),
+            sessions: Sessions::default(),
+            ended: Vec::new(),
             watched: Place::default(),
         }
     }
@@ -263,8 +275,13 @@ impl Reader {
     fn line(&mut self, line: &str) {
         let new =
             self.watched.inode != self.place.inode || self.place.offset >= self.watched.offset;
-        if self.log.watch && new {
-            self.noted.extend(wire::server_log::read(line.trim_end()));
+        if new && (self.log.watch || self.log.sessions) {
+            if self.log.watch {
+                self.noted.extend(wire::server_log::read(line.trim_end()));
+            }
+            if self.log.sessions {
+                self.ended.extend(self.sessions.line(line.trim_end()));
+            }
             self.watched = self.place.clone();
             self.watched.offset += 1;
         }

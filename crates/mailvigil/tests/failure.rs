@@ -259,8 +259,7 @@ fn stopped_mail_passes_and_is_counted_after_the_restart() {
         .milter_default_action("accept")
         .start()
         .unwrap();
-    let log = postfix.config_dir().parent().unwrap().to_path_buf();
-    let log = find_log(&log);
+    let log = postfix.log_path();
     let more = format!("[[mail_logs]]\npath = {log:?}\n");
     let mut vigil = start_at(milter_port, &more);
 
@@ -317,23 +316,6 @@ fn start_at(milter_port: u16, more: &str) -> Vigil {
     vigil.service.start_again().unwrap();
     vigil.milter_port = milter_port;
     vigil
-}
-
-fn find_log(folder: &std::path::Path) -> std::path::PathBuf {
-    let mut waiting = vec![folder.to_path_buf()];
-    while let Some(folder) = waiting.pop() {
-        for entry in std::fs::read_dir(folder).unwrap().flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                waiting.push(path);
-            } else if path.file_name().unwrap().to_string_lossy().contains("log")
-                && std::fs::read_to_string(&path).is_ok_and(|text| text.contains("postfix"))
-            {
-                return path;
-            }
-        }
-    }
-    panic!("Postfix writes no log below {}", folder.display());
 }
 
 #[test]

@@ -9,6 +9,8 @@ use reports::Aggregate;
 use reports::aggregate::Row;
 use reports::letter::{Sender, aggregate};
 use testkit::dns::{Data, Dns, Zone};
+use testkit::postfix::Postfix;
+use testkit::sink::Sink;
 use testkit::smtp::Peer;
 
 const SITE: &str = "[site]\nlocal_domains = [\"b.example\"]\n";
@@ -96,6 +98,130 @@ fn a_report_that_comes_by_mail_is_kept_shown_and_delivered_and_so_are_our_own_ma
     assert!(domain.contains("v=spf1 ip4:192.0.2.80 -all"), "{domain}");
     assert!(domain.contains("asks reject"), "{domain}");
     assert!(domain.contains("_smtp._tls.a.example"), "{domain}");
+}
+
+/// Certificate and key nobody vouches for, made by the real openssl.
+fn certificate(folder: &std::path::Path) -> (String, String) {
+    let (key, certificate) = (folder.join("key.pem"), folder.join("cert.pem"));
+    let made = std::process::Command::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=other.example",
+            "-keyout",
+        ])
+        .arg(&key)
+        .arg("-out")
+        .arg(&certificate)
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", bed::text(&made.stderr));
+    (certificate.display().to_string(), key.display().to_string())
+}
+
+#[test]
+fn how_mail_went_out_is_read_from_what_a_real_postfix_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (certificate, key) = certificate(folder.path());
+    let sink = Sink::start().unwrap();
+    let theirs = Postfix::named("mx.wants.example")
+        .delivers_to(sink.port())
+        .set("smtpd_tls_cert_file", &certificate)
+        .set("smtpd_tls_key_file", &key)
+        .set("smtpd_tls_security_level", "may")
+        .start()
+        .unwrap();
+    let (encrypting, strict) = (theirs.port(), theirs.plain_port());
+    let ours = Postfix::named("mx.b.example")
+        .delivers_to(sink.port())
+        .set("inet_protocols", "ipv4")
+        .set("smtp_tls_security_level", "may")
+        .set("smtp_tls_loglevel", "1")
+        .set("smtp_tls_policy_maps", &format!("inline:{{ {{ [localhost]:{strict} = verify }} }}"))
+        .set(
+            "transport_maps",
+            &format!(
+                "inline:{{ {{ wants.example = smtp:[localhost]:{encrypting} }}, {{ strict.example = smtp:[localhost]:{strict} }}, {{ plain.example = smtp:[localhost]:{} }} }}",
+                sink.port()
+            ),
+        )
+        .start()
+        .unwrap();
+    let mut zone = Zone::default();
+    for name in ["wants.example", "strict.example", "plain.example"] {
+        let wanted = format!("v=TLSRPTv1; rua=mailto:tls@{name}");
+        zone = zone
+            .with(name, Data::Mx(10, "localhost".to_owned()))
+            .with(&format!("_smtp._tls.{name}"), Data::txt(&wanted));
+    }
+    // Its mail goes through a smart host, which is none of its servers.
+    zone = zone.with("smart.example", Data::Mx(10, "mx.smart.example".to_owned()));
+    let dns = Dns::start(zone).unwrap();
+    let senders = format!(
+        "[dns]\nservers = [\"127.0.0.1:{}\"]\n[reports]\nfrom = \"reports@b.example\"\ntls = true\n",
+        dns.address().port()
+    );
+    let log = ours.log_path();
+    let mut vigil = bed::Vigil::start(&Wish {
+        senders: &senders,
+        more: &format!("{SITE}[[mail_logs]]\npath = {log:?}\n"),
+        ..Wish::default()
+    });
+    let peer = Peer::at("192.0.2.80");
+    let out = |to: &[&str]| assert!(send(ours.port(), &peer, to, &ordinary("Out")).accepted());
+    // Two recipients are one session.
+    out(&["ann@wants.example", "bob@wants.example"]);
+    ours.wait_for_log("to=<bob@wants.example>", PATIENCE)
+        .unwrap();
+    for to in [
+        "ann@plain.example",
+        "ann@strict.example",
+        "ann@smart.example",
+    ] {
+        out(&[to]);
+        ours.wait_for_log(&format!("to=<{to}>"), PATIENCE).unwrap();
+    }
+    // The log is looked at twice a second; what was counted is kept at the end, too.
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    assert!(vigil.service.terminate(PATIENCE).unwrap().success());
+    let today = Timestamp::from_secs(std::time::UNIX_EPOCH.elapsed().unwrap().as_secs() as i64);
+    let today = today.to_string()[..10].to_owned();
+    let told = vigil.say(&["report", "send", "--show-day", &today]);
+    let row = |name: &str| {
+        let cells = |line: &str| {
+            let cells = line.split("  ").map(str::trim);
+            cells
+                .filter(|cell| !cell.is_empty())
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        let line = told.lines().find(|line| line.contains(name));
+        let absent = || panic!("{name} is not in {told}\n{}", ours.log());
+        line.map_or_else(absent, cells)
+    };
+    assert_eq!(
+        row("tls@wants.example")[1..3],
+        ["1", "0"],
+        "{told}\n{}",
+        ours.log()
+    );
+    let plain = row("tls@plain.example");
+    assert_eq!(plain[1..4], ["0", "1", "starttls-not-supported"]);
+    // It is tried again and again.
+    let strict = row("tls@strict.example");
+    assert_eq!(
+        (strict[1].as_str(), strict[3].as_str()),
+        ("0", "certificate-not-trusted"),
+        "{}",
+        ours.log()
+    );
+    assert!(!told.contains("smart.example"), "{told}");
 }
 
 #[test]

@@ -40,6 +40,19 @@ pub fn parse(value: &str, limits: &Limits) -> Vec<Destination> {
     places
 }
 
+/// The places of a domain's TLS reporting records (RFC 8460 §3). Of several records none counts; `https:` places are left out, because
+/// whoever publishes a record could have any machine that this one reaches spoken to.
+pub fn of_tls(records: &[String], limits: &Limits) -> Vec<Destination> {
+    let [record] = records else {
+        return Vec::new();
+    };
+    let value = record.split(';').skip(1).find_map(|field| {
+        let (name, value) = field.split_once('=')?;
+        (name.trim() == "rua").then_some(value)
+    });
+    value.map_or_else(Vec::new, |value| parse(value, limits))
+}
+
 /// `mailto:reports@example.org!10m`
 fn one(uri: &str, limits: &Limits) -> Option<Destination> {
     let uri = uri.trim();
@@ -176,6 +189,27 @@ mod tests {
         places
             .map(|place| (place.address.as_str().to_owned(), place.bytes_max))
             .collect()
+    }
+
+    #[test]
+    fn tls_reports_go_to_mailboxes_of_the_one_record() {
+        let limits = Limits::default();
+        let record = |text: &str| text.to_owned();
+        let told = of_tls(
+            &[record(
+                "v=TLSRPTv1; rua=https://a.example/x,mailto:tls@a.example;",
+            )],
+            &limits,
+        );
+        assert_eq!(told.len(), 1);
+        assert_eq!(told[0].address.as_str(), "tls@a.example");
+        let two = [
+            record("v=TLSRPTv1;rua=mailto:a@a.example"),
+            record("v=TLSRPTv1;rua=mailto:b@a.example"),
+        ];
+        assert!(of_tls(&two, &limits).is_empty());
+        assert!(of_tls(&[record("v=TLSRPTv1")], &limits).is_empty());
+        assert!(of_tls(&[], &limits).is_empty());
     }
 
     fn place(value: &str) -> Destination {

@@ -306,7 +306,8 @@ impl Postfix {
         self.launch()
     }
 
-    fn log_path(&self) -> PathBuf {
+    /// The file Postfix writes its log to.
+    pub fn log_path(&self) -> PathBuf {
         self.folder.path().join("mail.log")
     }
 

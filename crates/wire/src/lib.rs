@@ -4,7 +4,7 @@
 //! [`milter::Session`] (our side) or [`milter::Client`] (the server's side, for tests, benchmark and
 //! canary). [`smtp`] hands one message to a mail server again: a released one from the quarantine.
 //! [`spamd`] is how scanning clients ask (`spamc`, Exim).
-//! [`postfix_log`] reads which messages entered a queue, to find those nobody judged.
+//! [`postfix_log`] reads which messages entered a queue, to find those nobody judged; [`tls_log`] how mail went out, encrypted or not.
 //!
 //! What users do is told and asked by [`auth_policy`] (Dovecot, weakforced), [`delegation`] (Postfix' policy service),
 //! [`events`] (Dovecot's event export), [`auth_http`] (nginx), [`intake`] (anything else), and, as the last resort, by
@@ -23,3 +23,4 @@ pub mod postfix_log;
 pub mod server_log;
 pub mod smtp;
 pub mod spamd;
+pub mod tls_log;

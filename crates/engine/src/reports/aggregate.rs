@@ -118,7 +118,7 @@ impl Gathered {
 }
 
 /// The same report has the same name, whoever makes it and how often, so that a second sending shows to be one (RFC 9990 §3.5.2).
-fn report_id(domain: &Domain, begin: Timestamp, reporter: &Domain) -> String {
+pub(crate) fn report_id(domain: &Domain, begin: Timestamp, reporter: &Domain) -> String {
     let hash = Sha256::digest(format!("{domain} {reporter}"));
     format!(
         "{}.{}@{reporter}",

@@ -5,6 +5,8 @@
 //! | `inbound` | a report that came at a door or was handed in: opened under limits, kept once |
 //! | `sources` | what the kept ones say together: who sends as us, and what fails |
 //! | `aggregate` | our records of one day as DMARC aggregate reports |
+//! | `failures` | our records of one hour as failure reports |
+//! | `sessions` | how our mail went out, encrypted or not, as TLS reports |
 //! | `usage` | a domain's outbound servers, for its owner |
 //! | `rounds` | when reports go out, to whom, and how many |
 
@@ -12,8 +14,10 @@ use mail::{Address, Domain};
 use reports::letter::Sender;
 
 pub(crate) mod aggregate;
+pub(crate) mod failures;
 pub(crate) mod inbound;
 pub(crate) mod rounds;
+pub(crate) mod sessions;
 pub(crate) mod sources;
 pub(crate) mod usage;
 
@@ -32,6 +36,10 @@ pub struct ReportSettings {
     pub organisation: String,
     /// Send DMARC aggregate reports to the owners of domains that mail says to come from.
     pub aggregate: bool,
+    /// Send failure reports about single messages, redacted, to owners of domains that ask for them.
+    pub failures: bool,
+    /// Send TLS reports to owners of domains that mail goes to.
+    pub tls: bool,
     /// Who is told of machines that newly send as one of our domains and are not authentic.
     pub alert: Vec<Address>,
     /// Domains whose usage is told to somebody.
@@ -57,8 +65,14 @@ impl ReportSettings {
         Some(Sender { address, domain })
     }
 
-    /// Is anything to be sent at all?
+    /// Is anything to be sent?
+    pub const fn wants(&self) -> bool {
+        let to_owners = self.aggregate || self.failures || self.tls;
+        to_owners || !self.alert.is_empty() || !self.usage.is_empty()
+    }
+
+    /// Is anything to be sent, by somebody?
     pub const fn sends(&self) -> bool {
-        self.from.is_some() && (self.aggregate || !self.alert.is_empty() || !self.usage.is_empty())
+        self.from.is_some() && self.wants()
     }
 }

@@ -3,11 +3,14 @@
 use std::fmt::Write as _;
 
 use lookup::dns::Resolver;
-use mail::{Address, Domain, Known, Limits, RecordId, Timestamp};
+use mail::{Address, Domain, Facts, Fate, Known, Limits, RecordId, Timestamp};
 use reports::destination::{self, Agreement, Destination};
+use reports::feedback::Redactor;
 use reports::letter::{self, Letter, NotBuilt, Sender};
 
 use super::aggregate::{Due, Gathered};
+use super::failures::{self, Failed, Told};
+use super::sessions;
 use super::sources::Sources;
 use super::{ReportSettings, SourceView, UsageOrder};
 use crate::clock::now;
@@ -15,6 +18,13 @@ use crate::desk::{Desk, DeskError, Right};
 use crate::release::{Courier, Submitted};
 
 const DAY_SECS: i64 = 86_400;
+const HOUR_SECS: i64 = 3600;
+/// Hours that failures can still be reported about.
+const HOURS_BACK: i64 = 24;
+/// An hour's last records are in the store by then, seconds.
+const LATE_SECS: i64 = 60;
+/// The newest hour whose failures were reported.
+const FAILURES_DONE: &str = "reports:failures";
 /// Days that can still be reported about: a service that was down over midnight catches up.
 const DAYS_BACK: i64 = 2;
 /// Records read at once.
@@ -79,6 +89,15 @@ impl Desk {
                 letters.add(self.send_day(dispatch, &sender, day).await?);
             }
         }
+        if dispatch.settings.tls {
+            for back in (1..=DAYS_BACK).rev() {
+                let day = now().secs().div_euclid(DAY_SECS) - back;
+                letters.add(self.send_tls_day(dispatch, &sender, day).await?);
+            }
+        }
+        if dispatch.settings.failures {
+            letters.add(self.send_failures(dispatch, &sender).await?);
+        }
         for order in &dispatch.settings.usage {
             letters.add(self.send_usage(dispatch, &sender, order).await?);
         }
@@ -103,24 +122,64 @@ impl Desk {
             .collect())
     }
 
-    /// Goes through the records of a day (of UTC, counted from 1970).
-    async fn due(&self, settings: &ReportSettings, day: i64) -> Result<Vec<Due>, DeskError> {
-        let begin = Timestamp::from_secs(day * DAY_SECS);
-        let end = begin.plus_secs(DAY_SECS);
-        let mut gathered = Gathered::default();
+    /// How a day's mail went out, by domain: sessions that were encrypted, and those that were not.
+    pub async fn sessions_of_day(
+        &self,
+        settings: &ReportSettings,
+        resolver: Option<&Resolver>,
+        day: i64,
+    ) -> Result<Vec<(Domain, reports::TlsReport, Vec<String>)>, DeskError> {
+        self.need(Right::SeePolicy)?;
+        let mut told = Vec::new();
+        let Some(resolver) = resolver else {
+            return Err(DeskError::Refused(
+                "which servers are a domain's own, only DNS can tell: there is no server to ask (dns.servers)".to_owned(),
+            ));
+        };
+        for (domain, counted) in sessions::of_day(self.store(), day, self.limits()).await? {
+            let (mx, wanted) = resolver.tls_reporting(&domain).await;
+            let Some(report) = sessions::report((&domain, counted), &mx, day, settings) else {
+                continue;
+            };
+            let wanted = match wanted {
+                Known::Yes(records) => destination::of_tls(&records, self.limits()),
+                Known::Absent | Known::Unavailable(_) | Known::NotAsked => Vec::new(),
+            };
+            let wanted = wanted.iter().map(|place| place.address.to_string());
+            told.push((domain, report, wanted.collect()));
+        }
+        Ok(told)
+    }
+
+    /// Goes through the records of a time.
+    async fn each_facts(
+        &self,
+        begin: Timestamp,
+        end: Timestamp,
+        mut add: impl FnMut(Fate, &Facts),
+    ) -> Result<(), DeskError> {
         let mut before = Some(RecordId::first_at(end));
         loop {
             let records = self.store().recorded(begin, before, &[], PIECE).await?;
             for record in &records {
                 if let Some(facts) = &record.facts {
-                    gathered.add(record.fate, facts, self.limits());
+                    add(record.fate, facts);
                 }
             }
             match records.last() {
                 Some(last) if records.len() == PIECE as usize => before = Some(last.id),
-                _ => break,
+                _ => return Ok(()),
             }
         }
+    }
+
+    /// Goes through the records of a day (of UTC, counted from 1970).
+    async fn due(&self, settings: &ReportSettings, day: i64) -> Result<Vec<Due>, DeskError> {
+        let begin = Timestamp::from_secs(day * DAY_SECS);
+        let end = begin.plus_secs(DAY_SECS);
+        let mut gathered = Gathered::default();
+        let add = |fate, facts: &Facts| gathered.add(fate, facts, self.limits());
+        self.each_facts(begin, end, add).await?;
         if gathered.left_out > 0 {
             tracing::warn!(
                 "{} messages of {begin} are in no report (limits.reports_domains_max, limits.report_records_max)",
@@ -142,7 +201,8 @@ impl Desk {
         }
         let mut letters = Letters::default();
         for due in self.due(dispatch.settings, day).await? {
-            for place in self.places(dispatch, &due, &mut letters).await {
+            let asked = (&due.domain, due.wanted_at.as_slice(), "rua");
+            for place in self.places(dispatch, asked, &mut letters).await {
                 let to = &place.address;
                 let key = format!("report:dmarc:{day}:{}:{}", due.domain, to.key());
                 let built = letter::aggregate(&due.report, sender, to, now());
@@ -162,29 +222,148 @@ impl Desk {
         Ok(letters)
     }
 
-    /// Where a domain's reports may be sent: where it asks, and elsewhere only who agreed (RFC 9990 §4).
+    /// TLS reports of a day (RFC 8460), to owners of domains that mail went to.
+    async fn send_tls_day(
+        &self,
+        dispatch: Dispatch<'_>,
+        sender: &Sender,
+        day: i64,
+    ) -> Result<Letters, DeskError> {
+        let done = format!("reports:tls:{day}");
+        if self.store().state(&done).await?.is_some() {
+            return Ok(Letters::default());
+        }
+        let mut letters = Letters::default();
+        for (domain, counted) in sessions::of_day(self.store(), day, self.limits()).await? {
+            let Some(resolver) = dispatch.resolver else {
+                letters.later.push("there is no DNS server to ask".into());
+                break;
+            };
+            let (mx, wanted) = resolver.tls_reporting(&domain).await;
+            let places = match (&mx, &wanted) {
+                (Known::Unavailable(why), _) | (_, Known::Unavailable(why)) => {
+                    letters.later.push(format!("about {domain}: {why}"));
+                    continue;
+                }
+                (_, Known::Yes(records)) => destination::of_tls(records, self.limits()),
+                (_, Known::Absent | Known::NotAsked) => continue,
+            };
+            let report = sessions::report((&domain, counted), &mx, day, dispatch.settings);
+            let Some(report) = report else { continue };
+            for place in places {
+                let to = &place.address;
+                let key = format!("report:tls:{day}:{domain}:{}", to.key());
+                let built = letter::tls(&report, &domain, sender, to, now());
+                let fits = |letter: &Letter| place.takes(letter.bytes.len() as u64);
+                letters.add(self.post(dispatch, &key, to, built, fits).await?);
+            }
+            if letters.sent as usize >= self.limits().report_letters_max {
+                tracing::warn!(
+                    "more TLS reports than limits.report_letters_max were due; the rest is not sent"
+                );
+                break;
+            }
+        }
+        if letters.later.is_empty() {
+            self.store().set_state(&done, "done").await?;
+        }
+        Ok(letters)
+    }
+
+    /// Failure reports of the hours that are over (RFC 9991).
+    async fn send_failures(
+        &self,
+        dispatch: Dispatch<'_>,
+        sender: &Sender,
+    ) -> Result<Letters, DeskError> {
+        let newest = (now().secs() - LATE_SECS).div_euclid(HOUR_SECS) - 1;
+        let done = self.store().state(FAILURES_DONE).await?;
+        let done: Option<i64> = done.and_then(|hour| hour.parse().ok());
+        // The first time: the hour that has just gone by, not a day of what was before this was switched on.
+        let first = done.map_or(newest, |done| done + 1);
+        let mut letters = Letters::default();
+        for hour in first.max(newest - HOURS_BACK + 1)..=newest {
+            letters.add(self.send_failures_of(dispatch, sender, hour).await?);
+            if !letters.later.is_empty() {
+                break;
+            }
+            self.store()
+                .set_state(FAILURES_DONE, &hour.to_string())
+                .await?;
+        }
+        Ok(letters)
+    }
+
+    async fn send_failures_of(
+        &self,
+        dispatch: Dispatch<'_>,
+        sender: &Sender,
+        hour: i64,
+    ) -> Result<Letters, DeskError> {
+        let begin = Timestamp::from_secs(hour * HOUR_SECS);
+        let mut failed = Failed::default();
+        let add = |fate, facts: &Facts| failed.add(fate, facts, sender, self.limits());
+        self.each_facts(begin, begin.plus_secs(HOUR_SECS), add)
+            .await?;
+        if failed.left_out > 0 {
+            tracing::info!(
+                "{} messages of the hour from {begin} are in no failure report (limits.failure_reports_max, limits.reports_domains_max)",
+                failed.left_out
+            );
+        }
+        let redactor = Redactor::new(self.store().secret("redaction").await?.reveal());
+        let mut letters = Letters::default();
+        for due in failed.reports() {
+            let failures::Due {
+                domain,
+                wanted_at,
+                told,
+            } = due;
+            let asked = (&domain, wanted_at.as_slice(), "ruf");
+            let places = self.places(dispatch, asked, &mut letters).await;
+            for (number, mut told) in told.into_iter().enumerate() {
+                quote_spf(&mut told, dispatch.resolver).await;
+                for place in &places {
+                    let to = &place.address;
+                    let key = format!("report:ruf:{hour}:{number}:{domain}:{}", to.key());
+                    let id = format!("ruf.{hour}.{number}.{domain}@{}", sender.domain);
+                    let (report, header) = (&told.report, &told.header);
+                    let built = letter::feedback(report, header, &redactor, sender, to, now(), &id);
+                    let fits = |letter: &Letter| place.takes(letter.bytes.len() as u64);
+                    letters.add(self.post(dispatch, &key, to, built, fits).await?);
+                }
+            }
+            if letters.sent as usize >= self.limits().report_letters_max {
+                tracing::warn!(
+                    "more failure reports than limits.report_letters_max were due; the rest is not sent"
+                );
+                break;
+            }
+        }
+        Ok(letters)
+    }
+
+    /// Where a domain's reports may be sent: where it asks, and elsewhere only who agreed (RFC 9990 §4). `tag` is the one it asks by.
     async fn places(
         &self,
         dispatch: Dispatch<'_>,
-        due: &Due,
+        (domain, wanted_at, tag): (&Domain, &[String], &str),
         letters: &mut Letters,
     ) -> Vec<Destination> {
         let mut places = Vec::new();
-        for wanted in destination::parse(&due.wanted_at.join(","), self.limits()) {
-            match self
-                .agreement(dispatch.resolver, &due.domain, &wanted)
-                .await
-            {
+        for wanted in destination::parse(&wanted_at.join(","), self.limits()) {
+            let asked = (domain, tag);
+            match self.agreement(dispatch.resolver, asked, &wanted).await {
                 Agreement::Agreed(agreed) => places.extend(agreed),
                 Agreement::Refused(why) => {
                     letters
                         .refused
-                        .push(format!("{} to {}: {why}", due.domain, wanted.address));
+                        .push(format!("{domain} to {}: {why}", wanted.address));
                 }
                 Agreement::Later(why) => {
                     letters
                         .later
-                        .push(format!("{} to {}: {why}", due.domain, wanted.address));
+                        .push(format!("{domain} to {}: {why}", wanted.address));
                 }
             }
         }
@@ -194,7 +373,7 @@ impl Desk {
     async fn agreement(
         &self,
         resolver: Option<&Resolver>,
-        domain: &Domain,
+        (domain, tag): (&Domain, &str),
         wanted: &Destination,
     ) -> Agreement {
         if wanted.host == *domain {
@@ -210,7 +389,7 @@ impl Desk {
             Some(name) => resolver.texts(&name).await,
             None => Known::Absent,
         };
-        destination::answer(wanted, "rua", &records, self.limits())
+        destination::answer(wanted, tag, &records, self.limits())
     }
 
     async fn send_usage(
@@ -361,6 +540,19 @@ impl Desk {
             }
         }
         Ok(letters)
+    }
+}
+
+/// Puts the record into a report by which SPF did not allow the machine (RFC 6591 §3.2.5).
+async fn quote_spf(told: &mut Told, resolver: Option<&Resolver>) {
+    let (Some(resolver), Some(domain)) = (resolver, &told.spf_domain) else {
+        return;
+    };
+    let Some(record) = resolver.spf_record(domain).await else {
+        return;
+    };
+    if let Some(failure) = &mut told.report.failure {
+        failure.spf_records = vec![format!("txt : {domain} : \"{record}\"")];
     }
 }
 

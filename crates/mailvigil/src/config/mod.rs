@@ -164,7 +164,9 @@ impl Config {
         section.finish();
 
         let authenticity = AuthenticityConfig::read(&root, &node);
-        let reports = reports::read(root.section("reports"));
+        let reports = root.section("reports");
+        let tls_reports = reports.spot("tls");
+        let reports = reports::read(reports);
 
         let release = root.section("release");
         let submit_to = release
@@ -186,10 +188,18 @@ impl Config {
                     path,
                     ignore,
                     watch,
+                    sessions: false,
                 }),
                 None => section.complain("path", "is missing", "the mail server's log file"),
             }
             section.finish();
+        }
+        for log in &mut mail_logs {
+            log.sessions = reports.tls;
+        }
+        if reports.tls && mail_logs.is_empty() {
+            let right = "[[mail_logs]] path = \"/var/log/mail.log\", a log of Postfix with smtp_tls_loglevel = 1";
+            root.complain_at(&tls_reports, "needs a mail server's log to count by", right);
         }
 
         let readers = root.section("readers");
@@ -364,6 +374,8 @@ fn read_limits(section: Section<'_, '_>) -> Limits {
         report_sources_max: 1..=10_000_000;
         reports_per_day_max: 0..=1_000_000;
         reports_domains_max: 1..=1_000_000;
+        report_servers_max: 1..=10_000;
+        failure_reports_max: 0..=10_000;
         report_letters_max: 0..=1_000_000;
         report_letter_bytes_max: 10_240..=1 << 30;
         windows_bytes_max: 65_536..=1 << 36;

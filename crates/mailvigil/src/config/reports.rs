@@ -21,6 +21,8 @@ pub fn read(section: Section<'_, '_>) -> ReportSettings {
     let settings = ReportSettings {
         inbox: addresses(&section, "inbox"),
         aggregate: section.flag("dmarc").unwrap_or(false),
+        failures: section.flag("failures").unwrap_or(false),
+        tls: section.flag("tls").unwrap_or(false),
         alert: addresses(&section, "alert"),
         usage: section
             .sections("usage")
@@ -30,8 +32,7 @@ pub fn read(section: Section<'_, '_>) -> ReportSettings {
         organisation: organisation.unwrap_or_default(),
         from,
     };
-    let wants = settings.aggregate || !settings.alert.is_empty() || !settings.usage.is_empty();
-    if wants && settings.from.is_none() {
+    if settings.wants() && settings.from.is_none() {
         let right = "from = \"reports@example.org\", an address of a domain that you sign for";
         section.complain("from", "is missing: reports are to be sent", right);
     }

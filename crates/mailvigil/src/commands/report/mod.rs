@@ -230,24 +230,7 @@ async fn send(config: &Config, desk: &Desk, args: &SendArgs) -> anyhow::Result<E
     if let Some(day) = &args.show_day {
         let day = mail::Timestamp::parse(day)
             .with_context(|| format!("{day:?} is no day such as 2026-11-23"))?;
-        let reports = desk
-            .reports_of_day(settings, day.secs().div_euclid(DAY_SECS))
-            .await?;
-        if reports.is_empty() {
-            return Ok(super::nothing("Of that day there is nothing to report."));
-        }
-        let mut table = show::table(&["domain", "rows", "messages", "authentic", "wanted at"]);
-        for (domain, report, wanted) in &reports {
-            table.add_row(vec![
-                Cell::new(domain),
-                Cell::new(report.rows.len()),
-                Cell::new(report.messages()),
-                Cell::new(report.passed()),
-                Cell::new(show::safe(&wanted.join(", "))),
-            ]);
-        }
-        println!("{table}");
-        return Ok(ExitCode::SUCCESS);
+        return show_day(config, desk, day.secs().div_euclid(DAY_SECS)).await;
     }
     let resolver = config.authenticity.resolver(&config.limits)?;
     let courier = SmtpCourier::new(config);
@@ -266,4 +249,57 @@ async fn send(config: &Config, desk: &Desk, args: &SendArgs) -> anyhow::Result<E
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// What the owners of domains are told about a day, or would be.
+async fn show_day(config: &Config, desk: &Desk, day: i64) -> anyhow::Result<ExitCode> {
+    let settings = &config.reports;
+    let reports = desk.reports_of_day(settings, day).await?;
+    let sessions = if settings.tls {
+        let resolver = config.authenticity.resolver(&config.limits)?;
+        desk.sessions_of_day(settings, resolver.as_deref(), day)
+            .await?
+    } else {
+        Vec::new()
+    };
+    if reports.is_empty() && sessions.is_empty() {
+        return Ok(super::nothing("Of that day there is nothing to report."));
+    }
+    if !reports.is_empty() {
+        let mut table = show::table(&["domain", "rows", "messages", "authentic", "wanted at"]);
+        for (domain, report, wanted) in &reports {
+            table.add_row(vec![
+                Cell::new(domain),
+                Cell::new(report.rows.len()),
+                Cell::new(report.messages()),
+                Cell::new(report.passed()),
+                Cell::new(show::safe(&wanted.join(", "))),
+            ]);
+        }
+        println!("{table}");
+    }
+    if !sessions.is_empty() {
+        let mut table = show::table(&[
+            "mail to",
+            "encrypted",
+            "not encrypted",
+            "what was in the way",
+            "wanted at",
+        ]);
+        for (domain, report, wanted) in &sessions {
+            let failures = report.policies.iter().flat_map(|policy| &policy.failures);
+            let mut kinds: Vec<String> = failures.map(|one| one.kind.clone().into()).collect();
+            kinds.sort_unstable();
+            kinds.dedup();
+            table.add_row(vec![
+                Cell::new(domain),
+                Cell::new(report.successful()),
+                Cell::new(report.failed()),
+                Cell::new(show::safe(&kinds.join(", "))),
+                Cell::new(show::safe(&wanted.join(", "))),
+            ]);
+        }
+        println!("{table}");
+    }
+    Ok(ExitCode::SUCCESS)
 }
