@@ -3,7 +3,7 @@
 //! What this node counted goes to the store once a minute; a process that dies loses that minute. What other nodes counted is read in the
 //! same round, so every node decides by all of it.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use judge::standing::{Observation, Settings, Standing};
 use mail::standing::{Delta, Handling, Ruling, Snapshot, Switch};
@@ -46,9 +46,13 @@ pub(crate) async fn load(
 }
 
 async fn all_rows(store: &Store) -> Result<Vec<StandingRow>, StoreError> {
+    rows_after(store, 0).await
+}
+
+async fn rows_after(store: &Store, seq: i64) -> Result<Vec<StandingRow>, StoreError> {
     let mut rows: Vec<StandingRow> = Vec::new();
     loop {
-        let after = rows.last().map_or(0, |row| row.seq);
+        let after = rows.last().map_or(seq, |row| row.seq);
         let more = store.standing_after(after).await?;
         if more.is_empty() {
             return Ok(rows);
@@ -83,6 +87,55 @@ fn read<T: DeserializeOwned>(row: &StandingRow) -> Option<T> {
             );
             None
         }
+    }
+}
+
+/// Rows added up once, for people who look again and again: only what came since is added.
+#[derive(Default)]
+pub(crate) struct Sum(Option<AddedUp>);
+
+struct AddedUp {
+    standing: Arc<Standing>,
+    seen: i64,
+    /// Whose settings they were added up by.
+    policy_version: i64,
+}
+
+impl Sum {
+    /// The standing by everything the store has now.
+    pub(crate) async fn now(
+        &mut self,
+        store: &Store,
+        (policy_version, settings): (i64, &Settings),
+        limits: &Limits,
+    ) -> Result<Arc<Standing>, StoreError> {
+        if let Some(kept) = &mut self.0
+            && kept.policy_version == policy_version
+        {
+            let rows = rows_after(store, kept.seen).await?;
+            let Some(last) = rows.last().map(|row| row.seq) else {
+                return Ok(kept.standing.clone());
+            };
+            let whole = rows.iter().any(|row| row.whole);
+            // While somebody still holds it, it is read anew.
+            if !whole && let Some(standing) = Arc::get_mut(&mut kept.standing) {
+                for delta in rows.iter().filter_map(read::<Delta>) {
+                    standing.absorb(&delta);
+                }
+                standing.forget(now(), settings);
+                kept.seen = last;
+                return Ok(kept.standing.clone());
+            }
+        }
+        let (mut standing, seen) = load(store, settings, limits).await?;
+        standing.forget(now(), settings);
+        let standing = Arc::new(standing);
+        self.0 = Some(AddedUp {
+            standing: standing.clone(),
+            seen,
+            policy_version,
+        });
+        Ok(standing)
     }
 }
 

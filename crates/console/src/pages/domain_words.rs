@@ -5,7 +5,7 @@ use engine::lookup::{Published, Remedy};
 use ipnet::IpNet;
 use judge::standing::Advice;
 use mail::Known;
-use mail::standing::Stage;
+use mail::standing::{Share, Stage};
 
 use crate::page::Page;
 use crate::words_of_standing::network;
@@ -23,15 +23,7 @@ pub(super) fn stage_in_words(p: &Page, known: &DomainView) -> Vec<String> {
     );
     let counted = view.share.map_or(0, |share| share.counted);
     let mut why = vec![match view.share {
-        Some(share) => p.fill(
-            "domains.share_is",
-            &[
-                ("percent", &percent(share.percent)),
-                ("counted", &p.number(share.counted)),
-                ("servers", &p.number(u64::from(share.servers))),
-                ("left_out", &p.number(share.left_out)),
-            ],
-        ),
+        Some(share) => share_in_words(p, &share),
         None => p.t("domains.share_unknown").to_owned(),
     }];
     if known.set.stage.is_some() {
@@ -60,6 +52,28 @@ pub(super) fn stage_in_words(p: &Page, known: &DomainView) -> Vec<String> {
         Stage::Blocking => p.fill("domains.blocking", &[("leave", &leave)]),
     });
     why
+}
+
+fn share_in_words(p: &Page, share: &Share) -> String {
+    p.fill(
+        "domains.share_is",
+        &[
+            ("percent", &format!("{:.1}", share.percent)),
+            ("counted", &p.number(share.counted)),
+            ("servers", &p.number(u64::from(share.servers))),
+            ("left_out", &p.number(share.left_out)),
+        ],
+    )
+}
+
+/// On what evidence the domain came to its stage, move by move.
+pub(super) fn moves_in_words(p: &Page, known: &DomainView) -> Vec<String> {
+    let reasons = known.switches.iter().map(|one| &one.act.reason);
+    let told = |reason: &String| match Share::read(reason) {
+        Some(share) => share_in_words(p, &share),
+        None => p.safe(reason),
+    };
+    reasons.map(told).collect()
 }
 
 /// What could be mended, as a sentence.

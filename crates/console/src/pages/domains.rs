@@ -14,7 +14,9 @@ use judge::standing::{DayView, ServerView, View};
 use mail::Domain;
 use mail::standing::{Counts, day_of};
 
-use super::domain_words::{advice_in_words, published_in_words, remedies_in_words, stage_in_words};
+use super::domain_words::{
+    advice_in_words, moves_in_words, published_in_words, remedies_in_words, stage_in_words,
+};
 use super::done;
 use crate::Shared;
 use crate::chart::{self, DayPart};
@@ -116,6 +118,8 @@ struct OnePage<'p> {
     d: &'p DomainView,
     v: &'p View,
     why: Vec<String>,
+    /// The evidence of each of its moves.
+    moves: Vec<String>,
     signed: String,
     aligned: String,
     days: &'p [DayView],
@@ -206,6 +210,7 @@ async fn one_page(
         p,
         v: &known.view,
         why: stage_in_words(p, &known),
+        moves: moves_in_words(p, &known),
         signed: chart::days(p, "domains.chart_signed", &days, &SIGNED),
         aligned: chart::days(p, "domains.chart_aligned", &days, &ALIGNED),
         days: &days,

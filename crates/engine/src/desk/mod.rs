@@ -47,6 +47,7 @@ pub use watching::{
 use crate::Readers;
 use crate::clock::now;
 use crate::release::Courier;
+use crate::standing::Sum;
 
 /// Policies kept compiled for explanations.
 const POLICIES_KEPT: usize = 4;
@@ -106,6 +107,7 @@ struct Office {
     policies: Mutex<HashMap<i64, Arc<Policy>>>,
     described: Mutex<Option<(i64, Arc<Description>)>>,
     opening: Arc<Semaphore>,
+    standing: tokio::sync::Mutex<Sum>,
 }
 
 /// What people do, with the name of who does it.
@@ -136,6 +138,7 @@ impl Desk {
             policies: Mutex::default(),
             described: Mutex::default(),
             opening: crate::reports::inbound::places(),
+            standing: tokio::sync::Mutex::default(),
         };
         Self {
             office: Arc::new(office),

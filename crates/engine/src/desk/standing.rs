@@ -2,6 +2,8 @@
 //!
 //! What is set stands in the policy, `[[standing.domains]]`: so it has a history, and is taken back as any version is.
 
+use std::sync::Arc;
+
 use ipnet::IpNet;
 use judge::edit::Edit;
 use judge::standing::{Advice, DomainSettings, Settings, Standing, View, advice};
@@ -10,8 +12,7 @@ use mail::{Domain, Mark};
 use store::{ActFilter, ChainedAct};
 
 use super::{Desk, DeskError, Right};
-use crate::clock::now;
-use crate::standing::{SWITCH, load};
+use crate::standing::SWITCH;
 
 /// Moves of one domain that are shown.
 const SWITCHES_SHOWN: u32 = 20;
@@ -60,15 +61,16 @@ pub struct DomainView {
 }
 
 impl Desk {
-    /// Domains whose mail is counted apart, and those something is set for.
+    /// Domains whose mail is counted apart, this site's own, and those something is set for.
     pub async fn standings(&self, filter: &DomainFilter) -> Result<DomainPage, DeskError> {
         let (standing, settings, _) = self.standing().await?;
         let wanted = written(&filter.name);
         let site = self.site();
-        let silent = settings
-            .domains
-            .keys()
-            .filter(|domain| standing.messages(domain) == 0);
+        // Of our own something is to be known before any mail came.
+        let mut silent: Vec<&Domain> = settings.domains.keys().chain(&site.local_domains).collect();
+        silent.sort_unstable();
+        silent.dedup();
+        silent.retain(|domain| standing.messages(domain) == 0);
         let mut domains: Vec<(u64, &Domain)> = standing
             .domains()
             .chain(silent)
@@ -89,11 +91,12 @@ impl Desk {
         })
     }
 
-    /// One domain whose mail is counted apart, or something is set for.
+    /// One domain whose mail is counted apart, one of this site's own, or one that something is set for.
     pub async fn standing_of(&self, domain: &Domain) -> Result<DomainView, DeskError> {
         let (standing, settings, policy_version) = self.standing().await?;
         let set_by = settings.section_of(domain);
-        if standing.messages(domain) == 0 && set_by.is_none() {
+        let is_ours = is_ours(&self.site(), domain);
+        if standing.messages(domain) == 0 && set_by.is_none() && !is_ours {
             return Err(DeskError::NotFound(format!(
                 "mail in the name of {domain} (a domain is counted apart from its second message on)"
             )));
@@ -106,7 +109,7 @@ impl Desk {
             ..ActFilter::default()
         };
         Ok(DomainView {
-            is_ours: is_ours(&self.site(), domain),
+            is_ours,
             set: settings.of(domain).clone(),
             set_by,
             advice: advice(&view),
@@ -184,15 +187,15 @@ impl Desk {
     }
 
     /// All that is kept, under the policy in force.
-    pub(super) async fn standing(&self) -> Result<(Standing, Settings, i64), DeskError> {
+    pub(super) async fn standing(&self) -> Result<(Arc<Standing>, Settings, i64), DeskError> {
         self.need(Right::SeePolicy)?;
         let (version, _) = self.policy_in_force().await?;
         let policy = self.compiled(version).await?;
         let unknown = || DeskError::NotFound(format!("policy version {version}"));
         let settings = policy.ok_or_else(unknown)?.standing().clone();
-        let (mut standing, _) = load(self.store(), &settings, self.limits()).await?;
-        standing.forget(now(), &settings);
-        Ok((standing, settings, version))
+        let mut sum = self.office.standing.lock().await;
+        let standing = sum.now(self.store(), (version, &settings), self.limits());
+        Ok((standing.await?, settings, version))
     }
 }
 

@@ -89,6 +89,24 @@ impl fmt::Display for Share {
     }
 }
 
+impl Share {
+    /// What [`Display`](fmt::Display) writes, read again; how many were authentic stands not in it, and is worked out of the per cent.
+    pub fn read(text: &str) -> Option<Self> {
+        let (percent, rest) = text.split_once(" % of ")?;
+        let (counted, rest) = rest.split_once(" messages from ")?;
+        let (servers, rest) = rest.split_once(" servers of the domain signed; ")?;
+        let left_out = rest.strip_suffix(" messages of other servers left out")?;
+        let (percent, counted): (f64, u64) = (percent.parse().ok()?, counted.parse().ok()?);
+        Some(Self {
+            percent,
+            counted,
+            authentic: (counted as f64 * percent / 100.0).round() as u64,
+            left_out: left_out.parse().ok()?,
+            servers: servers.parse().ok()?,
+        })
+    }
+}
+
 /// A domain's stage changed by itself: what from, what to, and on what evidence.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Switch {
@@ -141,4 +159,22 @@ pub struct Ruling {
     pub why: Vec<String>,
     /// The server, looked at.
     pub source: Source,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_in_words_is_read_again() {
+        let share = Share {
+            percent: 99.5,
+            counted: 200,
+            authentic: 199,
+            left_out: 3,
+            servers: 2,
+        };
+        assert_eq!(Share::read(&share.to_string()), Some(share));
+        assert_eq!(Share::read("because somebody said so"), None);
+    }
 }

@@ -6,6 +6,7 @@ use mail::{Limits, Secret, Site};
 use store::{Store, StoreConfig};
 
 use super::*;
+use crate::clock::now;
 use crate::{Author, Care, Role};
 
 fn domain(name: &str) -> Domain {
@@ -86,10 +87,19 @@ async fn domains_are_found_in_one_order_ours_and_others_apart() {
         "a.example",
         "b.example",
         "yours.example",
+        "ours.example",
     ];
     assert_eq!(names(&all), order);
     let ours = desk.standings(&filter("", Some(true))).await.expect("ours");
-    assert_eq!(names(&ours), ["shop.ours.example"]);
+    assert_eq!(names(&ours), ["shop.ours.example", "ours.example"]);
+    // Of our own there is a page before any mail came, of strangers not.
+    let own = desk.standing_of(&domain("ours.example")).await;
+    assert_eq!(own.expect("ours").view.counts, mail::Counts::default());
+    let stranger = desk.standing_of(&domain("stranger.example")).await;
+    assert!(
+        matches!(stranger, Err(DeskError::NotFound(_))),
+        "{stranger:?}"
+    );
     let found = desk.standings(&filter(" OURS", Some(false))).await;
     assert_eq!(names(&found.expect("found")), ["yours.example"]);
     let second = DomainFilter {
@@ -98,7 +108,11 @@ async fn domains_are_found_in_one_order_ours_and_others_apart() {
         ..DomainFilter::default()
     };
     let second = desk.standings(&second).await.expect("listed");
-    assert_eq!((names(&second), second.total), (order[1..3].to_vec(), 4));
+    assert_eq!((names(&second), second.total), (order[1..3].to_vec(), 5));
+    // What came since the last look is in the next.
+    seen(&desk, "b.example", 1, 5, 0).await;
+    let all = desk.standings(&filter("", None)).await.expect("listed");
+    assert_eq!(names(&all)[..2], ["b.example", "shop.ours.example"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
