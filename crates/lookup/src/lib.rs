@@ -4,7 +4,7 @@
 //! [`mail::Authentication`]. [`sign`] is for messages that go: keys, DKIM signatures and ARC seals. [`results`] writes
 //! what was found into the header, and finds those who pretend we wrote it.
 //!
-//! Nothing here decides about a message, and nothing but [`dns::Upstreams`] opens a socket.
+//! Nothing here decides about a message, nothing but [`dns::Upstreams`] opens a socket, and nothing but [`places`] a file.
 
 // Asking.
 pub mod dns;
@@ -25,6 +25,9 @@ mod verifier;
 
 // For our own mail.
 pub mod sign;
+
+// Where a user is.
+pub mod places;
 
 // Of no message: for reports, and for people.
 mod asking;

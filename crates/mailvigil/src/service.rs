@@ -24,7 +24,7 @@ use crate::doors::listener::Listeners;
 use crate::doors::scan::Scanning;
 use crate::doors::smtp::SmtpCourier;
 use crate::doors::watch::WatchDoor;
-use crate::doors::{delegation, http, milter, proxy, rspamd, spamd, watch};
+use crate::doors::{delegation, events, http, milter, proxy, rspamd, spamd, watch};
 use crate::mail_log;
 
 /// How often a newer policy is looked for. With it a change made by any process, on any node, holds within this time.
@@ -39,6 +39,8 @@ const WATCH_EVERY: Duration = Duration::from_millis(200);
 const SNAPSHOT_EVERY: Duration = Duration::from_mins(10);
 /// How often retention runs.
 const KEEP_EVERY: Duration = Duration::from_mins(10);
+/// How often it is looked whether the files of places are others.
+const PLACES_EVERY: Duration = Duration::from_mins(5);
 /// How often it is asked whether reports are due; what could not be sent is tried again then.
 const REPORTS_EVERY: Duration = Duration::from_hours(1);
 /// How often it is asked whether digests are due.
@@ -77,10 +79,12 @@ impl Service {
                 domain: config.watch.domain.clone(),
                 allow: config.watch.front_ends.clone(),
                 snapshot: Some(config.data.join("watch-snapshot")),
+                places: config.watch.places.clone(),
             },
         };
         let readers = Arc::new(Readers::new(&config.limits).with_ocr(config.ocr.clone()));
         let engine = Engine::start(settings, store, Arc::new(Metrics::default()), readers).await?;
+        engine.watching().read_places().context("watch.places")?;
         let listeners = Listeners::open(&config.doors, &config.watch)?;
         Ok(Self {
             engine,
@@ -117,6 +121,9 @@ impl Service {
         self.until_stop(keep_standing(self.engine.clone()));
         self.until_stop(keep_watch(self.engine.clone()));
         self.until_stop(keep_snapshot(self.engine.clone()));
+        if !self.config.watch.places.is_empty() {
+            self.until_stop(keep_places(self.engine.clone()));
+        }
         if let Some(hands) = Hands::new(&self.config.watch)? {
             let news = self.engine.watching().news();
             self.until_stop(hands.follow(news));
@@ -166,8 +173,13 @@ impl Service {
             self.background
                 .spawn(delegation::serve(listener, doorway.clone(), tells));
         }
-        if !listeners.watch.is_empty() {
+        if !listeners.watch.is_empty() || !listeners.events.is_empty() {
             let door = WatchDoor::new(&self.config, self.engine.clone())?;
+            for listener in listeners.events {
+                tracing::info!("Dovecot exports its events to {}", listener.name());
+                self.background
+                    .spawn(events::serve(listener, doorway.clone(), door.clone()));
+            }
             for listener in listeners.watch {
                 tracing::info!(
                     "servers tell what users do at {} (auth policy, events, nginx, JSON)",
@@ -284,6 +296,9 @@ impl Service {
         }
         if let Err(error) = self.engine.share_standing().await {
             tracing::error!("what was counted of domains since the last minute is lost: {error}");
+        }
+        if let Err(error) = self.engine.keep_sessions().await {
+            tracing::error!("what was counted of sessions since the last minute is lost: {error}");
         }
         if let Err(error) = self.engine.keep_watch().await {
             tracing::error!("what users did in the last moments is not written: {error}");
@@ -493,6 +508,9 @@ async fn keep_standing(engine: Arc<Engine>) {
     let mut reviewed = std::time::Instant::now();
     loop {
         tokio::time::sleep(SHARE_EVERY).await;
+        if let Err(error) = engine.keep_sessions().await {
+            tracing::warn!("counts of sessions to other servers wait for the store: {error}");
+        }
         if reviewed.elapsed() < REVIEW_EVERY {
             if let Err(error) = engine.share_standing().await {
                 tracing::warn!("counts of domains wait for the store: {error}");
@@ -535,6 +553,35 @@ async fn keep_snapshot(engine: Arc<Engine>) {
         if let Err(error) = engine.keep_snapshot().await {
             tracing::warn!("no snapshot of the watch was made: {error}");
         }
+    }
+}
+
+/// Reads the files of places again when one of them is another: they are replaced every week.
+async fn keep_places(engine: Arc<Engine>) {
+    let written = |engine: &Engine| -> Vec<_> {
+        let files = engine.watching().place_files().iter();
+        let written = |file| {
+            std::fs::metadata(file)
+                .and_then(|file| file.modified())
+                .ok()
+        };
+        files.map(written).collect()
+    };
+    let mut read = written(&engine);
+    loop {
+        tokio::time::sleep(PLACES_EVERY).await;
+        let now = written(&engine);
+        if now == read {
+            continue;
+        }
+        let reader = engine.clone();
+        let done = tokio::task::spawn_blocking(move || reader.watching().read_places()).await;
+        match done {
+            Ok(Ok(())) => tracing::info!("the files of places were read again"),
+            Ok(Err(error)) => tracing::warn!("the old files of places stay in use: {error}"),
+            Err(_) => return, // the runtime is going down
+        }
+        read = now;
     }
 }
 

@@ -11,6 +11,7 @@ use serde_json::Value;
 use testkit::dovecot::{Dovecot, Setup};
 use testkit::free_port;
 use testkit::imap::{Answer, Client};
+use testkit::nginx::Nginx;
 use testkit::smtp::{Client as Smtp, Mail, Peer};
 
 const SECRET: &str = "a-secret-of-the-tests-1234";
@@ -22,30 +23,41 @@ struct Office {
     /// Where servers tell.
     port: u16,
     secret: std::path::PathBuf,
+    /// Where Dovecot would write its events to.
+    events: std::path::PathBuf,
 }
 
 impl Drop for Office {
     fn drop(&mut self) {
         // A file of the temporary folder; who cleans that up takes what is left.
         let _ = std::fs::remove_file(&self.secret);
+        let _ = std::fs::remove_file(&self.events);
     }
 }
 
 impl Office {
     /// Twenty accounts `user1` … `user20` and `ann`, whose passwords are `pw-NAME`.
     fn open(settings: &str) -> Self {
+        Self::open_with(settings, |_| String::new())
+    }
+
+    /// The same, with more in `[watch]`, which may depend on where Dovecot is.
+    fn open_with(settings: &str, more: impl FnOnce(u16) -> String) -> Self {
         let (port, delegation) = (free_port(), free_port());
         let secret = std::env::temp_dir().join(format!("mailvigil-secret-{port}"));
         std::fs::write(&secret, SECRET).unwrap();
-        let more = format!(
-            "[site]\nlocal_domains = [\"ours.example\"]\n[watch]\nhttp = [\"127.0.0.1:{port}\"]\ndelegation = [\"127.0.0.1:{delegation}\"]\nsecret_file = \"{}\"\ndomain = \"ours.example\"\n",
-            secret.display()
-        );
+        let events = std::env::temp_dir().join(format!("mailvigil-events-{port}"));
         let mut setup = Setup::default().account("ann", "pw-ann");
         for number in 1..=20 {
             setup = setup.account(&format!("user{number}"), &format!("pw-user{number}"));
         }
         let dovecot = setup.policy(port, SECRET).start().unwrap();
+        let more = format!(
+            "[site]\nlocal_domains = [\"ours.example\"]\n[watch]\nhttp = [\"127.0.0.1:{port}\"]\ndelegation = [\"127.0.0.1:{delegation}\"]\nevents = [\"unix:{}\"]\nsecret_file = \"{}\"\ndomain = \"ours.example\"\n{}",
+            events.display(),
+            secret.display(),
+            more(dovecot.imap_port())
+        );
         let sasl = format!("inet:127.0.0.1:{}", dovecot.sasl_port());
         let delegated = format!("check_policy_service inet:127.0.0.1:{delegation}");
         let wish = Wish {
@@ -66,6 +78,7 @@ impl Office {
             dovecot,
             port,
             secret,
+            events,
         };
         if !settings.is_empty() {
             let file = office.vigil().service.folder().join("watch.toml");
@@ -486,6 +499,175 @@ fn weakforced_s_clients_and_crowdsec_s_bouncers_are_served() {
         shown.status.success().then_some(bed::text(&shown.stdout))
     });
     assert!(shown.unwrap().contains("http: logged in"));
+}
+
+/// The site's own authentication server: knows passwords, and sends who has the right one to Dovecot.
+fn site_auth(dovecot_port: u16) -> u16 {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            let mut lines = lines.skip(1);
+            let (mut user, mut password) = (String::new(), String::new());
+            while let Some(Ok(line)) = lines.next() {
+                let Some((name, value)) = line.split_once(": ") else {
+                    break;
+                };
+                match name.to_ascii_lowercase().as_str() {
+                    "auth-user" => value.clone_into(&mut user),
+                    "auth-pass" => value.clone_into(&mut password),
+                    _ => {}
+                }
+            }
+            let says = if password == format!("pw-{user}") {
+                format!("Auth-Status: OK\r\nAuth-Server: 127.0.0.1\r\nAuth-Port: {dovecot_port}")
+            } else {
+                "Auth-Status: Invalid login or password".to_owned()
+            };
+            let answer = write!(
+                stream,
+                "HTTP/1.1 200 OK\r\n{says}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            );
+            answer.unwrap();
+        }
+    });
+    port
+}
+
+#[test]
+fn through_a_real_nginx_owners_get_in_and_one_password_on_many_accounts_is_seen() {
+    let office = Office::open_with(ENFORCE, |dovecot_port| {
+        format!(
+            "auth_http_next = \"http://127.0.0.1:{}/auth\"\n",
+            site_auth(dovecot_port)
+        )
+    });
+    let asks = format!("127.0.0.1:{}/auth-http", office.port);
+    let nginx = Nginx::start(&asks, SECRET).unwrap();
+    let login = |ip: &str, user: &str, password: &str| {
+        let line = nginx.login(ip, user, password);
+        line.unwrap_or_else(|error| panic!("{error}: {}", nginx.log()))
+    };
+    let owner = "198.51.100.7";
+    let got_in = login(owner, "ann", "pw-ann");
+    assert!(got_in.starts_with("a OK"), "{got_in}{}", nginx.log());
+    let spray = "203.0.113.66";
+    for number in 1..=20 {
+        let answer = login(spray, &format!("user{number}"), "Winter2026");
+        assert!(!answer.starts_with("a OK"), "{answer}");
+    }
+    let block = office.stands("block-source");
+    assert_eq!(block["decision"]["scope"]["source"], spray);
+    let told = office.vigil().json(&["detections", "--json"]);
+    assert!(
+        told.iter()
+            .any(|one| one.to_string().contains("auth.spray")),
+        "{told:#?}"
+    );
+    // Refused with a right password, too; whoever comes from elsewhere gets in.
+    let refused = login(spray, "user3", "pw-user3");
+    assert!(!refused.starts_with("a OK"), "{refused}");
+    assert!(login(owner, "user3", "pw-user3").starts_with("a OK"));
+    let shown = office.vigil().say(&["ip", "show", spray]);
+    assert!(!shown.contains("Winter2026"), "{shown}");
+}
+
+#[test]
+fn events_come_over_a_socket_line_by_line_and_a_broken_one_harms_no_other() {
+    use std::io::Write as _;
+    let office = Office::open("");
+    let mut dovecot = std::os::unix::net::UnixStream::connect(&office.events).unwrap();
+    let event = |name: &str, cmd: &str| {
+        format!(
+            r#"{{"event":"imap_command_finished","fields":{{"user":"{name}","session":"s1","cmd_name":"{cmd}","cmd_input_args":"1:5 BODY[]","tagged_reply_state":"OK","remote_ip":"198.51.100.9"}}}}"#
+        )
+    };
+    let long = "x".repeat(2 << 20);
+    let lines = [
+        event("ann", "SELECT"),
+        "{no json".to_owned(),
+        long,
+        event("user1", "FETCH"),
+    ];
+    for line in lines {
+        // In two pieces, as a busy machine may hand them over.
+        let (one, two) = line.split_at(line.len() / 2);
+        dovecot.write_all(one.as_bytes()).unwrap();
+        dovecot.write_all(two.as_bytes()).unwrap();
+        dovecot.write_all(b"\n").unwrap();
+    }
+    let shown = wait_for(|| {
+        let shown = office
+            .vigil()
+            .run(&["account", "show", "user1@ours.example"]);
+        let shown = bed::text(&shown.stdout);
+        shown.contains("198.51.100.9").then_some(shown)
+    });
+    assert!(shown.is_some(), "{}", office.vigil().service.log());
+    let log = office.vigil().service.log();
+    assert_eq!(log.matches("was passed over").count(), 1, "{log}");
+}
+
+#[test]
+fn a_login_has_a_place_where_files_tell_and_a_file_that_cannot_is_named() {
+    use testkit::mmdb::{Value, database};
+    let folder = tempfile::tempdir().unwrap();
+    let map = |fields: Vec<(&str, Value)>| {
+        Value::Map(
+            fields
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
+        )
+    };
+    let country = map(vec![("iso_code", Value::Text("DE".into()))]);
+    let countries = database(
+        "GeoLite2-Country",
+        &[("198.51.100.0/24", map(vec![("country", country)]))],
+    );
+    let provider = map(vec![("autonomous_system_number", Value::Number(64_500))]);
+    let providers = database("GeoLite2-ASN", &[("198.51.100.0/24", provider)]);
+    let file = |name: &str, bytes: &[u8]| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, bytes).unwrap();
+        file.display().to_string()
+    };
+    let (countries, providers) = (
+        file("country.mmdb", &countries),
+        file("asn.mmdb", &providers),
+    );
+    let port = free_port();
+    let more =
+        |places: &str| format!("[watch]\nhttp = [\"127.0.0.1:{port}\"]\nplaces = {places}\n");
+    let vigil = Vigil::start(&Wish {
+        more: &more(&format!("[{countries:?}, {providers:?}]")),
+        ..Wish::default()
+    });
+    let told = r#"{"protocol":"imap","ip":"198.51.100.7","account":"ann@ours.example","act":{"login":{"outcome":"succeeded"}}}"#;
+    assert!(curl(port, "/operations", None, told).contains("\"taken\":1"));
+    let shown = wait_for(|| {
+        let shown = bed::text(&vigil.run(&["account", "show", "ann@ours.example"]).stdout);
+        shown.contains("198.51.100.7").then_some(shown)
+    });
+    let shown = shown.unwrap();
+    assert!(shown.contains("198.51.100.7 (DE, AS64500)"), "{shown}");
+    drop(vigil);
+
+    let broken = file("broken.mmdb", b"no database");
+    let config = file("c.toml", more(&format!("[{broken:?}]")).as_bytes());
+    let mut serve = std::process::Command::new(env!("CARGO_BIN_EXE_mailvigil"));
+    let refused = serve
+        .current_dir(folder.path())
+        .args(["--config", &config, "serve"])
+        .output();
+    let refused = bed::text(&refused.unwrap().stderr);
+    assert!(
+        refused.contains("watch.places") && refused.contains("is no MMDB file"),
+        "{refused}"
+    );
 }
 
 fn curl(port: u16, path: &str, secret: Option<&str>, body: &str) -> String {

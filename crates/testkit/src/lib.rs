@@ -54,5 +54,7 @@ pub mod sink;
 pub mod smtp;
 // Who reads it.
 pub mod imap;
+pub mod mmdb;
+pub mod nginx;
 // Who looks at the pages.
 pub mod browser;

@@ -198,6 +198,8 @@ struct Row {
     what: String,
     words: String,
     from: Option<String>,
+    /// Where in the world that is.
+    place: Option<String>,
     link: Option<String>,
     /// How often in a row.
     times: usize,
@@ -290,6 +292,7 @@ fn row(p: &Page, moment: &Moment) -> Row {
             words: operation_in_words(p, operation),
             from: operation.source.ip.map(|ip| ip.to_string()),
             link: None,
+            place: operation.source.place.yes().map(ToString::to_string),
             times: 1,
         },
         Happening::Message(record) => Row {
@@ -299,6 +302,7 @@ fn row(p: &Page, moment: &Moment) -> Row {
             words: message_in_words(p, record),
             from: record.envelope.peer.ip.map(|ip| ip.to_string()),
             link: Some(format!("/messages/{}", record.id)),
+            place: None,
             times: 1,
         },
         Happening::Detection(seen) => Row {
@@ -308,6 +312,7 @@ fn row(p: &Page, moment: &Moment) -> Row {
             words: p.safe(&seen.words),
             from: seen.ip.clone(),
             link: None,
+            place: None,
             times: 1,
         },
         Happening::Decision(view) => Row {
@@ -329,6 +334,7 @@ fn row(p: &Page, moment: &Moment) -> Row {
             ),
             from: None,
             link: None,
+            place: None,
             times: 1,
         },
     }

@@ -17,8 +17,10 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use arc_swap::ArcSwap;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use ipnet::IpNet;
+use lookup::places::{NotUsed, Places};
 use mail::address::floor_char_boundary;
 use mail::operation::{Act, DeviceTag, Door, PasswordTag, Protocol, Source, SprayTag};
 use mail::{Account, Conduct, Domain, Known, Limits, Operation, RecordId, Secret, Timestamp};
@@ -51,6 +53,8 @@ pub struct WatchSetup {
     pub allow: Vec<IpNet>,
     /// Where the snapshot lies; without one a restart knows what the store tells.
     pub snapshot: Option<PathBuf>,
+    /// MMDB files that say where addresses are.
+    pub places: Vec<PathBuf>,
 }
 
 /// An operation as a door tells it.
@@ -88,6 +92,7 @@ pub struct Watching {
     state: Mutex<State>,
     limits: Limits,
     setup: WatchSetup,
+    places: ArcSwap<Places>,
     metrics: Arc<Metrics>,
     news: broadcast::Sender<News>,
     /// What tags of passwords are keyed by.
@@ -141,6 +146,7 @@ impl Watching {
             state: Mutex::new(state),
             limits: limits.clone(),
             setup,
+            places: ArcSwap::default(),
             metrics,
             news: broadcast::Sender::new(NEWS_MAX),
             key,
@@ -160,6 +166,18 @@ impl Watching {
             self.setup.domain.as_ref(),
             self.limits.address_bytes_max,
         )
+    }
+
+    /// Reads the files of places; those in use stay when one of them cannot be read.
+    pub fn read_places(&self) -> Result<(), NotUsed> {
+        self.places
+            .store(Arc::new(Places::open(&self.setup.places)?));
+        Ok(())
+    }
+
+    /// Files of places that are read.
+    pub fn place_files(&self) -> &[PathBuf] {
+        &self.setup.places
     }
 
     /// Counts what a door tells; what was decided by it.
@@ -182,6 +200,10 @@ impl Watching {
             state
                 .sessions
                 .join(session, &mut source, account.as_ref(), &told.act);
+        }
+        // Only of logins it means something, and only with them it is kept.
+        if let (Act::Login(_), Some(ip)) = (&told.act, source.ip) {
+            source.place = self.places.load().of(ip);
         }
         let operation = Operation {
             id,

@@ -184,12 +184,31 @@ fn quoted(text: &str) -> Vec<&str> {
 }
 
 /// What MMDB files say of an address.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Place {
     /// ISO 3166 code of the country, two capital letters.
-    pub country: String,
+    pub country: Option<String>,
     /// Number of the autonomous system that announces it.
-    pub asn: u32,
+    pub asn: Option<u32>,
+    /// Where on the map.
+    pub spot: Option<Spot>,
+}
+
+impl std::fmt::Display for Place {
+    /// `DE, AS64500`, as far as it is known.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (&self.country, self.asn) {
+            (Some(country), Some(asn)) => write!(f, "{country}, AS{asn}"),
+            (Some(country), None) => f.write_str(country),
+            (None, Some(asn)) => write!(f, "AS{asn}"),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+/// A spot on the map.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Spot {
     /// Degrees north.
     pub latitude: f64,
     /// Degrees east.

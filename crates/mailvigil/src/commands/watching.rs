@@ -115,11 +115,11 @@ fn row(moment: &Moment) -> (mail::Timestamp, String, String, String) {
         Happening::Operation(operation) => (
             "did".to_owned(),
             operation_in_words(operation),
-            operation
-                .source
-                .ip
-                .map(|ip| ip.to_string())
-                .unwrap_or_default(),
+            match (operation.source.ip, operation.source.place.yes()) {
+                (Some(ip), Some(place)) => format!("{ip} ({place})"),
+                (Some(ip), None) => ip.to_string(),
+                (None, _) => String::new(),
+            },
         ),
         Happening::Message(record) => {
             let level = record

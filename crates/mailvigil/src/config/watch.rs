@@ -17,6 +17,8 @@ pub struct WatchConfig {
     pub http: Vec<Listen>,
     /// Where Postfix delegates its access policy.
     pub delegation: Vec<Listen>,
+    /// Where Dovecot exports its events to, line by line.
+    pub events: Vec<Listen>,
     /// Who may, over TCP.
     pub allow: Vec<IpNet>,
     /// A file with the secret that HTTP clients bring.
@@ -27,6 +29,8 @@ pub struct WatchConfig {
     pub domain: Option<Domain>,
     /// Machines that are never refused: front ends, webmail, monitoring.
     pub front_ends: Vec<IpNet>,
+    /// MMDB files that say where addresses are.
+    pub places: Vec<PathBuf>,
     /// Postfix tells of mail by delegation, because it does not come past a message door.
     pub sends_by_delegation: bool,
     /// The site's own authentication server, which nginx asked before.
@@ -63,12 +67,20 @@ impl WatchConfig {
         let config = Self {
             http: places(&section, "http").unwrap_or_default(),
             delegation: places(&section, "delegation").unwrap_or_default(),
+            events: places(&section, "events").unwrap_or_default(),
             allow: allow(&section),
             secret_file: section.text("secret_file", "a file that holds the secret", path),
             nonce_file: section.text("nonce_file", "a file that holds Dovecot's nonce", path),
             domain: section.text("domain", "a domain name", Domain::parse),
             front_ends: section
                 .texts("front_ends", "networks such as \"10.0.0.0/8\"", network)
+                .unwrap_or_default(),
+            places: section
+                .texts(
+                    "places",
+                    "MMDB files such as \"/var/lib/GeoIP/GeoLite2-City.mmdb\"",
+                    path,
+                )
                 .unwrap_or_default(),
             sends_by_delegation: section.flag("sends_by_delegation").unwrap_or(false),
             auth_http_next: section.text(
@@ -91,6 +103,7 @@ impl WatchConfig {
             check(&section, "http", &config.http, has_tls);
         }
         check(&section, "delegation", &config.delegation, has_tls);
+        check(&section, "events", &config.events, has_tls);
         section.finish();
         config
     }

@@ -26,6 +26,7 @@ pub struct Listeners {
     pub proxies: Vec<(Listener, ProxyConfig)>,
     pub watch: Vec<Listener>,
     pub delegation: Vec<Listener>,
+    pub events: Vec<Listener>,
 }
 
 impl Listeners {
@@ -70,6 +71,7 @@ impl Listeners {
                 },
             )?,
             delegation: each(&watch.delegation, &watch.allow)?,
+            events: each(&watch.events, &watch.allow)?,
             proxies,
         })
     }

@@ -16,6 +16,7 @@ pub mod spamd;
 
 // Servers tell and ask about what users do.
 pub mod delegation;
+pub mod events;
 pub mod watch;
 
 // The way out.

@@ -430,13 +430,8 @@ fn block_entry(decision: &watch::Decision) -> Option<serde_json::Value> {
 async fn take_events(State(door): State<Arc<WatchDoor>>, body: Bytes) -> Response {
     let mut wrong = None;
     for line in body.split(|byte| *byte == b'\n') {
-        if line.iter().all(u8::is_ascii_whitespace) {
-            continue;
-        }
-        match events::read(line, &door.classes, &door.limits) {
-            Ok(Some(event)) => door.event(event),
-            Ok(None) => {}
-            Err(error) => wrong = Some(error),
+        if let Err(error) = door.event_line(line) {
+            wrong = Some(error);
         }
     }
     match wrong {
@@ -446,6 +441,17 @@ async fn take_events(State(door): State<Arc<WatchDoor>>, body: Bytes) -> Respons
 }
 
 impl WatchDoor {
+    /// Takes one event in; an empty line is none.
+    pub(super) fn event_line(&self, line: &[u8]) -> Result<(), Unfit> {
+        if line.iter().all(u8::is_ascii_whitespace) {
+            return Ok(());
+        }
+        if let Some(event) = events::read(line, &self.classes, &self.limits)? {
+            self.event(event);
+        }
+        Ok(())
+    }
+
     fn event(&self, event: events::Event) {
         let mut act = event.act;
         if let Act::Administer(Administer::Forward { target, ours }) = &mut act {

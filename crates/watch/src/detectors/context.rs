@@ -75,7 +75,7 @@ pub const TRAVEL: Detector = Detector {
         if !learnt(sight)? || sight.before.provider_known == Some(true) {
             return None;
         }
-        let here = sight.operation.source.place.yes()?;
+        let here = sight.operation.source.place.yes()?.spot?;
         let last = sight.before.place.as_ref()?;
         let km = distance_km(
             (last.latitude, last.longitude),

@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 
 use mail::operation::{
     Act, Administer, Delete, DeviceTag, Door, Login, LoginOutcome, Place, Protocol, Reply,
-    Retrieve, Source,
+    Retrieve, Source, Spot,
 };
 use mail::{Account, Address, Known, Operation, RecordId, Timestamp};
 
@@ -178,11 +178,13 @@ impl Teller {
 
 fn place(country: &str, asn: u32, latitude: f64, longitude: f64) -> Place {
     Place {
-        country: country.into(),
-        asn,
-        latitude,
-        longitude,
-        radius_km: 20.0,
+        country: Some(country.into()),
+        asn: Some(asn),
+        spot: Some(Spot {
+            latitude,
+            longitude,
+            radius_km: 20.0,
+        }),
     }
 }
 
@@ -228,6 +230,13 @@ fn nobody_is_in_brazil_an_hour_after_berlin() {
         "{:?}",
         travel.values
     );
+    // Where an account was before nobody knew, no country is new.
+    let mut teller = Teller::new();
+    for day in -20..0 {
+        teller.login(START.plus_secs(day * 86_400), "203.0.113.5", None);
+    }
+    let first = teller.login(START, "203.0.113.5", Some(place("DE", 1, 52.5, 13.4)));
+    assert_eq!(first.detections, []);
     // Without a database of places it is idle.
     let mut teller = Teller::new();
     for day in -20..0 {

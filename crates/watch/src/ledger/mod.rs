@@ -92,7 +92,7 @@ pub(crate) struct Before {
     pub existed: bool,
     /// Had it been used with this client program? `None` when nobody said which.
     pub program_known: Option<bool>,
-    /// Had it been used from this country, by this provider? `None` when nobody knows.
+    /// Had it been used from this country, by this provider? `None` when nobody knows, nor where it was used from before.
     pub country_known: Option<bool>,
     pub provider_known: Option<bool>,
     pub born: u32,
@@ -307,11 +307,19 @@ impl Ledger {
             settled: settled_in(account, &self.here(marks, device, at), at),
             existed: exists,
             program_known: device.map(|tag| account.devices.since(at, tag.0).is_some()),
-            country_known: place.map(|place| {
-                let country = self.keys.short(&place.country);
-                account.countries.since(at, country).is_some()
-            }),
-            provider_known: place.map(|place| account.providers.since(at, place.asn).is_some()),
+            country_known: place
+                .and_then(|place| place.country.as_ref())
+                .filter(|_| account.countries.len() > 0)
+                .map(|country| {
+                    account
+                        .countries
+                        .since(at, self.keys.short(country))
+                        .is_some()
+                }),
+            provider_known: place
+                .and_then(|place| place.asn)
+                .filter(|_| account.providers.len() > 0)
+                .map(|asn| account.providers.since(at, asn).is_some()),
             born: account.born,
             last_success: account.last_success,
             protocol_used: account.protocols[protocol_number(operation.protocol)],
@@ -351,11 +359,9 @@ impl Ledger {
                 });
             }
         }
-        let country = operation
-            .source
-            .place
-            .yes()
-            .map(|place| self.keys.short(&place.country));
+        let place = operation.source.place.yes();
+        let country = place.and_then(|place| place.country.as_ref());
+        let country = country.map(|country| self.keys.short(country));
         self.accounts.update(key, at, true, |account| {
             if account.born == 0 {
                 account.born = seconds(at);
@@ -374,14 +380,18 @@ impl Ledger {
             if let Some(tag) = login.password {
                 account.right_password(tag.bits());
             }
-            if let (Some(place), Some(country)) = (operation.source.place.yes(), country) {
+            if let Some(country) = country {
                 account.countries.meet(at, country);
-                account.providers.meet(at, place.asn);
+            }
+            if let Some(asn) = place.and_then(|place| place.asn) {
+                account.providers.meet(at, asn);
+            }
+            if let Some(spot) = place.and_then(|place| place.spot) {
                 account.place = Some(LastPlace {
                     at: seconds(at),
-                    latitude: place.latitude,
-                    longitude: place.longitude,
-                    radius_km: place.radius_km,
+                    latitude: spot.latitude,
+                    longitude: spot.longitude,
+                    radius_km: spot.radius_km,
                 });
             }
         });
