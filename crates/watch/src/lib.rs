@@ -211,7 +211,7 @@ impl Watch {
                 evidence: finding.evidence,
             };
             if detection.acts {
-                let strange = !before.settled;
+                let strange = !before.at_home;
                 if let (true, Some(account)) = (
                     setting.steps.contains(&Step::ResetCredential),
                     marks.account,
@@ -228,8 +228,9 @@ impl Watch {
                 happened.detections.push(detection);
             }
         }
-        if !happened.detections.is_empty() {
-            let sum = self.sum_up(operation, &marks, !before.settled, &happened.detections);
+        // What is unusual about a login elsewhere says nothing about what is done at home.
+        if !happened.detections.is_empty() && !before.at_home {
+            let sum = self.sum_up(operation, &marks, &happened.detections);
             happened.decisions.extend(sum);
         }
         happened
@@ -440,7 +441,6 @@ impl Watch {
         &mut self,
         operation: &Operation,
         marks: &ledger::keys::Marks,
-        strange: bool,
         detections: &[Detection],
     ) -> Option<Decision> {
         let account = self.ledger.accounts.get(marks.account?)?;
@@ -461,7 +461,7 @@ impl Watch {
                 .flat_map(|one| one.evidence.iter().copied())
                 .collect(),
             simulated,
-            strangers_only: strange,
+            strangers_only: true,
         };
         let who = Who {
             source: operation.source.ip,

@@ -458,6 +458,52 @@ fn a_stolen_account_is_frozen_for_strangers_and_goes_on_for_its_owner() {
 }
 
 #[test]
+fn a_thief_with_the_owner_s_provider_and_program_gets_no_further_and_the_owner_goes_on() {
+    let mut teller = Teller::new();
+    teller.habit("198.51.100.7", 1, "ann");
+    let write = |teller: &mut Teller, secs: i64, ip: &str, to: &str| {
+        let (at, account) = (
+            START.plus_secs(secs),
+            Account::new("ann", 255).expect("a name"),
+        );
+        let recipients = vec![Address::new(to).expect("an address")];
+        let taken = teller.watch.may_send(&SendQuestion {
+            at,
+            ip: ip.parse().ok(),
+            device: Some(DeviceTag(1)),
+            account: Some(&account),
+            recipients: &recipients,
+            bulk: false,
+        }) == SendAnswer::Allow;
+        let sent = Sent {
+            envelope_from: None,
+            recipients,
+            taken,
+            size_bytes: 1000,
+            owned: Some(true),
+            print: None,
+            bulk: false,
+            authentic: None,
+        };
+        teller.tell(at, ip, Some(1), Some("ann"), Act::Send(sent));
+        taken
+    };
+    assert!(write(&mut teller, 0, "198.51.100.7", "friend@a.example"));
+    // Another network of the same provider, and the program everybody has.
+    let thief = "198.51.77.9";
+    teller.login(START.plus_secs(60), thief, Some(1), "ann", None);
+    let spam = (0..200).filter(|number| {
+        let to = format!("victim{number}@b.example");
+        write(&mut teller, 100 + number, thief, &to)
+    });
+    let spam = spam.count();
+    assert!((20..50).contains(&spam), "{spam}");
+    // The owner on the way, from such a network himself: to people he knows, and from home to anybody.
+    assert!(write(&mut teller, 1000, "198.51.50.3", "friend@a.example"));
+    assert!(write(&mut teller, 1010, "198.51.100.7", "new@c.example"));
+}
+
+#[test]
 fn memory_stays_within_its_budget_whatever_keys_arrive() {
     let budget = 2 * MEBIBYTE;
     let mut teller = Teller::within(budget);

@@ -6,6 +6,7 @@ use super::{About, Detector, Sight, acting, knob};
 use crate::ledger::Familiar;
 use crate::ledger::source::SUSPICION_HALF_LIFE;
 use crate::response::Step;
+use crate::response::answer::PRETENDED;
 
 /// A login that succeeded where it should not have.
 pub const HIT: Detector = Detector {
@@ -91,6 +92,16 @@ fn reason(sight: &Sight<'_>, login: &Login) -> Option<(&'static str, f64)> {
         }
     }
     let guessed = sight.account()?.guessed.as_ref()?;
+    // His own program, which none or few of the attackers pretend to.
+    let own = sight.before.familiar == Familiar::Program
+        && sight
+            .operation
+            .source
+            .device
+            .is_some_and(|tag| guessed.networks_failing_with(at, tag.0) < PRETENDED);
+    if own {
+        return None;
+    }
     let passwords = guessed.passwords_day.count(at);
     sight
         .reaches(passwords, "account_passwords")

@@ -24,6 +24,12 @@ pub const VOLUME: Detector = Detector {
             (10.0, 1e7),
             "recipients in a day; the same. Give whoever sends newsletters more",
         ),
+        knob(
+            "home_factor",
+            2.0,
+            (1.0, 100.0),
+            "how many times as many from where the account is at home (guess; a first newsletter looks like this, and a thief is not there)",
+        ),
     ],
     steps: &[Step::DeferMail],
     looks: |sight| {
@@ -31,7 +37,14 @@ pub const VOLUME: Detector = Detector {
         let (hour, day) = (outbound.hour.sum(at), outbound.day.sum(at));
         // Whoever sends a newsletter every week is known by it.
         let usual = f64::from(outbound.peak.busiest());
-        let over = |count: u32, name: &str| f64::from(count) > sight.knob(name).max(2.0 * usual);
+        let factor = if sight.before.at_home {
+            sight.knob("home_factor")
+        } else {
+            1.0
+        };
+        let over = |count: u32, name: &str| {
+            f64::from(count) > (factor * sight.knob(name)).max(2.0 * usual)
+        };
         (over(hour, "hour") || over(day, "day")).then(|| {
             let values = vec![("hour", f64::from(hour)), ("day", f64::from(day))];
             acting(About::Account, 0.4, values, outbound.evidence.ids())
@@ -120,7 +133,7 @@ pub const FANOUT: Detector = Detector {
         } else {
             1.0
         };
-        if sight.is_strange()
+        if !sight.before.at_home
             && f64::from(strange) >= factor * sight.knob("strange_new")
             && strange_share >= sight.knob("strange_share")
         {

@@ -88,6 +88,8 @@ pub(crate) struct Before {
     pub program_settled: bool,
     /// At home there: known for days, not since an hour.
     pub settled: bool,
+    /// The same by the network itself. A thief in the owner's town has the same provider, and the program everybody has.
+    pub at_home: bool,
     /// Had the account ever been used?
     pub existed: bool,
     /// Had it been used with this client program? `None` when nobody said which.
@@ -254,6 +256,12 @@ impl Ledger {
         account.is_some_and(|account| settled_in(account, &self.here(marks, device, at), at))
     }
 
+    /// Is it at home there by the network itself?
+    pub(crate) fn at_home(&self, marks: &Marks, device: Option<DeviceTag>, at: Timestamp) -> bool {
+        let account = marks.account.and_then(|key| self.accounts.get(key));
+        account.is_some_and(|account| at_home_in(account, &self.here(marks, device, at), at))
+    }
+
     /// Has the account long been used with this client program?
     pub(crate) fn program_settled(
         &self,
@@ -305,6 +313,7 @@ impl Ledger {
                 .is_some_and(|one| account.networks.since(at, one as u32).is_some()),
             program_settled: program_settled_in(account, device, at),
             settled: settled_in(account, &self.here(marks, device, at), at),
+            at_home: at_home_in(account, &self.here(marks, device, at), at),
             existed: exists,
             program_known: device.map(|tag| account.devices.since(at, tag.0).is_some()),
             country_known: place
@@ -529,9 +538,9 @@ impl Ledger {
     fn sent(&mut self, operation: &Operation, sent: &Sent, key: u64, before: &mut Before) {
         let (at, keys) = (operation.at, self.keys);
         let many = sent.recipients.len() as u32;
-        let settled = before.settled;
+        let at_home = before.at_home;
         if !sent.taken {
-            if !settled {
+            if !at_home {
                 self.tried_to_send(operation, sent, key);
             }
             return;
@@ -560,12 +569,12 @@ impl Ledger {
                 if outbound.people.meet(person) {
                     new += 1;
                     outbound.new_hour.add(at, person);
-                    if !settled {
+                    if !at_home {
                         outbound.strange_new.add(at, person);
                     }
                 }
             }
-            if !settled {
+            if !at_home {
                 outbound.strange_day.add(at, many);
             }
             new
@@ -780,6 +789,15 @@ fn settled_in(account: &Account, here: &Here<'_>, at: Timestamp) -> bool {
     let program = program_settled_in(account, here.device, at);
     // Programs on the server itself have no address: they are at home.
     here.marks.source.is_none() || here.is_home(network, wide, program)
+}
+
+fn at_home_in(account: &Account, here: &Here<'_>, at: Timestamp) -> bool {
+    let network = here
+        .marks
+        .network
+        .is_some_and(|one| account.networks.settled(at, one as u32, account.born));
+    let program = program_settled_in(account, here.device, at);
+    here.marks.source.is_none() || here.is_home(network, false, program)
 }
 
 fn program_settled_in(account: &Account, device: Option<DeviceTag>, at: Timestamp) -> bool {

@@ -18,7 +18,7 @@ const LONGEST_WAIT_SECS: u32 = 15;
 /// Wait of a source that is too fast, seconds.
 const SOURCE_WAIT_SECS: u32 = 5;
 /// Networks that fail with a client program within a day, from which on it is no sign of the owner.
-const PRETENDED: usize = 3;
+pub(crate) const PRETENDED: usize = 3;
 /// Recipients that a machine must have written to before, to be no stranger to a mailbox under attack.
 const KNOWN_MACHINE: u32 = 3;
 
@@ -154,6 +154,7 @@ impl Response {
     ) -> SendAnswer {
         let at = question.at;
         let settled = ledger.settled(marks, question.device, at);
+        let at_home = ledger.at_home(marks, question.device, at);
         let mut answer = SendAnswer::Allow;
         for decision in self.book.about(Some(account), at) {
             if decision.strangers_only && settled {
@@ -165,7 +166,7 @@ impl Response {
                 _ => {}
             }
         }
-        if answer == SendAnswer::Allow && !settled && too_many(question, account, ledger, settings)
+        if answer == SendAnswer::Allow && !at_home && too_many(question, account, ledger, settings)
         {
             return SendAnswer::Defer;
         }
@@ -269,8 +270,8 @@ fn too_many(
         .accounts
         .get(account)
         .and_then(|one| one.outbound.as_ref());
-    let new = outbound.map_or(0, |one| one.strange_new.count(at))
-        + ledger.strangers_among(account, question.recipients);
+    let among = ledger.strangers_among(account, question.recipients);
+    let new = outbound.map_or(0, |one| one.strange_new.count(at)) + among;
     let all = outbound.map_or(0, |one| one.strange_day.sum(at)) + question.recipients.len() as u32;
     let own_program = ledger.program_settled(account, question.device, at);
     let factor = if own_program {
@@ -278,7 +279,9 @@ fn too_many(
     } else {
         1.0
     };
-    setting.mode == Mode::Enforce
+    // Whoever writes to people the account knows is none of those it is stopped for, whatever others have tried.
+    among > 0
+        && setting.mode == Mode::Enforce
         && !setting.steps.is_empty()
         && f64::from(new) > factor * knob("strange_new")
         && f64::from(new) / f64::from(all.max(1)) >= knob("strange_share")

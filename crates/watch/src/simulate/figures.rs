@@ -32,7 +32,8 @@ struct Tale {
     first: Option<Timestamp>,
     detected: Option<Timestamp>,
     by: BTreeSet<usize>,
-    recipients: u32,
+    /// Recipients of its spam, by stolen account.
+    recipients: BTreeMap<Account, u32>,
     refused: u32,
 }
 
@@ -145,7 +146,8 @@ impl Figures {
     ) {
         match (actor, taken) {
             (Actor::Raider(number), true) => {
-                self.tales[number].recipients += recipients;
+                let sent = &mut self.tales[number].recipients;
+                *sent.entry(account.clone()).or_default() += recipients;
                 self.begin(number, at);
             }
             (Actor::Raider(number), false) => self.tales[number].refused += 1,
@@ -282,7 +284,8 @@ impl Figures {
             .collect();
         let alarms = |of: &[u64]| by.iter().map(|number| of[*number]).sum::<u64>();
         let (good, bad) = (alarms(&self.true_alarms), alarms(&self.false_alarms));
-        let recipients: Vec<u32> = tales.iter().map(|tale| tale.recipients).collect();
+        let most = |tale: &&Tale| tale.recipients.values().copied().max().unwrap_or(0);
+        let recipients: Vec<u32> = tales.iter().map(most).collect();
         OfAttack {
             name: ATTACKS[attack].name,
             attackers: tales.len(),
@@ -370,9 +373,9 @@ pub struct OfAttack {
     pub seconds_to_detect: Option<f64>,
     /// The longest of them.
     pub seconds_to_detect_max: Option<f64>,
-    /// Recipients of mail that was taken from an attacker in all, of the worst.
+    /// Recipients of mail that was taken from a stolen account, of the worst.
     pub recipients_before_stop: u32,
-    /// The same, on average.
+    /// The same of each attacker's worst, on average.
     pub recipients_before_stop_mean: f64,
     /// Detectors that named them.
     pub detectors: Vec<&'static str>,
