@@ -663,6 +663,32 @@ pub enum ConnectCommand {
     Postfix(ConnectPostfixArgs),
     /// Print the exact Exim settings; with --canary send a canary message and say whether it came back scanned.
     Exim(ConnectEximArgs),
+    /// Print the exact Dovecot settings for logins and mailboxes; with --canary have Dovecot refuse a made-up login and say whether it was told.
+    Dovecot(ConnectDovecotArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct ConnectDovecotArgs {
+    /// Have the Dovecot that has the settings refuse a login nobody has.
+    #[arg(long)]
+    pub canary: bool,
+    /// Which line of Dovecot; without, the one that is installed.
+    #[arg(long, value_name = "2.3|2.4")]
+    pub dovecot: Option<DovecotLine>,
+    /// Dovecot's configuration file, for an instance other than the default one.
+    #[arg(long, value_name = "FILE")]
+    pub config_file: Option<PathBuf>,
+}
+
+/// A line of Dovecot, whose settings have names of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DovecotLine {
+    /// 2.3
+    #[value(name = "2.3")]
+    Old,
+    /// 2.4
+    #[value(name = "2.4")]
+    New,
 }
 
 #[derive(Debug, Args)]

@@ -612,6 +612,21 @@ fn events_come_over_a_socket_line_by_line_and_a_broken_one_harms_no_other() {
 }
 
 #[test]
+fn a_made_up_login_proves_that_a_real_dovecot_tells() {
+    let office = Office::open("");
+    let config = office.dovecot.config_file();
+    let config = config.to_str().unwrap();
+    let proven = office
+        .vigil()
+        .say(&["connect", "dovecot", "--canary", "--config-file", config]);
+    assert!(proven.contains("are connected"), "{proven}");
+    let settings = office.vigil().say(&["connect", "dovecot"]);
+    let url = format!("auth_policy_server_url = http://127.0.0.1:{}/", office.port);
+    assert!(settings.contains(&url), "{settings}");
+    assert!(!settings.contains(SECRET), "{settings}");
+}
+
+#[test]
 fn a_login_has_a_place_where_files_tell_and_a_file_that_cannot_is_named() {
     use testkit::mmdb::{Value, database};
     let folder = tempfile::tempdir().unwrap();

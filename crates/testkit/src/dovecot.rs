@@ -116,6 +116,11 @@ impl Setup {
 }
 
 impl Dovecot {
+    /// Its configuration file, for its own programs.
+    pub fn config_file(&self) -> PathBuf {
+        self.service.folder().join("dovecot.conf")
+    }
+
     /// Where IMAP is spoken.
     pub const fn imap_port(&self) -> u16 {
         self.imap

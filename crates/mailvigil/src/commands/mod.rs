@@ -13,6 +13,7 @@ use crate::service;
 
 mod auth;
 mod connect;
+mod connect_dovecot;
 mod connect_exim;
 mod console;
 mod import;
@@ -87,6 +88,9 @@ async fn dispatch(config: Config, command: Command) -> anyhow::Result<ExitCode> 
         }
         Command::Connect(ConnectCommand::Exim(args)) => {
             connect_exim::run(&config, &desk(&config).await?, &args).await?;
+        }
+        Command::Connect(ConnectCommand::Dovecot(args)) => {
+            connect_dovecot::run(&config, &desk(&config).await?, &args).await?;
         }
         Command::Account(WhoCommand::Show(args)) => {
             return watching::timeline(&config, watching::Kind::Account, &args).await;
