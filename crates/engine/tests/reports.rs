@@ -563,3 +563,36 @@ async fn a_days_sessions_are_told_to_domains_that_ask_added_up_over_nodes() {
     assert_eq!((report.successful(), report.failed()), (6, 4));
     assert_eq!(report.policies[0].domain, "a.example");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_domain_whose_dns_is_away_holds_up_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let (desk, store) = desk(folder.path()).await;
+    let mut away = forged(1, "mailto:failures@away.test", &[]);
+    away.at = away.at.plus_secs(-3600);
+    away.id = RecordId::random(away.at);
+    let facts = away.facts.as_mut().unwrap();
+    if let Known::Yes(found) = &mut facts.authentication {
+        found.dmarc.policy.as_mut().unwrap().domain = domain("slow.example");
+    }
+    let good = forged(2, "mailto:failures@bank.example", &[]);
+    store.write(&[away, good]).await.unwrap();
+    let settings = ReportSettings {
+        aggregate: false,
+        failures: true,
+        ..settings()
+    };
+    let asked = "slow.example._report._dmarc.away.test";
+    let zone = Zone::default().broken(asked);
+    let courier = Box::default();
+    let letters = send(&desk, &settings, zone, &courier).await;
+    assert_eq!((letters.sent, letters.later.len()), (1, 1), "{letters:?}");
+    // It is asked again, and the others get nothing twice.
+    let zone = Zone::default().txt(asked, "v=DMARC1");
+    let letters = send(&desk, &settings, zone, &courier).await;
+    assert_eq!((letters.sent, letters.later.len()), (1, 0), "{letters:?}");
+    assert_eq!(
+        courier.to(),
+        ["failures@away.test", "failures@bank.example"]
+    );
+}

@@ -100,7 +100,8 @@ impl Places {
             return (None, None);
         };
         let code = city.country.iso_code.or(city.registered_country.iso_code);
-        let country = code.filter(|code| code.len() == 2).map(str::to_owned);
+        let is_code = |code: &&str| code.len() == 2 && code.bytes().all(|b| b.is_ascii_uppercase());
+        let country = code.filter(is_code).map(str::to_owned);
         let place = city.location;
         let spot = match (place.latitude, place.longitude) {
             (Some(latitude), Some(longitude)) => Some(Spot {

@@ -181,7 +181,7 @@ pub struct Limits {
     pub report_servers_max: usize,
     /// Failure reports about one domain's mail sent in an hour, each about messages that failed alike.
     pub failure_reports_max: usize,
-    /// Mails with reports sent in a day; further ones are not sent.
+    /// Mails with reports of one kind sent in a day, of failure reports a twenty-fourth in an hour; further ones are not sent.
     pub report_letters_max: usize,
     /// Largest mail with a report that is sent, bytes.
     pub report_letter_bytes_max: usize,

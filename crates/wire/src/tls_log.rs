@@ -19,6 +19,7 @@ use mail::outgoing::{Outcome, Problem, Session};
 use regex::Regex;
 
 use crate::postfix_log::LINE_BYTES_MAX;
+use crate::server_log::without_stamp;
 
 /// Processes remembered; beyond it all are forgotten, and with each at most the session it is in.
 const PROCESSES_MAX: usize = 10_000;
@@ -273,8 +274,13 @@ impl Tried {
 
 /// `syslog_name`, it with the process's number, and what it said, of a line of `smtp`.
 fn spoken(line: &str) -> Option<(&str, &str, &str)> {
-    let (tag, message) = line.split_once("]: ")?;
-    let process = tag.rsplit_once(' ').map_or(tag, |(_, process)| process);
+    // Stamp, host and process, and nothing before: what another program quotes is not Postfix'.
+    let (head, message) = without_stamp(line).split_once("]: ")?;
+    let mut words = head.split_whitespace();
+    let (first, second, None) = (words.next()?, words.next(), words.next()) else {
+        return None;
+    };
+    let process = second.unwrap_or(first);
     let (program, _) = process.rsplit_once('[')?;
     let (instance, daemon) = program.rsplit_once('/')?;
     (daemon == "smtp").then_some((instance, process, message))
@@ -430,6 +436,17 @@ mod tests {
         assert_eq!(hosts, ["mx1.a.example", "mx.a.example"]);
         let nowhere = "smtp[7]: 8C3A91229A0: to=<ann@a.example>, relay=none, delay=1, delays=1/0/0/0, dsn=4.7.5, status=deferred (Cannot start TLS: handshake failure)";
         assert_eq!(sessions(&[broken, nowhere]).len(), 1);
+    }
+
+    #[test]
+    fn what_another_program_quotes_is_not_postfix() {
+        let quoted = format!("dovecot: imap-login: Disconnected: user=<a postfix/{ENCRYPTED}");
+        let end = format!("dovecot: imap-login: Disconnected: user=<a postfix/{SENT}");
+        assert_eq!(sessions(&[&quoted, &end]), []);
+        let mut sessions = Sessions::default();
+        let stamped = |line: &str| format!("2026-11-23T10:00:00.123456+00:00 mx postfix/{line}");
+        sessions.line(&stamped(ENCRYPTED));
+        assert_eq!(sessions.line(&stamped(SENT)).len(), 1);
     }
 
     #[test]

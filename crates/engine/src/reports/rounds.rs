@@ -1,6 +1,7 @@
 //! Reports that go out: when, to whom, how many. Each letter is sent once, whichever node does it.
 
 use std::fmt::Write as _;
+use std::time::{Duration, Instant};
 
 use lookup::dns::Resolver;
 use mail::{Address, Domain, Facts, Fate, Known, Limits, RecordId, Timestamp};
@@ -19,12 +20,16 @@ use crate::release::{Courier, Submitted};
 
 const DAY_SECS: i64 = 86_400;
 const HOUR_SECS: i64 = 3600;
-/// Hours that failures can still be reported about.
-const HOURS_BACK: i64 = 24;
+/// Hours that failures can still be reported about: what DNS could not tell is asked again as long.
+const HOURS_BACK: i64 = 6;
+/// Longest that one hour's places are asked about: whoever forges mail chooses whose DNS is asked.
+const HOUR_PATIENCE: Duration = Duration::from_mins(5);
+/// Longest SPF record quoted, bytes: a line of mail has no more than 998 (RFC 5322 §2.1.1).
+const SPF_BYTES_MAX: usize = 600;
 /// An hour's last records are in the store by then, seconds.
 const LATE_SECS: i64 = 60;
-/// The newest hour whose failures were reported.
-const FAILURES_DONE: &str = "reports:failures";
+/// What the names of hours begin with whose failures were reported.
+const FAILURES_DONE: &str = "reports:failures:";
 /// Days that can still be reported about: a service that was down over midnight catches up.
 const DAYS_BACK: i64 = 2;
 /// Records read at once.
@@ -277,20 +282,23 @@ impl Desk {
         sender: &Sender,
     ) -> Result<Letters, DeskError> {
         let newest = (now().secs() - LATE_SECS).div_euclid(HOUR_SECS) - 1;
-        let done = self.store().state(FAILURES_DONE).await?;
-        let done: Option<i64> = done.and_then(|hour| hour.parse().ok());
-        // The first time: the hour that has just gone by, not a day of what was before this was switched on.
-        let first = done.map_or(newest, |done| done + 1);
+        let oldest = newest - HOURS_BACK + 1;
         let mut letters = Letters::default();
-        for hour in first.max(newest - HOURS_BACK + 1)..=newest {
-            letters.add(self.send_failures_of(dispatch, sender, hour).await?);
-            if !letters.later.is_empty() {
-                break;
+        for hour in oldest..=newest {
+            let done = format!("{FAILURES_DONE}{hour}");
+            if self.store().state(&done).await?.is_some() {
+                continue;
             }
-            self.store()
-                .set_state(FAILURES_DONE, &hour.to_string())
-                .await?;
+            let of_hour = self.send_failures_of(dispatch, sender, hour).await?;
+            // One domain whose DNS does not answer holds up neither the others nor the hours behind this one.
+            if of_hour.later.is_empty() {
+                self.store().set_state(&done, "done").await?;
+            }
+            letters.add(of_hour);
         }
+        self.store()
+            .remove_states(FAILURES_DONE, &format!("{FAILURES_DONE}{oldest}"))
+            .await?;
         Ok(letters)
     }
 
@@ -313,7 +321,17 @@ impl Desk {
         }
         let redactor = Redactor::new(self.store().secret("redaction").await?.reveal());
         let mut letters = Letters::default();
+        let (started, letters_max) = (
+            Instant::now(),
+            self.limits().report_letters_max.div_ceil(24),
+        );
         for due in failed.reports() {
+            if started.elapsed() > HOUR_PATIENCE {
+                tracing::warn!(
+                    "whether places want failure reports took too long to find out; the rest of the hour from {begin} is not reported"
+                );
+                break;
+            }
             let failures::Due {
                 domain,
                 wanted_at,
@@ -333,9 +351,9 @@ impl Desk {
                     letters.add(self.post(dispatch, &key, to, built, fits).await?);
                 }
             }
-            if letters.sent as usize >= self.limits().report_letters_max {
+            if letters.sent as usize >= letters_max {
                 tracing::warn!(
-                    "more failure reports than limits.report_letters_max were due; the rest is not sent"
+                    "more failure reports were due than a twenty-fourth of limits.report_letters_max; the rest of the hour from {begin} is not sent"
                 );
                 break;
             }
@@ -548,7 +566,8 @@ async fn quote_spf(told: &mut Told, resolver: Option<&Resolver>) {
     let (Some(resolver), Some(domain)) = (resolver, &told.spf_domain) else {
         return;
     };
-    let Some(record) = resolver.spf_record(domain).await else {
+    let record = resolver.spf_record(domain).await;
+    let Some(record) = record.filter(|record| record.len() <= SPF_BYTES_MAX) else {
         return;
     };
     if let Some(failure) = &mut told.report.failure {

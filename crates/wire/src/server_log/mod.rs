@@ -167,7 +167,7 @@ fn by_name(daemon: &str) -> Protocol {
 }
 
 /// Without the time stamp in front: syslog's, RFC 3339, Exim's, multilog's.
-fn without_stamp(line: &str) -> &str {
+pub(crate) fn without_stamp(line: &str) -> &str {
     let line = line.trim_start();
     if let Some(rest) = line.strip_prefix('@') {
         let digits = rest.bytes().take_while(u8::is_ascii_hexdigit).count();
