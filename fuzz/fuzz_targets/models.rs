@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 
 use learn::phases::Settings;
 use learn::{
-    Campaigns, Classifier, Content, Key, Label, Lesson, Letter, Needs, Prints, Scope, Trust,
-    TwoPhase, Viewer,
+    Campaigns, Classifier, Content, Course, Key, Label, Lesson, Letter, Needs, Prints, Scope, Seen,
+    Trust, TwoPhase, Viewer,
 };
 use libfuzzer_sys::fuzz_target;
 use mail::Limits;
@@ -20,12 +20,30 @@ fuzz_target!(|bytes: &[u8]| {
             "a file that is believed is written as it was read"
         );
     }
+    if let Ok(course) = Course::from_bytes(bytes, &KEY) {
+        assert!(
+            course.to_bytes(&KEY) == bytes,
+            "a course that is believed is written as it was read"
+        );
+    }
+    if let Some(seen) = Seen::from_bytes(bytes) {
+        assert!(
+            seen.to_bytes() == bytes,
+            "a sight is written as it was read"
+        );
+    }
     let needs = Needs {
-        content: false,
+        content: true,
         text: true,
     };
     let mut viewer = Viewer::new(KEY.clone(), Scope::default(), needs, Limits::default());
     let sight = viewer.see(&Letter::found(bytes));
+    let named = viewer.named(&Letter::found(bytes));
+    let ids: Vec<u32> = named.iter().map(|named| named.id).collect();
+    assert!(
+        ids == sight.seen.tokens.ids,
+        "names are those of what is judged"
+    );
     let mut classifiers: [Box<dyn Classifier>; 3] = [
         Box::new(TwoPhase::new(KEY.clone(), Settings::default())),
         Box::new(Campaigns::new(KEY.clone())),

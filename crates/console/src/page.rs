@@ -15,6 +15,12 @@ pub(crate) trait Whole {
     fn whole(&self) -> u64;
 }
 
+impl Whole for u32 {
+    fn whole(&self) -> u64 {
+        u64::from(*self)
+    }
+}
+
 impl Whole for u64 {
     fn whole(&self) -> u64 {
         *self
@@ -84,6 +90,8 @@ impl Page {
             "people" => Right::SeePeople,
             "change-people" => Right::ChangePeople,
             "decide-watched" => Right::DecideWatched,
+            "lessons" => Right::SeeLessons,
+            "teach-all" => Right::TeachAll,
             _ => Right::Approve,
         };
         self.author.as_ref().is_some_and(|author| author.may(right))

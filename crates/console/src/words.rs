@@ -134,6 +134,7 @@ mod tests {
         let untold: Vec<&str> = rules
             .chain(sets)
             .chain(signals)
+            .chain(["learnt-unwanted", "learnt-likely-unwanted", "learnt-wanted"])
             .filter(|name| !CHINESE.contains_key(&format!("reason.{}", name.replace('-', "_"))))
             .collect();
         assert_eq!(untold, Vec::<&str>::new(), "see words/zh.toml, [reason]");
@@ -195,6 +196,10 @@ mod tests {
             "span.",
             "allow_span.",
             "users_kind.",
+            "progress.",
+            "asked.",
+            "source.",
+            "label.",
         ];
         for key in ENGLISH.keys() {
             let family = families.iter().any(|family| key.starts_with(family));

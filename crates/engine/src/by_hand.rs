@@ -42,6 +42,7 @@ pub fn judge_by_hand(
         authentication,
         standing: None,
         conduct: None,
+        learnt: None,
         refused_release_mark: None,
     };
     let verdict = judge::judge(&facts, site, policy, version);

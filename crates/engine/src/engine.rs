@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use documents::Pool;
 use judge::{Arrival, Ledger};
+use learn::Seen;
 use mail::{
     Action, Address, Authentication, Direction, Envelope, Facts, Fate, File, Known, Level, Limits,
     Message, Reason, Record, RecordId, Site, Verdict, WindowFact,
@@ -23,6 +24,7 @@ use crate::answer::{Abilities, Changes, Course, Plan, Reply, Text};
 use crate::authenticity::Authenticity;
 use crate::door::Doors;
 use crate::fence::{LONG_BYTES, aside, guarded};
+use crate::learning::{LearnSetup, Learning};
 use crate::mark::{self, Marker};
 use crate::metrics::{FailureLabels, MessageLabels, Metrics};
 use crate::own::Pass;
@@ -63,6 +65,8 @@ pub struct Settings {
     pub report_inbox: Vec<Address>,
     /// What the watch needs to know.
     pub watch: WatchSetup,
+    /// What the learner needs to know.
+    pub learn: LearnSetup,
 }
 
 /// One message to judge.
@@ -145,6 +149,7 @@ pub struct Engine {
     report_inbox: Inbox,
     pub(crate) counting: Counting,
     watching: Arc<Watching>,
+    learning: Arc<Learning>,
     pub(crate) marker: Marker,
     pub(crate) canaries: Marker,
     pub(crate) digests: Marker,
@@ -169,6 +174,8 @@ pub(crate) struct UnderWay {
 struct Judged {
     facts: Facts,
     verdict: Verdict,
+    /// What the learner saw, where it was asked.
+    seen: Option<Seen>,
 }
 
 impl Engine {
@@ -200,11 +207,19 @@ impl Engine {
             metrics.clone(),
         )
         .await?;
+        let learning = Learning::start(
+            &store,
+            settings.learn.clone(),
+            &settings.limits,
+            metrics.clone(),
+        )
+        .await?;
         Ok(Arc::new(Self {
             standings: Arc::new(standings),
             report_inbox: Inbox::default(),
             counting: Counting::default(),
             watching: Arc::new(watching),
+            learning: Arc::new(learning),
             settings: ArcSwap::from_pointee(settings),
             store,
             policy,
@@ -242,12 +257,18 @@ impl Engine {
             authenticity: old.authenticity.clone(),
             report_inbox: old.report_inbox.clone(),
             watch: old.watch.clone(),
+            learn: old.learn.clone(),
         }));
     }
 
     /// What users do, as this node knows it.
     pub const fn watching(&self) -> &Arc<Watching> {
         &self.watching
+    }
+
+    /// What people have said of mail, as this node learnt it.
+    pub const fn learning(&self) -> &Arc<Learning> {
+        &self.learning
     }
 
     /// The store behind it.
@@ -438,7 +459,11 @@ impl Engine {
                 .collect()
         };
         let (active, raw, standings) = (active.clone(), way.raw.clone(), self.standings.clone());
+        let learning = self.learning.clone();
         guarded(raw.len(), move || {
+            let asked = active.policy.learning().enabled;
+            let seen = asked.then(|| learning.see(&raw, &authentication));
+            let learnt = seen.as_ref().and_then(|seen| learning.judge(seen));
             let mut hits = active.policy.scan(&message);
             hits.extend(active.policy.scan_imported(&message, &raw, &envelope));
             let mut facts = Facts {
@@ -450,6 +475,7 @@ impl Engine {
                 authentication,
                 standing: None,
                 conduct,
+                learnt,
                 refused_release_mark,
             };
             let judge =
@@ -461,7 +487,20 @@ impl Engine {
                 verdict = judge(&facts);
             }
             standings.count(&facts, suspect, &verdict);
-            Judged { facts, verdict }
+            // Only what is held is kept with its words, and finding them costs more than judging.
+            let held = verdict
+                .outcomes
+                .iter()
+                .any(|one| one.action == Action::Quarantine);
+            if let (true, Some(seen), Some(learnt)) = (held, &seen, &mut facts.learnt) {
+                learnt.words = learning.words(&raw, &facts.authentication, seen);
+                verdict = judge(&facts);
+            }
+            Judged {
+                facts,
+                verdict,
+                seen,
+            }
         })
         .await
     }
@@ -508,8 +547,16 @@ impl Engine {
         judged: Judged,
         marks: &[String],
     ) -> Result<Answer, Failure> {
-        let Judged { facts, verdict } = judged;
+        let Judged {
+            facts,
+            verdict,
+            seen,
+        } = judged;
         let plan = Plan::new(&verdict, way.abilities);
+        if let Some(seen) = &seen {
+            self.learning
+                .came(way.id, &facts, &verdict, plan.fate, seen);
+        }
         // Signing hashes all of it.
         let changes = aside(way.raw.len(), || {
             changes(active, &facts, &verdict, way, marks)
@@ -655,6 +702,7 @@ pub(crate) fn facts_of_pass(way: &UnderWay, message: Message) -> Facts {
         authentication: Known::NotAsked,
         standing: None,
         conduct: None,
+        learnt: None,
         refused_release_mark: None,
     }
 }

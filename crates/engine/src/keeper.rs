@@ -75,5 +75,6 @@ fn retention(days: &judge::policy::Retention) -> Retention {
         facts_days: days.facts_days,
         acts_days: days.acts_days,
         held_days: days.held_days,
+        sights_days: days.sights_days,
     }
 }

@@ -17,6 +17,9 @@ mod windows;
 // What users do.
 mod watching;
 
+// What people say mail was, and what is learnt from it.
+mod learning;
+
 // Mail that comes past in other ways.
 pub mod mark;
 mod own;
@@ -34,8 +37,9 @@ mod release;
 mod reports;
 mod rewrite;
 
-// Time and numbers.
+// Time, numbers, files.
 pub mod clock;
+mod files;
 pub mod metrics;
 
 pub use crate::reports::{
@@ -46,16 +50,17 @@ pub use authenticity::Authenticity;
 pub use by_hand::{envelope_by_header, envelope_of_file, judge_by_hand};
 pub use canary::Canary;
 pub use desk::{
-    Author, Care, Changed, Decided, DecisionView, Desk, DeskError, DetectionView, DomainFilter,
-    DomainPage, DomainView, HITS_COUNTED, Happening, HeldView, Hint, Hour, Identity, MessageView,
-    Moment, NewPerson, Overview, Passed, Replay, Right, Role, Trial, TriedMessage, allowed, named,
-    read_allowed, read_scope,
+    Asked, Author, Care, Changed, Decided, DecisionView, Desk, DeskError, DetectionView,
+    DomainFilter, DomainPage, DomainView, HITS_COUNTED, Happening, HeldView, Hint, Hour, Identity,
+    Learner, MessageView, Moment, NewPerson, Overview, Passed, Replay, Right, Role, Taught,
+    Teacher, Trial, TriedMessage, allowed, named, read_allowed, read_scope,
 };
 pub use digest::{DigestSettings, Round};
 pub use documents::{Ocr, Pool as Readers};
 pub use door::{Door, DoorState, Doors};
 pub use engine::{Answer, Engine, NotRead, OnFailure, Question, Refusal, Settings};
 pub use keeper::Presence;
+pub use learning::{LearnSetup, Learning, LearningState};
 pub use reading::read;
 pub use release::{Courier, Released, Submitted};
 pub use unscanned::Arrived;
@@ -64,14 +69,17 @@ pub use watching::{News, Telling, WatchSetup, Watching};
 /// What is watched and decided, in the words of the crate that does it.
 pub use watch;
 
+/// What is learnt, in the words of the crate that learns.
+pub use learn;
+
 /// Senders, in the words of the crate that finds out about them, for those above who do not see it.
 pub use lookup;
 
 /// What is kept, in the store's words, for those above who do not see the store.
 pub use store::{
-    ActFilter, ChainedAct, Concerned, Held, HeldFilter, HoldState, Label, Login, Page, Person,
-    PolicyVersion, Query, ReportFilter, ReportRow, Request, RequestState, Session, StoreError,
-    Tally, Token, Verified, WatchFilter,
+    ActFilter, ChainedAct, Concerned, Held, HeldFilter, HoldState, Label, LessonFilter, LessonView,
+    Login, Page, Person, PolicyVersion, Query, ReportFilter, ReportRow, Request, RequestState,
+    Session, StoreError, Tally, Token, Verified, WatchFilter,
 };
 
 /// Why the engine does not start.

@@ -118,6 +118,10 @@ pub struct Metrics {
     pub detections: Family<DetectorLabels, Counter>,
     /// Questions of doors, by what was said.
     pub asked: Family<AskedLabels, Counter>,
+    /// The place in the training log up to which this node has learnt.
+    pub lessons: Gauge,
+    /// Messages whose sight was not kept for labels, because too many wait to be written.
+    pub sights_dropped: Counter,
 }
 
 impl Default for Metrics {
@@ -146,6 +150,8 @@ impl Default for Metrics {
             operations_dropped: Counter::default(),
             detections: Family::default(),
             asked: Family::default(),
+            lessons: Gauge::default(),
+            sights_dropped: Counter::default(),
         };
         metrics.store_up.set(1);
         metrics.registered()
@@ -182,6 +188,8 @@ impl Metrics {
             operations_dropped: "Operations counted and not kept because too many wait to be written",
             detections: "What detectors saw",
             asked: "Questions about logins and mail, by what was said",
+            lessons: "The place in the training log up to which this node has learnt",
+            sights_dropped: "Messages whose sight was not kept for labels",
         }
         self
     }

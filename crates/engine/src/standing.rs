@@ -328,6 +328,7 @@ mod tests {
             authenticity: Arc::new(Authenticity::default()),
             report_inbox: Vec::new(),
             watch: crate::WatchSetup::default(),
+            learn: crate::LearnSetup::default(),
         };
         let readers = Arc::new(Pool::new(&settings.limits));
         let metrics = Arc::new(Metrics::default());
@@ -363,6 +364,7 @@ mod tests {
             authentication: Known::Yes(found),
             standing: None,
             conduct: None,
+            learnt: None,
             refused_release_mark: None,
         };
         let policy = &engine.policy().now().policy;

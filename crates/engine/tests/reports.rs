@@ -146,6 +146,7 @@ fn seen(number: i64, from: &str, rua: &str, passes: bool) -> Record {
         authentication: Known::Yes(found),
         standing: None,
         conduct: None,
+        learnt: None,
         refused_release_mark: None,
     };
     Record {

@@ -155,6 +155,7 @@ fn judge_file(raw: &[u8], policy: &Policy, limits: &Limits) -> Verdict {
         authentication: Known::NotAsked,
         standing: None,
         conduct: None,
+        learnt: None,
         refused_release_mark: None,
     };
     judge::judge(&facts, &Site::default(), policy, 0)

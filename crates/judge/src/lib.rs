@@ -19,6 +19,7 @@ mod signals;
 // What was counted before.
 mod bounded;
 mod conduct;
+mod learnt;
 pub mod ledger;
 pub mod standing;
 

@@ -15,6 +15,7 @@ use mail::{
 use crate::condition::Scope;
 use crate::condition::eval::show;
 use crate::conduct;
+use crate::learnt;
 use crate::policy::{GAVE_UP, Policy, Rule};
 use crate::signals::SIGNALS;
 use crate::standing;
@@ -27,6 +28,8 @@ pub fn judge(facts: &Facts, site: &Site, policy: &Policy, version: i64) -> Verdi
     let standing = facts.standing.as_ref();
     reasons.extend(standing.and_then(|ruling| standing::reason(ruling, policy.standing())));
     reasons.extend(facts.conduct.as_ref().map(conduct::reason));
+    let learnt = facts.learnt.as_ref();
+    reasons.extend(learnt.and_then(|learnt| learnt::reason(learnt, policy.learning())));
     let everyone = Scope {
         facts,
         site,
@@ -110,6 +113,7 @@ pub fn judge_recipient(
         authentication: Known::NotAsked,
         standing: None,
         conduct: None,
+        learnt: None,
         refused_release_mark: None,
     };
     let scope = Scope {

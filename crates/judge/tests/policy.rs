@@ -62,6 +62,7 @@ fn facts(policy: &Policy) -> Facts {
         authentication: Known::NotAsked,
         standing: None,
         conduct: None,
+        learnt: None,
         refused_release_mark: None,
     }
 }

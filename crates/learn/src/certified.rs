@@ -1,9 +1,7 @@
 //! Thresholds with a guarantee, and how far a classifier may be trusted.
 
+use mail::learnt::OBSERVED_MIN;
 use serde::{Deserialize, Serialize};
-
-/// Labels of each class from trusted people before anything is tagged.
-pub const OBSERVED_MIN: u32 = 200;
 
 /// A threshold and what is proven of it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

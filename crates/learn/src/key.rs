@@ -34,6 +34,11 @@ impl Key {
         self.number(0x6669_6e67, self.start)
     }
 
+    /// The number of somebody who gives labels.
+    pub fn of_name(&self, name: &str) -> u64 {
+        self.bytes(0x6e61_6d65, name.as_bytes())
+    }
+
     /// Hash of a byte string under a tag.
     #[inline]
     pub(crate) fn bytes(&self, tag: u64, bytes: &[u8]) -> u64 {

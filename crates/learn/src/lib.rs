@@ -4,7 +4,8 @@
 //! time comes with each message, secrets with the [`Key`]. Every table has a fixed size. And nothing here decides: a [`Classifier`] has an
 //! [`Opinion`], and what is done about it is policy.
 //!
-//! Start at [`Viewer::see`] (what is looked at), then [`Content`] (what mail says), [`TwoPhase`] (the classifier in two phases), [`Campaigns`] and
+//! Start at [`Viewer::see`] (what is looked at), then [`Course`] (what the service learns by: one lesson after the other), [`Content`] (what mail
+//! says), [`TwoPhase`] (the classifier in two phases), [`Campaigns`] and
 //! [`Prints`] (the same text again). [`threshold`] proves how much ham a threshold hits; [`Asker`] chooses what to ask people about; a model
 //! becomes a file and back by [`Content::to_bytes`]. The figures are in `docs/accuracy.md`.
 
@@ -23,16 +24,18 @@ pub mod prints;
 // What is done with it.
 mod ask;
 mod certified;
+mod course;
 pub mod drift;
 mod snapshot;
 
 pub use ask::Asker;
 pub use campaigns::Campaigns;
-pub use certified::{OBSERVED_MIN, Standing, Threshold, threshold};
+pub use certified::{Standing, Threshold, threshold};
 pub use classifier::{Classifier, Label, Lesson, Opinion, Receipt, Trust};
 pub use content::Content;
+pub use course::{Course, SHARES, Summary, Taken};
 pub use key::Key;
 pub use phases::TwoPhase;
 pub use prints::Prints;
 pub use snapshot::Refused;
-pub use view::{Arrival, Letter, Needs, Scope, Sight, Viewer};
+pub use view::{Arrival, Letter, Named, Needs, Scope, Seen, Sight, Viewer};

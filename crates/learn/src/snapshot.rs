@@ -20,6 +20,7 @@ const SUM_BYTES: usize = 32;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Content = 1,
+    Course = 2,
 }
 
 /// Why a file is refused.

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::conduct::Conduct;
+use crate::learnt::Learnt;
 use crate::standing::Ruling;
 use crate::{Address, Authentication, Envelope, Known, Message};
 
@@ -33,6 +34,9 @@ pub struct Facts {
     /// What stands against whoever hands it over, for what was done before, where that is anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conduct: Option<Conduct>,
+    /// What the site's own learner thought of it, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learnt: Option<Learnt>,
     /// A release mark that we did not make, or that was used before: why it was refused.
     pub refused_release_mark: Option<String>,
 }
@@ -146,6 +150,9 @@ impl Facts {
         }
         for contact in &mut self.message.contacts {
             contact.value.clear();
+        }
+        if let Some(learnt) = &mut self.learnt {
+            learnt.words.clear();
         }
     }
 }

@@ -67,6 +67,11 @@ impl RecordId {
         Self(self.0.saturating_add(1))
     }
 
+    /// A part of its randomness: for choosing some of many by chance.
+    pub const fn chance(self) -> u64 {
+        self.0 as u64
+    }
+
     /// The smallest id of a point in time: where a search by time starts.
     pub fn first_at(at: Timestamp) -> Self {
         Self::new(at, [0; 10])

@@ -24,6 +24,7 @@ pub mod html;
 
 pub mod authentication;
 pub mod facts;
+pub mod learnt;
 pub mod verdict;
 
 // What users do, and what becomes of their mail elsewhere.
@@ -42,6 +43,7 @@ pub use envelope::{Direction, Envelope, Peer, Site, Tls};
 pub use facts::{Facts, Hit, Place, WindowFact, WindowKey};
 pub use id::RecordId;
 pub use known::Known;
+pub use learnt::Learnt;
 pub use limits::Limits;
 pub use message::{
     File, Message, Opened, OpenedPart, PartBytes, Reading, Skim, SkimField, SkimPart, part_bytes,

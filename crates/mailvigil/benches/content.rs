@@ -100,6 +100,7 @@ fn judge(raw: &[u8], policy: &Policy, limits: &Limits) {
         authentication: Known::NotAsked,
         standing: None,
         conduct: None,
+        learnt: None,
         refused_release_mark: None,
     };
     drop(judge::judge(&facts, &Site::default(), policy, 1));

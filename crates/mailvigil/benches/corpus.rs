@@ -111,6 +111,7 @@ fn alone(messages: &[Vec<u8>]) {
             authentication: Known::NotAsked,
             standing: None,
             conduct: None,
+            learnt: None,
             refused_release_mark: None,
         };
         let verdict = judge::judge(&facts, &Site::default(), &policy, 1);

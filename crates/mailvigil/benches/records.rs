@@ -259,6 +259,7 @@ async fn pages(store: Store, middle: &Record) {
         authenticity: Arc::default(),
         report_inbox: Vec::new(),
         watch: engine::WatchSetup::default(),
+        learn: engine::LearnSetup::default(),
     };
     let started = Instant::now();
     let engine = Engine::start(

@@ -1,5 +1,6 @@
 //! The command line: what can be asked for, and the words of `--help`.
 
+mod learning;
 mod standing;
 mod watching;
 
@@ -9,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::eval::{Feedback, Kind};
 
+pub use learning::{LearnArgs, LearnCommand, LessonArgs, LogArgs};
 pub use standing::{MarkArg, MarkArgs, PinArgs, StageArg, StandingArgs, WishArg, WishArgs};
 pub use watching::{
     AddArgs, DecisionsCommand, DetectionsArgs, ListArgs, RemoveArgs, WatchCommand, WhoArgs,
@@ -89,6 +91,9 @@ pub enum Command {
     /// The watch on users' operations: its settings, and whom it never touches.
     #[command(subcommand)]
     Watch(WatchCommand),
+    /// What people said mail was, and what was learnt from it.
+    #[command(subcommand)]
+    Learn(LearnCommand),
     /// What administrators did: releases, deletions, policy changes.
     Acts(ActsArgs),
     /// The log of acts as evidence: verified, taken away.
@@ -508,7 +513,7 @@ pub enum QuarantineCommand {
         #[arg(long)]
         reason: Option<String>,
     },
-    /// Say what messages were, held or not: it is noted for the learner.
+    /// Say what messages were, held or not: the learner learns it.
     Teach {
         /// What they were.
         #[arg(value_enum)]

@@ -35,7 +35,9 @@ const SHARE_EVERY: Duration = Duration::from_mins(1);
 const REVIEW_EVERY: Duration = Duration::from_mins(10);
 /// How often what users did is written down. A crash loses no more than this.
 const WATCH_EVERY: Duration = Duration::from_millis(200);
-/// How often a snapshot of the watch is made.
+/// How often what people said is learnt, and what was seen is written down. A crash loses no more of the second.
+const LEARN_EVERY: Duration = Duration::from_secs(1);
+/// How often a snapshot of the watch and of the learner is made.
 const SNAPSHOT_EVERY: Duration = Duration::from_mins(10);
 /// How often retention runs.
 const KEEP_EVERY: Duration = Duration::from_mins(10);
@@ -81,6 +83,7 @@ impl Service {
                 snapshot: Some(config.data.join("watch-snapshot")),
                 places: config.watch.places.clone(),
             },
+            learn: config.learn.clone(),
         };
         let readers = Arc::new(Readers::new(&config.limits).with_ocr(config.ocr.clone()));
         let engine = Engine::start(settings, store, Arc::new(Metrics::default()), readers).await?;
@@ -121,6 +124,7 @@ impl Service {
         self.until_stop(keep_standing(self.engine.clone()));
         self.until_stop(keep_watch(self.engine.clone()));
         self.until_stop(keep_snapshot(self.engine.clone()));
+        self.until_stop(keep_learning(self.engine.clone()));
         if !self.config.watch.places.is_empty() {
             self.until_stop(keep_places(self.engine.clone()));
         }
@@ -302,6 +306,14 @@ impl Service {
         }
         if let Err(error) = self.engine.keep_watch().await {
             tracing::error!("what users did in the last moments is not written: {error}");
+        }
+        if let Err(error) = self.engine.keep_learning().await {
+            tracing::error!("what was seen in the last moments waits for no label: {error}");
+        }
+        if let Err(error) = self.engine.keep_model().await {
+            tracing::warn!(
+                "the model was not written, the next start learns the log anew: {error}"
+            );
         }
         if let Err(error) = self.engine.keep_snapshot().await {
             tracing::warn!(
@@ -546,12 +558,31 @@ async fn keep_watch(engine: Arc<Engine>) {
     }
 }
 
+/// Writes down what was seen of messages, and learns what people said.
+async fn keep_learning(engine: Arc<Engine>) {
+    let mut complained = false;
+    loop {
+        tokio::time::sleep(LEARN_EVERY).await;
+        match engine.keep_learning().await {
+            Ok(()) => complained = false,
+            Err(error) if !complained => {
+                complained = true;
+                tracing::warn!("nothing is learnt at the moment: {error}");
+            }
+            Err(_) => {}
+        }
+    }
+}
+
 /// A snapshot now and then: the less there is to count again after a crash.
 async fn keep_snapshot(engine: Arc<Engine>) {
     loop {
         tokio::time::sleep(SNAPSHOT_EVERY).await;
         if let Err(error) = engine.keep_snapshot().await {
             tracing::warn!("no snapshot of the watch was made: {error}");
+        }
+        if let Err(error) = engine.keep_model().await {
+            tracing::warn!("the model was not written: {error}");
         }
     }
 }

@@ -138,7 +138,7 @@ fn a_policy_is_tried_on_recorded_mail_and_a_sender_is_allowed() {
     let said = bed
         .vigil
         .say(&["quarantine", "teach", "unwanted", id, "last"]);
-    assert_eq!(said.matches("is noted as unwanted").count(), 2, "{said}");
+    assert_eq!(said.matches("is learnt as unwanted").count(), 2, "{said}");
     let unknown = outcome(&bed.vigil.run(&["quarantine", "teach", "wanted", "nothing"]));
     assert!(
         unknown.0 == 1 && unknown.1.contains("is not known"),

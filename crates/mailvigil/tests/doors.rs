@@ -119,12 +119,19 @@ fn the_real_spamc_is_answered() {
     );
     let acts = scanner.vigil.say(&["acts"]);
     assert!(acts.contains("teach"), "{acts}");
-    let unknown = spamc(port, &["-L", "ham"], ordinary("Never seen").as_bytes());
+    // What never came past is learnt from what is brought, and by whom.
+    let unknown = spamc(
+        port,
+        &["-L", "ham", "-u", "dora"],
+        ordinary("Never seen").as_bytes(),
+    );
     assert!(
-        text(&unknown.stdout).contains("already un/learned"),
+        text(&unknown.stdout).contains("successfully"),
         "{}",
         text(&unknown.stdout)
     );
+    let log = scanner.vigil.say(&["learn", "log", "--who", "dora"]);
+    assert!(log.contains("wanted") && log.contains("reported"), "{log}");
 
     // What is no request is told so; the next one is served.
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
@@ -205,11 +212,16 @@ fn clients_of_rspamd_are_answered() {
             port,
             "POST",
             "/learnham",
-            "",
+            "User: carl@b.example\r\n",
             ordinary("Never seen").as_bytes()
         )
         .0,
-        404
+        200
+    );
+    let log = scanner.vigil.say(&["learn", "log", "--source", "door"]);
+    assert!(
+        log.contains("carl@b.example") && log.contains("scanning client"),
+        "{log}"
     );
 
     let (status, answer) = http(port, "POST", "/checkv2", "File: /etc/passwd\r\n", b"");

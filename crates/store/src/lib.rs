@@ -26,6 +26,7 @@ mod quarantine;
 
 // What people decide and do, and who they are.
 mod acts;
+mod lessons;
 mod people;
 mod policies;
 mod requests;
@@ -46,12 +47,13 @@ use std::path::PathBuf;
 use mail::Secret;
 
 pub use acts::{Act, ActFilter, ChainedAct, Verified};
+pub use lessons::{Label, LessonFilter, LessonRow, LessonView, NewLesson, Question};
 pub use people::{Link, Login, Person, Session, Token};
 pub use policies::{NewPolicy, PolicyVersion};
 pub use quarantine::{Held, HeldFilter, HoldState, Mark};
 pub use query::{CANDIDATES, Page, Query};
 pub use reports::{ReportFilter, ReportRow};
-pub use requests::{Label, Request, RequestState};
+pub use requests::{Request, RequestState};
 pub use retention::{Retention, Swept};
 pub use standing::StandingRow;
 pub use state::PastArrival;

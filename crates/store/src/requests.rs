@@ -1,4 +1,4 @@
-//! What needs a second person, what people teach, and answers that are given again instead of acting twice.
+//! What needs a second person, and answers that are given again instead of acting twice.
 
 use mail::{RecordId, Timestamp};
 use serde::Serialize;
@@ -62,19 +62,6 @@ pub struct Request {
     pub decided_at: Option<Timestamp>,
     /// Until when an approval is good.
     pub until: Option<Timestamp>,
-}
-
-/// What somebody says a message was.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Label {
-    /// When it was said.
-    pub at: Timestamp,
-    /// Of which message.
-    pub record: RecordId,
-    /// By whom.
-    pub who: String,
-    /// `wanted` or `unwanted`.
-    pub label: String,
 }
 
 const COLUMNS: &str = "id, at, who, act, target, reason, state, decided_by, decided_at, until";
@@ -177,30 +164,6 @@ impl Store {
     pub async fn use_request(&self, id: RecordId, now: Timestamp) -> Result<bool, StoreError> {
         let done = writing!(&self.db, tx => sqlx::query("UPDATE requests SET state = 'used' WHERE id = $1 AND state = 'approved' AND until > $2").bind(id.to_string()).bind(now.0).execute(&mut *tx).await?.rows_affected());
         Ok(done > 0)
-    }
-
-    /// Writes down what somebody says a message was.
-    pub async fn add_label(&self, label: &Label, act: &Act) -> Result<(), StoreError> {
-        writing!(&self.db, tx => {
-            sqlx::query("INSERT INTO labels (id, at, record_id, who, label) VALUES ($1, $2, $3, $4, $5)")
-                .bind(RecordId::random(label.at).to_string()).bind(label.at.0).bind(label.record.to_string()).bind(&label.who).bind(&label.label).execute(&mut *tx).await?;
-            insert_act!(self, tx, act);
-        });
-        Ok(())
-    }
-
-    /// What was said of a message, newest first.
-    pub async fn labels(&self, record: RecordId) -> Result<Vec<Label>, StoreError> {
-        let sql =
-            "SELECT at, who, label FROM labels WHERE record_id = $1 ORDER BY id DESC LIMIT 100";
-        let rows: Vec<(i64, String, String)> = reading!(&self.db, pool => sqlx::query_as(sql).bind(record.to_string()).fetch_all(pool).await?);
-        let read = |(at, who, label): (i64, String, String)| Label {
-            at: Timestamp(at),
-            record,
-            who,
-            label,
-        };
-        Ok(rows.into_iter().map(read).collect())
     }
 
     /// The answer given to the same key before, with what was asked then.

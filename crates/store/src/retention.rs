@@ -35,6 +35,8 @@ pub struct Retention {
     pub acts_days: u32,
     /// Held messages.
     pub held_days: u32,
+    /// What the learner saw of messages.
+    pub sights_days: u32,
 }
 
 /// What a sweep removed.
@@ -58,6 +60,8 @@ pub struct Swept {
     pub reports: u64,
     /// Operations, detections and decisions.
     pub watched: u64,
+    /// What the learner saw of messages, and what it asked.
+    pub sights: u64,
     /// Sessions, links and answers whose time is over.
     pub leftovers: u64,
 }
@@ -81,11 +85,12 @@ impl fmt::Display for Swept {
             tallies,
             reports,
             watched,
+            sights,
             leftovers,
         } = self;
         write!(
             f,
-            "{records} records, {facts} facts, {acts} acts removed; {expired} held messages expired, {releases} cut-off releases settled, {orphans} orphaned bodies, {tallies} counts, {reports} reports, {watched} rows of what users did, {leftovers} ended sessions and links removed"
+            "{records} records, {facts} facts, {acts} acts removed; {expired} held messages expired, {releases} cut-off releases settled, {orphans} orphaned bodies, {tallies} counts, {reports} reports, {watched} rows of what users did, {sights} sights of the learner, {leftovers} ended sessions and links removed"
         )
     }
 }
@@ -112,6 +117,9 @@ impl Store {
             .remove_reports(days_ago(now, REPORTS_DAYS), days_ago(now, FEEDBACK_DAYS))
             .await?;
         swept.watched = self.forget_watched(days_ago(now, WATCHED_DAYS)).await?;
+        swept.sights = self
+            .forget_sights(days_ago(now, retention.sights_days))
+            .await?;
         swept.leftovers = self.sweep_leftovers(now).await?;
         swept.orphans = self.sweep_bodies().await?;
         Ok(swept)

@@ -6,7 +6,7 @@ use crate::StoreError;
 use crate::db::{Db, writing};
 
 /// Statements of each version, in order; a version is never changed once released, only followed.
-const VERSIONS: [&[&str]; 3] = [&[
+const VERSIONS: [&[&str]; 4] = [&[
     // Summaries of messages. `envelope`, `verdict`, `facts` are JSON; the rest is what is searched by.
     "CREATE TABLE records (
         id TEXT PRIMARY KEY, at BIGINT NOT NULL, fate TEXT NOT NULL, level TEXT, action TEXT, score DOUBLE PRECISION, direction TEXT NOT NULL, server TEXT NOT NULL,
@@ -85,6 +85,22 @@ const VERSIONS: [&[&str]; 3] = [&[
     "CREATE INDEX decisions_expires ON decisions (expires)",
     // What people want of the watch, in one order for all nodes.
     "CREATE TABLE wishes (seq BIGINT PRIMARY KEY, at BIGINT NOT NULL, who TEXT NOT NULL, body TEXT NOT NULL)",
+], &[
+    // The training log, what came before it, what may still be labelled, and what is asked: see `lessons.rs`.
+    "CREATE TABLE lessons (
+        seq BIGINT PRIMARY KEY, at BIGINT NOT NULL, record_id TEXT, label TEXT NOT NULL, trust TEXT NOT NULL, chosen BIGINT NOT NULL, source TEXT NOT NULL,
+        who TEXT NOT NULL, sender TEXT, seen BYTEA, takes_back BIGINT)",
+    "CREATE INDEX lessons_record ON lessons (record_id)",
+    "CREATE INDEX lessons_takes_back ON lessons (takes_back) WHERE takes_back IS NOT NULL",
+    "CREATE INDEX lessons_at ON lessons (at)",
+    "CREATE TABLE lesson_bases (seq BIGINT PRIMARY KEY, at BIGINT NOT NULL, body BYTEA NOT NULL)",
+    "CREATE TABLE sights (record_id TEXT PRIMARY KEY, seen BYTEA NOT NULL)",
+    "CREATE TABLE questions (record_id TEXT PRIMARY KEY, why TEXT NOT NULL, probability DOUBLE PRECISION NOT NULL, answered BIGINT)",
+    "CREATE INDEX questions_open ON questions (record_id) WHERE answered IS NULL",
+    // Labels of before: what the learner saw of those messages is not known any more.
+    "INSERT INTO lessons (seq, at, record_id, label, trust, chosen, source, who)
+        SELECT ROW_NUMBER() OVER (ORDER BY id), at, record_id, label, 'trusted', 0, 'quarantine', who FROM labels",
+    "DROP TABLE labels",
 ]];
 
 /// Makes or completes the tables. A database that a newer program has changed is left alone.

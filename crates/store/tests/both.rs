@@ -463,6 +463,7 @@ fn retention(days: u32) -> Retention {
         facts_days: days,
         acts_days: days,
         held_days: days,
+        sights_days: days,
     }
 }
 
@@ -746,6 +747,7 @@ fn a_report_is_kept_once_and_found_by_kind_domain_and_time() {
             facts_days: 1,
             acts_days: 1,
             held_days: 1,
+            sights_days: 1,
         };
         // The one about a single message goes after a month.
         let later = at(60 * 86_400);

@@ -110,6 +110,7 @@ fn acts_end_by_age_and_the_rest_still_verifies() {
             facts_days: 1,
             acts_days: 3,
             held_days: 30,
+            sights_days: 30,
         };
         let swept = kept.store.sweep(at(6 * 86_400), &retention).await.unwrap();
         assert_eq!(swept.acts, 3);
@@ -596,6 +597,7 @@ fn a_record_leaves_with_all_it_was_found_by() {
             facts_days: 1,
             acts_days: 1,
             held_days: 300,
+            sights_days: 300,
         };
         let swept = store.sweep(at(100 * 86_400), &retention).await.unwrap();
         assert_eq!(swept.records, 1, "what is held stays");

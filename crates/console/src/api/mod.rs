@@ -5,6 +5,7 @@
 
 mod domain_types;
 mod domains;
+mod learning;
 mod reports;
 mod types;
 mod users;
@@ -68,6 +69,10 @@ pub(crate) fn router() -> (axum::Router<Arc<Shared>>, OpenApi) {
         .routes(routes!(domains::mark_server))
         .routes(routes!(domains::pin_stage))
         .routes(routes!(domains::wish_for))
+        .routes(routes!(learning::learner))
+        .routes(routes!(learning::questions))
+        .routes(routes!(learning::lessons))
+        .routes(routes!(learning::take_back))
         .routes(routes!(reports::reports, reports::import))
         .routes(routes!(reports::sources))
         .routes(routes!(reports::tls))
@@ -319,7 +324,7 @@ async fn message(client: Client, Path(id): Path<String>) -> Answer<MessageOut> {
 }
 
 /// Says what a message was.
-#[utoipa::path(post, path = "/messages/{id}/teach", params(("id" = String, Path)), request_body = TeachIn, responses((status = 200, body = bool), (status = "4XX", body = Problem)))]
+#[utoipa::path(post, path = "/messages/{id}/teach", params(("id" = String, Path)), request_body = TeachIn, responses((status = 200, body = learning::TaughtOut), (status = "4XX", body = Problem)))]
 async fn teach(
     client: Client,
     headers: HeaderMap,
@@ -328,8 +333,9 @@ async fn teach(
 ) -> Result<Response, Problem> {
     let desk = client.acting()?;
     let act = async {
-        desk.teach(item(&id)?, body.wanted).await?;
-        Ok(true)
+        Ok(learning::TaughtOut::from(
+            desk.teach(item(&id)?, body.wanted).await?,
+        ))
     };
     once(
         &client,

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::extract::{Path, RawQuery};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use engine::{Desk, Hint, MessageView, Page as Records, Query};
+use engine::{Desk, Hint, MessageView, Page as Records, Query, Taught};
 use judge::counterfactual::Change;
 use mail::message::Hop;
 use mail::verdict::Demand;
@@ -394,6 +394,15 @@ fn change_in_words(p: &Page, change: &Change) -> String {
     }
 }
 
+/// What is said when somebody has taught.
+pub(super) const fn taught_words(taught: Taught) -> &'static str {
+    match taught {
+        Taught::Learnt => "done.taught",
+        Taught::Noted => "done.noted",
+        Taught::Known => "done.taught_before",
+    }
+}
+
 async fn teach(Path(id): Path<String>, sent: Sent) -> Response {
     let p = &sent.visitor.page;
     let wanted = sent.fields.get("label") == "wanted";
@@ -402,7 +411,7 @@ async fn teach(Path(id): Path<String>, sent: Sent) -> Response {
         sent.visitor.desk.teach(record.id, wanted).await
     };
     match taught.await {
-        Ok(()) => done(&format!("/messages/{id}"), "done.taught", ""),
+        Ok(taught) => done(&format!("/messages/{id}"), taught_words(taught), ""),
         Err(error) => Fault::new(p, error).into_response(),
     }
 }

@@ -5,6 +5,7 @@ mod digest;
 mod domain_words;
 mod domains;
 mod entry;
+mod learning;
 mod messages;
 mod overview;
 mod own;
@@ -63,6 +64,7 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
         .merge(overview::router())
         .merge(messages::router())
         .merge(quarantine::router())
+        .merge(learning::router())
         .merge(domains::router())
         .merge(reports::router())
         .merge(users::router())

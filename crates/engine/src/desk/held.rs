@@ -1,4 +1,4 @@
-//! Held mail: listed, read, released, deleted, taught.
+//! Held mail: listed, read, released, deleted.
 
 use mail::{Address, Opened, PartBytes, Record, RecordId, Timestamp};
 use store::{Held, HeldFilter, HoldState, Label};
@@ -247,24 +247,9 @@ impl Desk {
         })
     }
 
-    /// Says what a message was. It is written down for the learner, and changes no verdict by itself.
-    pub async fn teach(&self, message: RecordId, wanted: bool) -> Result<(), DeskError> {
-        self.need(Right::DecideHeld)?;
-        let held = self.in_scope(message).await.is_ok();
-        let seen = held
-            || self.author.may(Right::SeeRecords)
-                && self.find_one(&message.to_string()).await.is_ok();
-        if !seen {
-            return Err(DeskError::NotFound(format!("message {message}")));
-        }
-        let label = Label {
-            at: now(),
-            record: message,
-            who: self.author.who.clone(),
-            label: if wanted { "wanted" } else { "unwanted" }.to_owned(),
-        };
-        let act = self.act("teach", &message.to_string(), "", "", &label.label);
-        Ok(self.store().add_label(&label, &act).await?)
+    /// Is it in the quarantine, for anybody in the author's scope?
+    pub(super) async fn is_held_for_author(&self, item: RecordId) -> bool {
+        self.in_scope(item).await.is_ok()
     }
 
     /// Releases many. Each by itself: one that cannot be does not keep the others.

@@ -12,6 +12,7 @@ mod rights;
 // On what.
 mod acts;
 mod held;
+mod learning;
 mod messages;
 mod overview;
 mod policy;
@@ -31,6 +32,7 @@ use store::{Act, Store, StoreError};
 use tokio::sync::Semaphore;
 
 pub use held::{Decided, HeldView};
+pub use learning::{Asked, Learner, Taught, Teacher};
 pub use messages::{Hint, MessageView};
 pub use overview::{Hour, Overview, Passed};
 pub use people::NewPerson;

@@ -48,8 +48,8 @@ impl Role {
                 !matches!(self, Self::Auditor)
             }
             Right::SeeRecords => !matches!(self, Self::Owner),
-            Right::SeePolicy => !matches!(self, Self::Owner),
-            Right::AllowSender | Right::DecideWatched => {
+            Right::SeePolicy | Right::SeeLessons => !matches!(self, Self::Owner),
+            Right::AllowSender | Right::DecideWatched | Right::TeachAll => {
                 matches!(self, Self::Administrator | Self::Operator)
             }
             Right::SeeActs | Right::SeePeople => {
@@ -89,6 +89,10 @@ pub enum Right {
     Approve,
     /// Block and allow users and machines, and undo what the watch decided.
     DecideWatched,
+    /// Read the training log.
+    SeeLessons,
+    /// Teach mail that did not come past here, and take back what was learnt.
+    TeachAll,
 }
 
 impl Right {
@@ -107,6 +111,8 @@ impl Right {
             Self::ChangePeople => "change who may log in",
             Self::Approve => "approve requests",
             Self::DecideWatched => "decide about users and machines",
+            Self::SeeLessons => "see the training log",
+            Self::TeachAll => "teach for the whole site",
         }
     }
 
@@ -121,6 +127,8 @@ impl Right {
                 | Self::ChangePeople
                 | Self::Approve
                 | Self::DecideWatched
+                | Self::SeeLessons
+                | Self::TeachAll
         )
     }
 }

@@ -346,6 +346,7 @@ mod tests {
             authentication: Known::Yes(found),
             standing: None,
             conduct: None,
+            learnt: None,
             refused_release_mark: None,
         };
         (fate, facts)

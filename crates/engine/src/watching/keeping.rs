@@ -1,7 +1,7 @@
 //! What must survive: rows in the store five times a second, a snapshot now and then, and both read again at the start.
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Write as _};
+use std::io::BufReader;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,6 +14,7 @@ use super::message::Recent;
 use super::wishes::Wished;
 use super::{WatchSetup, Watching, read_operation};
 use crate::clock::now;
+use crate::files::put_in_place;
 use crate::metrics::Metrics;
 use crate::windows::half;
 
@@ -264,19 +265,7 @@ fn read(path: &Path) -> Option<Kept> {
     }
 }
 
+/// It names accounts that were blocked.
 fn write(path: &Path, kept: &Kept) -> std::io::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let fresh = path.with_extension("new");
-    // It names accounts that were blocked: nobody else's to read.
-    let file = File::options()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&fresh)?;
-    let mut out = BufWriter::new(file);
-    serde_json::to_writer(&mut out, kept)?;
-    out.flush()?;
-    out.get_ref().sync_all()?;
-    std::fs::rename(&fresh, path)
+    put_in_place(path, |out| Ok(serde_json::to_writer(out, kept)?))
 }

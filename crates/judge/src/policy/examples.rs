@@ -50,6 +50,7 @@ impl Example {
             authentication: Known::NotAsked,
             standing: None,
             conduct: None,
+            learnt: None,
             refused_release_mark: None,
         };
         let verdict = crate::judge(&facts, &Site::default(), policy, 0);

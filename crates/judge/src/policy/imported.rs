@@ -252,6 +252,7 @@ mod tests {
             authentication: Known::NotAsked,
             standing: None,
             conduct: None,
+            learnt: None,
             refused_release_mark: None,
         }
     }

@@ -20,6 +20,7 @@ use crate::standing::Settings;
 mod actions;
 mod examples;
 mod imported;
+mod learning;
 mod lists;
 mod rules;
 mod sets;
@@ -30,6 +31,7 @@ pub use actions::ReplyText;
 pub use examples::Failed;
 use imported::Imported;
 pub(crate) use imported::{GAVE_UP, IMPORTED};
+pub use learning::Learning;
 pub(crate) use lists::List;
 pub(crate) use rules::Rule;
 pub(crate) use sets::KeywordSet;
@@ -57,6 +59,7 @@ pub struct Policy {
     tag: Tag,
     retention: Retention,
     standing: Settings,
+    learning: Learning,
     hold_at_server: bool,
     examples: Vec<examples::Example>,
     imported: Imported,
@@ -86,6 +89,10 @@ pub struct Retention {
     pub acts_days: u32,
     /// Held messages nobody decided about.
     pub held_days: u32,
+    /// What the learner saw of a message, so that a label that comes late teaches what was judged.
+    pub sights_days: u32,
+    /// Labels with what was learnt from them.
+    pub lessons_days: u32,
 }
 
 /// A policy in figures, for `policy show`.
@@ -172,6 +179,7 @@ impl Policy {
         let (tag, hold_at_server, held_days) = read_handling(root);
         let retention = read_retention(root, held_days);
         let standing = standing::read(root);
+        let learning = learning::read(root);
 
         let signal_weights = read_signals(root);
         let lists = lists::read(root);
@@ -232,6 +240,7 @@ impl Policy {
             tag,
             retention,
             standing,
+            learning,
             hold_at_server,
             examples,
             imported,
@@ -261,6 +270,11 @@ impl Policy {
     /// What follows from how a domain's mail is signed.
     pub const fn standing(&self) -> &Settings {
         &self.standing
+    }
+
+    /// What the learner's opinion is worth.
+    pub const fn learning(&self) -> &Learning {
+        &self.learning
     }
 
     /// Are messages held in the mail server's queue instead of our quarantine?
@@ -456,6 +470,8 @@ fn read_retention(root: &Section<'_, '_>, held_days: u32) -> Retention {
         facts_days: days("facts_days", 14),
         acts_days: days("acts_days", 730),
         held_days,
+        sights_days: days("sights_days", 7),
+        lessons_days: days("lessons_days", 400),
     };
     section.finish();
     retention

@@ -24,6 +24,7 @@ fn facts(raw: &str) -> Facts {
         authentication: Known::NotAsked,
         standing: None,
         conduct: None,
+        learnt: None,
         refused_release_mark: None,
     }
 }

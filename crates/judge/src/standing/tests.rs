@@ -45,6 +45,7 @@ pub(super) fn message(from: &str, ip: &str, at: Timestamp) -> Facts {
         authentication: Known::Yes(found),
         standing: None,
         conduct: None,
+        learnt: None,
         refused_release_mark: None,
     }
 }

@@ -35,6 +35,11 @@ impl Calibration {
         self.slope * score.clamp(-SCORE_MAX, SCORE_MAX) + self.shift
     }
 
+    /// How much log-odds a score of one is.
+    pub(crate) const fn slope(&self) -> f64 {
+        self.slope
+    }
+
     /// Learns how far the log-odds it makes of a score were off.
     pub(crate) fn learn(&mut self, score: f64, error: impl Fn(f64) -> f64) {
         let score = score.clamp(-SCORE_MAX, SCORE_MAX);

@@ -11,7 +11,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use crate::view::{Features, Seen, Sight};
+use crate::view::{Features, Named, Seen, Sight};
 use crate::{Classifier, Label, Lesson, Opinion, Receipt, Trust};
 pub(crate) use calibration::{Calibration, sigmoid};
 use counts::Counts;
@@ -34,6 +34,8 @@ const CALIBRATION_LABELS: u32 = 100;
 const COUNTS_SLOPE: f64 = 0.2;
 /// How far the most suspicious voice is heard above the mean: a header that is like spam cannot be argued away by a body.
 const SUSPICION: f64 = 0.35;
+/// What moves the opinion less is not worth showing.
+const MOVED_MIN: f64 = 0.005;
 /// Labels of each class before anything should be done on the model's word.
 const SETTLED_LABELS: u32 = 100;
 
@@ -81,6 +83,15 @@ pub type Voices = [Option<f64>; VIEWS * SIDES + 1];
 struct Scores {
     heads: [[[f64; HEADS]; SIDES]; VIEWS],
     counts: f64,
+}
+
+impl std::fmt::Debug for Content {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // A million weights tell nobody anything.
+        f.debug_struct("Content")
+            .field("labels", &self.state.labels)
+            .finish_non_exhaustive()
+    }
 }
 
 impl PartialEq for Content {
@@ -138,6 +149,54 @@ impl Content {
         }
     }
 
+    /// How likely a message is unwanted by its header alone, and by its body alone.
+    pub fn sides(&self, opinion: &Opinion) -> [Option<f64>; SIDES] {
+        let side = |side: usize| {
+            let voices = (0..VIEWS).filter_map(|view| *opinion.voices.get(view * SIDES + side)?);
+            let count = voices.clone().count();
+            (count > 0).then(|| sigmoid(voices.sum::<f64>() / count as f64))
+        };
+        [side(0), side(1)]
+    }
+
+    /// The features that moved the opinion of a message most, and by how much of its voice's log-odds; the strongest first, at most `most`.
+    pub fn moved<'n>(&self, seen: &Seen, named: &'n [Named], most: usize) -> Vec<(&'n Named, f64)> {
+        let tokens = 1;
+        let (header, body) = (seen.tokens.side(0), seen.tokens.side(1));
+        let wary = self.reported_share();
+        let by = |named: &Named, side: usize, features: usize| {
+            let weights = self.tables[tokens].weights(named.id, features);
+            let slope = |head: usize| self.state.heads[tokens][side][head].calibration.slope();
+            (1.0 - wary) * slope(FAITHFUL) * weights[FAITHFUL] + wary * slope(WARY) * weights[WARY]
+        };
+        let mut moved: Vec<(&Named, f64)> = named
+            .iter()
+            .enumerate()
+            .map(|(at, named)| {
+                let by = if at < header.len() {
+                    by(named, 0, header.len())
+                } else {
+                    by(named, 1, body.len())
+                };
+                (named, by)
+            })
+            .filter(|(_, by)| by.abs() >= MOVED_MIN)
+            .collect();
+        moved.sort_by(|(_, a), (_, b)| b.abs().total_cmp(&a.abs()));
+        moved.truncate(most);
+        moved
+    }
+
+    /// The share of labels that were reported by users, and so of the head that hears them.
+    fn reported_share(&self) -> f64 {
+        let [trusted, reported] = self.state.labels.map(|of| f64::from(of[0] + of[1]));
+        if trusted > 0.0 {
+            reported / (trusted + reported)
+        } else {
+            1.0
+        }
+    }
+
     /// Learns a label.
     pub fn teach(&mut self, seen: &Seen, lesson: Lesson) -> Changes {
         let scores = match self.last.take() {
@@ -189,6 +248,11 @@ impl Content {
         *labels = labels.saturating_sub(1);
     }
 
+    /// Labels of trusted people and of users, each of ham and of spam.
+    pub const fn labels(&self) -> [[u32; 2]; 2] {
+        self.state.labels
+    }
+
     /// Trusted labels of ham and of spam.
     pub const fn trusted_labels(&self) -> [u32; 2] {
         self.state.labels[0]
@@ -212,12 +276,7 @@ impl Content {
         let state = &self.state;
         let mut voices = [None; VIEWS * SIDES + 1];
         // The wary head has seen every label, the faithful one the trusted: each counts by what only it can know.
-        let [trusted, reported] = state.labels.map(|of| f64::from(of[0] + of[1]));
-        let wary = if trusted > 0.0 {
-            reported / (trusted + reported)
-        } else {
-            1.0
-        };
+        let wary = self.reported_share();
         for (view, features) in views(seen).into_iter().enumerate() {
             for side in 0..SIDES {
                 if features.side(side).is_empty() {

@@ -89,6 +89,15 @@ impl Table {
         sums
     }
 
+    /// What one of so many features adds to the score of each head.
+    pub(super) fn weights(&self, id: u32, features: usize) -> [f64; HEADS] {
+        let weights = self
+            .cells
+            .get(id as usize)
+            .map_or([0; HEADS], |cell| cell.weights);
+        normal(weights.map(i64::from), features)
+    }
+
     /// Moves the weights of what was seen by the heads' gradients.
     ///
     /// A feature's rate falls with the fourth root of the errors it was part of: slowly enough to follow mail as it changes, and measured to

@@ -5,6 +5,7 @@
 
 mod grams;
 mod header;
+mod pack;
 mod text;
 mod tokens;
 mod words;
@@ -55,6 +56,17 @@ impl Seen {
         let headers = self.grams.header as u64 ^ (self.tokens.header as u64) << 32;
         sum(&self.grams) ^ sum(&self.tokens).rotate_left(32) ^ headers
     }
+}
+
+/// A feature of the token view, and what it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// Its number.
+    pub id: u32,
+    /// The word, or in words what it is.
+    pub name: String,
+    /// The header field it stands in, by lower-case name.
+    pub field: Option<String>,
 }
 
 /// Everything classifiers see of a message, as far as it was wanted.
@@ -146,6 +158,21 @@ impl Viewer {
                 .unwrap_or_else(|| self.written_arrival(&skim, letter.authentication));
         }
         sight
+    }
+
+    /// The features of the token view by name: what they were in the message. Dearer than [`Viewer::see`], for the few messages that people
+    /// look at.
+    pub fn named(&mut self, letter: &Letter<'_>) -> Vec<Named> {
+        let skim = Skim::read(header::without_mbox_line(letter.raw), &self.limits);
+        let kept = self.scope.fields(&skim);
+        tokens::named(
+            &self.key,
+            &self.scope,
+            &kept,
+            &skim,
+            letter.authentication,
+            &mut self.marks,
+        )
     }
 
     fn seen(&mut self, skim: &Skim<'_>, authentication: Option<&Authentication>) -> Seen {

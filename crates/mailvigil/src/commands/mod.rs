@@ -17,6 +17,7 @@ mod connect_dovecot;
 mod connect_exim;
 mod console;
 mod import;
+mod learning;
 mod messages;
 mod people;
 mod policy;
@@ -104,6 +105,7 @@ async fn dispatch(config: Config, command: Command) -> anyhow::Result<ExitCode> 
         Command::Decisions(command) => return watching::decisions(&config, command).await,
         Command::Detections(args) => return watching::detections(&config, &args).await,
         Command::Watch(command) => return watching::watch(&config, command).await,
+        Command::Learn(command) => return learning::run(&desk(&config).await?, command).await,
         Command::Acts(args) => return messages::acts(&desk(&config).await?, &args).await,
         Command::Audit(command) => return console::audit(&desk(&config).await?, command).await,
         Command::Auth(command) => return auth::auth(&config, command).await,

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use comfy_table::Cell;
-use engine::{Desk, DeskError};
+use engine::{Desk, DeskError, Taught};
 use mail::Message;
 use store::HeldFilter;
 
@@ -176,12 +176,15 @@ async fn teach(desk: &Desk, label: LabelArg, ids: &[String]) -> anyhow::Result<E
     for id in ids {
         let taught = async {
             let record = desk.find_one(id).await?;
-            desk.teach(record.id, wanted).await?;
-            Ok(record.id)
+            Ok((record.id, desk.teach(record.id, wanted).await?))
         };
+        let word = if wanted { "wanted" } else { "unwanted" };
         match taught.await {
-            Ok(id) if wanted => println!("{id} is noted as wanted."),
-            Ok(id) => println!("{id} is noted as unwanted."),
+            Ok((id, Taught::Learnt)) => println!("{id} is learnt as {word}."),
+            Ok((id, Taught::Known)) => println!("{id} was learnt as {word} before."),
+            Ok((id, Taught::Noted)) => println!(
+                "{id} is noted as {word}; what the learner saw of it is not kept any more ([retention] sights_days), so nothing is learnt from it."
+            ),
             Err(error) => failed += complain(&error),
         }
     }

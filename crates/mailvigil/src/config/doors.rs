@@ -58,6 +58,8 @@ pub struct ScanConfig {
     pub obeyed: bool,
     /// A file with the secret that HTTP clients bring as `Password`.
     pub secret_file: Option<PathBuf>,
+    /// Labels that clients bring are believed like those of people who look after mail; else they are users' reports.
+    pub trust_labels: bool,
 }
 
 /// `[[proxy]]`: mail goes through us to the next hop.
@@ -136,6 +138,7 @@ impl ScanConfig {
             allow: allow(&section),
             obeyed: section.flag("obeyed").unwrap_or(false),
             secret_file: section.text("secret_file", "a file that holds the secret", path),
+            trust_labels: section.flag("trust_labels").unwrap_or(false),
         };
         check(&section, "listen", &scan.listen, has_tls);
         if scan.secret_file.is_none() {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use engine::{Ocr, OnFailure, ReportSettings};
+use engine::{LearnSetup, Ocr, OnFailure, ReportSettings};
 use ipnet::IpNet;
 use mail::{Domain, Limits, Secret, Site};
 
@@ -24,6 +24,7 @@ use crate::mail_log::MailLog;
 mod authenticity;
 mod console;
 mod doors;
+mod learning;
 mod reports;
 #[cfg(test)]
 mod tests;
@@ -69,6 +70,8 @@ pub struct Config {
     pub authenticity: AuthenticityConfig,
     /// What is kept of others' reports, and what we report.
     pub reports: ReportSettings,
+    /// From whom the learner learns without being told.
+    pub learn: LearnSetup,
     /// The program that reads text in pictures; `None` is off.
     pub ocr: Option<Ocr>,
     /// Log lines as JSON objects.
@@ -168,6 +171,8 @@ impl Config {
         let tls_reports = reports.spot("tls");
         let reports = reports::read(reports);
 
+        let learn = learning::read(root.section("learning"));
+
         let release = root.section("release");
         let submit_to = release
             .text("submit_to", "HOST:PORT of the mail server", host_port)
@@ -228,6 +233,10 @@ impl Config {
             return Err(problems);
         }
         Ok(Self {
+            learn: LearnSetup {
+                file: Some(data.join("learner")),
+                ..learn
+            },
             quarantine: quarantine
                 .map_or_else(|| data.join("quarantine"), |folder| data.join(folder)),
             data,
@@ -282,6 +291,7 @@ impl Config {
                 self.authenticity != new.authenticity,
             ),
             ("reports", self.reports != new.reports),
+            ("learning", self.learn != new.learn),
             ("readers.ocr", self.ocr != new.ocr),
             (
                 "log",

@@ -108,21 +108,30 @@ async fn symbols(State(scanning): State<Arc<Scanning>>) -> Json<Value> {
     ]))
 }
 
-async fn learn_spam(State(scanning): State<Arc<Scanning>>, body: Bytes) -> Response {
-    learn(&scanning, &body, false).await
+async fn learn_spam(
+    State(scanning): State<Arc<Scanning>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    learn(&scanning, &headers, &body, false).await
 }
 
-async fn learn_ham(State(scanning): State<Arc<Scanning>>, body: Bytes) -> Response {
-    learn(&scanning, &body, true).await
+async fn learn_ham(
+    State(scanning): State<Arc<Scanning>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    learn(&scanning, &headers, &body, true).await
 }
 
-async fn learn(scanning: &Scanning, raw: &[u8], wanted: bool) -> Response {
-    match scanning.teach(raw, wanted).await {
-        Ok(true) => Json(json!({ "success": true })).into_response(),
-        Ok(false) => trouble(
-            StatusCode::NOT_FOUND,
-            "no message with this Message-ID came past here, so there is nothing to note it at",
-        ),
+/// Learns a message; whose word it is stands in `User`, or in the recipient it was delivered to.
+async fn learn(scanning: &Scanning, headers: &HeaderMap, raw: &[u8], wanted: bool) -> Response {
+    let mut named = ["user", "deliver-to", "rcpt"]
+        .into_iter()
+        .filter_map(|name| headers.get(name)?.to_str().ok());
+    let who = named.find(|who| !who.is_empty()).map(str::to_owned);
+    match scanning.teach(raw, wanted, who).await {
+        Ok(()) => Json(json!({ "success": true })).into_response(),
         Err(error) => trouble(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
     }
 }

@@ -6,7 +6,9 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use engine::{Abilities, Answer, Author, Changes, Desk, Engine, Question, Reply};
+use engine::{
+    Abilities, Answer, Author, Changes, Desk, DeskError, Engine, Question, Reply, Teacher,
+};
 use mail::{Action, Envelope, Level, RecordId, Secret, Verdict};
 
 use crate::config::Config;
@@ -19,6 +21,8 @@ pub struct Scanning {
     /// Where clients teach.
     desk: Desk,
     abilities: Abilities,
+    /// Are labels of clients believed like those of people who look after mail?
+    trusts_labels: bool,
     /// What HTTP clients bring as `Password`, when they must.
     pub secret: Option<Secret<String>>,
 }
@@ -64,6 +68,7 @@ impl Scanning {
             desk: service::desk(config, engine.store().clone(), author),
             engine,
             abilities,
+            trusts_labels: scan.trust_labels,
             secret,
         }))
     }
@@ -109,19 +114,39 @@ impl Scanning {
         }
     }
 
-    /// Notes what a client says a message was; false when it never came past here.
-    pub async fn teach(&self, raw: &[u8], wanted: bool) -> Result<bool, engine::DeskError> {
-        let limits = &self.engine.settings().limits;
-        let message = mail::Message::read(raw, limits);
-        let Some(message_id) = message.message_id else {
-            return Ok(false);
+    /// Learns what a client says a message was. One that came past here is learnt as it was seen then, with what we found out about its sender.
+    pub async fn teach(
+        &self,
+        raw: &[u8],
+        wanted: bool,
+        who: Option<String>,
+    ) -> Result<(), DeskError> {
+        let teacher = Teacher {
+            trusted: self.trusts_labels,
+            source: "door",
+            who: who.unwrap_or_else(|| "scanning client".to_owned()),
         };
-        let record = match self.desk.find_one(&message_id).await {
-            Ok(record) => record,
-            Err(engine::DeskError::NotFound(_)) => return Ok(false),
-            Err(error) => return Err(error),
+        let message = mail::Message::read(raw, &self.engine.settings().limits);
+        let record = match message.message_id {
+            Some(id) => match self.desk.find_one(&id).await {
+                Ok(record) => Some(record),
+                Err(DeskError::NotFound(_)) => None,
+                Err(error) => return Err(error),
+            },
+            None => None,
         };
-        self.desk.teach(record.id, wanted).await.map(|()| true)
+        match record {
+            Some(record) => self
+                .desk
+                .teach_as(record.id, wanted, &teacher, Some(raw))
+                .await
+                .map(|_| ()),
+            None => self
+                .desk
+                .learn(&[raw.to_vec()], wanted, &teacher)
+                .await
+                .map(|_| ()),
+        }
     }
 }
 

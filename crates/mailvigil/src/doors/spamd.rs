@@ -135,8 +135,12 @@ async fn tell(request: &Request, scanning: &Scanning) -> Vec<u8> {
     let Some(class) = request.class().filter(|_| sets) else {
         return answer_tell(false);
     };
-    match scanning.teach(&request.message, class == Class::Ham).await {
-        Ok(noted) => answer_tell(noted),
+    let who = request.header("user").map(str::to_owned);
+    match scanning
+        .teach(&request.message, class == Class::Ham, who)
+        .await
+    {
+        Ok(()) => answer_tell(true),
         Err(error) => answer_trouble(&error.to_string()),
     }
 }

@@ -95,6 +95,7 @@ pub fn record(second: i64, to: &str, fate: Fate) -> Record {
         authentication: Known::NotAsked,
         standing: None,
         conduct: None,
+        learnt: None,
         refused_release_mark: None,
     };
     Record {

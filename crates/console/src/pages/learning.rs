@@ -1,0 +1,168 @@
+//! The learner: how far it has come, the few messages it asks about, and the training log.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Router;
+use axum::extract::RawQuery;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use engine::learn::{Standing, Summary};
+use engine::{Asked, Desk, DeskError, Learner, LessonFilter, LessonView};
+use mail::learnt::OBSERVED_MIN;
+use mail::{RecordId, Timestamp};
+
+use super::messages::{PAGE, taught_words};
+use super::{done, time};
+use crate::Shared;
+use crate::error::{Fault, show};
+use crate::fields::Fields;
+use crate::page::Page;
+use crate::visitor::{Sent, Visitor};
+
+/// Questions shown.
+const QUESTIONS: u32 = 50;
+/// How lessons come, as the form lists it.
+const SOURCES: [&str; 6] = ["desk", "quarantine", "door", "files", "trap", "reply"];
+
+pub(crate) fn router() -> Router<Arc<Shared>> {
+    Router::new()
+        .route("/learning", get(learning))
+        .route("/learning/answer", post(answer))
+        .route("/learning/log", get(log))
+        .route("/learning/take-back", post(take_back))
+}
+
+#[derive(Template)]
+#[template(path = "learning.html")]
+struct LearningPage<'p> {
+    p: &'p Page,
+    learner: Learner,
+    asked: Vec<Asked>,
+}
+
+#[derive(Template)]
+#[template(path = "learning_log.html")]
+struct LogPage<'p> {
+    p: &'p Page,
+    f: Fields,
+    lessons: Vec<LessonView>,
+    next: Option<String>,
+    sources: [&'static str; 6],
+    /// Is anything asked for, so that what was found may be taken back together?
+    narrowed: bool,
+}
+
+impl LearningPage<'_> {
+    fn summary(&self) -> Option<&Summary> {
+        self.learner.state.as_ref().map(|state| &state.summary)
+    }
+
+    /// How far it has come, in words.
+    fn progress(&self, summary: &Summary) -> String {
+        let p = self.p;
+        match &summary.standing {
+            Standing::Observing { .. } => {
+                p.fill("learning.observing", &[("n", &p.number(OBSERVED_MIN))])
+            }
+            Standing::Tagging => p.t("learning.tagging").to_owned(),
+            Standing::Certified(threshold) => p.fill(
+                "learning.certified",
+                &[
+                    ("share", &percent(threshold.ham_share)),
+                    ("n", &p.number(threshold.ham)),
+                ],
+            ),
+        }
+    }
+
+    fn label(&self, asked: &Asked) -> String {
+        format!("{:.0} %", asked.question.probability * 100.0)
+    }
+}
+
+/// A share without digits that say nothing: 0.1 %, 1 %.
+fn percent(share: f64) -> String {
+    format!("{} %", share * 100.0)
+}
+
+async fn learning(visitor: Visitor) -> Response {
+    let p = &visitor.page;
+    match both(&visitor.desk).await {
+        Ok((learner, asked)) => show(&LearningPage { p, learner, asked }),
+        Err(error) => Fault::new(p, error).into_response(),
+    }
+}
+
+/// An auditor sees how it is and is asked nothing.
+async fn both(desk: &Desk) -> Result<(Learner, Vec<Asked>), DeskError> {
+    let learner = desk.learner().await?;
+    let asked = match desk.questions(QUESTIONS).await {
+        Err(DeskError::Forbidden(_)) => Vec::new(),
+        asked => asked?,
+    };
+    Ok((learner, asked))
+}
+
+async fn answer(sent: Sent) -> Response {
+    let p = &sent.visitor.page;
+    let Some(record) = RecordId::parse(sent.fields.get("record")) else {
+        return Fault::new(p, DeskError::NotFound(sent.fields.get("record").to_owned()))
+            .into_response();
+    };
+    let wanted = sent.fields.get("label") == "wanted";
+    match sent.visitor.desk.teach(record, wanted).await {
+        Ok(taught) => done("/learning", taught_words(taught), ""),
+        Err(error) => Fault::new(p, error).into_response(),
+    }
+}
+
+async fn log(visitor: Visitor, RawQuery(query): RawQuery) -> Response {
+    let p = &visitor.page;
+    let f = Fields::read(&query.unwrap_or_default());
+    let filter = LessonFilter {
+        before: f.number("before"),
+        limit: PAGE + 1,
+        ..filter(&f, p.now)
+    };
+    match visitor.desk.lessons(&filter).await {
+        Ok(mut lessons) => {
+            let more = lessons.len() > PAGE as usize;
+            lessons.truncate(PAGE as usize);
+            let last = lessons.last().filter(|_| more);
+            let narrowed = ["who", "sender", "source", "message", "since", "until"];
+            show(&LogPage {
+                p,
+                next: last.map(|last| f.with("before", &last.seq.to_string())),
+                narrowed: narrowed.iter().any(|name| f.some(name).is_some()),
+                f,
+                lessons,
+                sources: SOURCES,
+            })
+        }
+        Err(error) => Fault::new(p, error).into_response(),
+    }
+}
+
+/// What a form asks for.
+fn filter(f: &Fields, now: Timestamp) -> LessonFilter {
+    LessonFilter {
+        record: f.some("message").and_then(|id| RecordId::parse(&id)),
+        who: f.some("who"),
+        sender: f.some("sender").map(|sender| sender.to_lowercase()),
+        source: f.some("source"),
+        since: f.some("since").and_then(|text| time(&text, now)),
+        until: f.some("until").and_then(|text| time(&text, now)),
+        ..LessonFilter::default()
+    }
+}
+
+async fn take_back(sent: Sent) -> Response {
+    let p = &sent.visitor.page;
+    let filter = filter(&sent.fields, p.now);
+    let reason = sent.fields.get("reason");
+    match sent.visitor.desk.take_back(&filter, reason).await {
+        Ok(count) => done("/learning/log", "done.taken_back", &count.to_string()),
+        Err(error) => Fault::new(p, error).into_response(),
+    }
+}

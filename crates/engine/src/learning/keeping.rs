@@ -1,0 +1,348 @@
+//! The model and the log: read at the start, followed once a second, folded when it has become old.
+//!
+//! What the log says is durable before anything is learnt from it, so a process that dies loses nothing of what people said; its file only spares it the
+//! reading. Sights and questions of the last second may be lost.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use learn::{Course, Key, Label, Lesson, Seen, Trust};
+use mail::Limits;
+use store::{LessonRow, NewLesson, Store, StoreError};
+
+use super::gate::Gate;
+use super::{LearnSetup, Learning, LearningState, Rows, Waiting};
+use crate::clock::now;
+use crate::files::put_in_place;
+use crate::metrics::Metrics;
+
+/// Where nodes tell how the learner is.
+const STATE: &str = "learning:state";
+/// Lessons are folded a week at a time: what is written then is a whole model.
+const FOLD_DAYS: i64 = 7;
+const DAY_SECS: i64 = 86_400;
+/// Who takes back what the gate does not let in.
+pub(crate) const GATE: &str = "mailvigil gate";
+
+impl Learning {
+    /// Goes on where the last process stopped: from the file, and from the log behind it.
+    pub(crate) async fn start(
+        store: &Store,
+        setup: LearnSetup,
+        limits: &Limits,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, StoreError> {
+        let key = super::key(&store.secret("learn").await?);
+        let kept = match setup.file.clone() {
+            Some(path) => {
+                let key = key.clone();
+                let read = tokio::task::spawn_blocking(move || read(&path, &key)).await;
+                read.unwrap_or_default()
+            }
+            None => None,
+        };
+        let questions = setup.questions_per_day;
+        let learning = Self {
+            key,
+            setup,
+            limits: limits.clone(),
+            course: RwLock::new(kept.unwrap_or_default()),
+            viewers: Mutex::default(),
+            waiting: Mutex::new(Waiting::new(questions)),
+            gate: Mutex::new(Gate::default()),
+            written: AtomicI64::new(0),
+            metrics,
+        };
+        // The file may be of a log that is not there any more: a database that was put back, or another one.
+        let known = store
+            .last_lesson()
+            .await?
+            .max(store.lesson_base_place().await?);
+        let place = learning.course().place();
+        if place > known {
+            learning.learn_anew(store).await?;
+        }
+        learning.catch_up(store).await?;
+        Ok(learning)
+    }
+
+    /// Writes what waits, and learns what was said. What cannot be written waits on.
+    pub(crate) async fn keep(&self, store: &Store) -> Result<(), StoreError> {
+        let questions = self.setup.questions_per_day;
+        let waiting = {
+            let mut waiting = self.waiting();
+            waiting.day.turn(now(), questions);
+            std::mem::take(&mut waiting.rows)
+        };
+        if let Err(error) = self.enter(store, &waiting).await {
+            self.waiting().rows.put_back(waiting);
+            return Err(error);
+        }
+        self.catch_up(store).await
+    }
+
+    async fn enter(&self, store: &Store, rows: &Rows) -> Result<(), StoreError> {
+        store.keep_sights(&rows.sights).await?;
+        store.ask(&rows.questions).await?;
+        let mut lessons = rows.lessons.clone();
+        lessons.extend(self.of_replies(store, &rows.replies).await?);
+        if !lessons.is_empty() {
+            store.add_lessons(&lessons, None).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes the lessons behind the place it stands at.
+    async fn catch_up(&self, store: &Store) -> Result<(), StoreError> {
+        let start = self.course().place();
+        if store.lesson_base_place().await? > start {
+            return self.learn_anew(store).await;
+        }
+        loop {
+            let place = self.course().place();
+            let rows = store.lessons_after(place).await?;
+            if rows.is_empty() {
+                break;
+            }
+            if rows.iter().any(|row| row.lesson.takes_back.is_some()) {
+                return self.learn_anew(store).await;
+            }
+            self.take(store, &rows).await?;
+        }
+        let moved = self.course().place() != start;
+        if moved {
+            self.tell(store).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes a batch, and asks the gate about what users reported in it.
+    async fn take(&self, store: &Store, rows: &[LessonRow]) -> Result<(), StoreError> {
+        let reported: Vec<i64> = rows
+            .iter()
+            .filter(|row| row.lesson.trust == "reported" && row.lesson.seen.is_some())
+            .map(|row| row.seq)
+            .collect();
+        {
+            let mut course = self.course.write().unwrap_or_else(PoisonError::into_inner);
+            for row in rows {
+                take(&mut course, &self.key, row);
+            }
+        }
+        let more = self.pass_gate(rows);
+        if more == 0 || reported.is_empty() {
+            return Ok(());
+        }
+        tracing::warn!(
+            "{} labels by users are taken back: after them {more} more of the last wanted messages look unwanted",
+            reported.len()
+        );
+        let back: Vec<NewLesson> = reported
+            .into_iter()
+            .map(|seq| NewLesson {
+                at: now(),
+                source: "gate".to_owned(),
+                who: GATE.to_owned(),
+                takes_back: Some(seq),
+                ..NewLesson::default()
+            })
+            .collect();
+        store.add_lessons(&back, None).await?;
+        Ok(())
+    }
+
+    /// How many more wanted messages look unwanted after these lessons.
+    fn pass_gate(&self, rows: &[LessonRow]) -> usize {
+        let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
+        let more = gate.more_hit(&self.course());
+        for seen in rows.iter().filter_map(trusted_ham) {
+            gate.add(seen);
+        }
+        // What was just added counts from now on.
+        gate.more_hit(&self.course());
+        more
+    }
+
+    /// Learns the whole log anew, without what was taken back. Messages are judged by the old model meanwhile.
+    async fn learn_anew(&self, store: &Store) -> Result<(), StoreError> {
+        let upto = store.last_lesson().await?;
+        let (course, ham) = course_of(store, &self.key, upto).await?;
+        {
+            let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
+            gate.clear();
+            for seen in ham {
+                gate.add(seen);
+            }
+            gate.more_hit(&course);
+        }
+        *self.course.write().unwrap_or_else(PoisonError::into_inner) = course;
+        self.tell(store).await
+    }
+
+    /// Tells people and other nodes how the learner is.
+    async fn tell(&self, store: &Store) -> Result<(), StoreError> {
+        let state = LearningState {
+            summary: self.course().summary(),
+            at: now(),
+        };
+        self.metrics.lessons.set(state.summary.place);
+        store
+            .set_state(STATE, &serde_json::to_string(&state)?)
+            .await
+    }
+
+    /// Replaces lessons that are older than `days` by what was learnt from them.
+    pub(crate) async fn fold(&self, store: &Store, days: u32) -> Result<(), StoreError> {
+        let before = |days: i64| now().plus_secs(-days * DAY_SECS);
+        let days = i64::from(days);
+        if store
+            .last_lesson_before(before(days + FOLD_DAYS))
+            .await?
+            .is_none()
+        {
+            return Ok(());
+        }
+        let Some(upto) = store.last_lesson_before(before(days)).await? else {
+            return Ok(());
+        };
+        let (course, _) = course_of(store, &self.key, upto).await?;
+        let key = self.key.clone();
+        let bytes = tokio::task::spawn_blocking(move || course.to_bytes(&key)).await;
+        let bytes =
+            bytes.map_err(|_| StoreError::Unavailable("writing the model failed".to_owned()))?;
+        store.fold_lessons(upto, now(), &bytes).await
+    }
+
+    /// Writes the model to its file, all of it or nothing.
+    pub(crate) async fn write(&self) -> std::io::Result<()> {
+        let Some(path) = self.setup.file.clone() else {
+            return Ok(());
+        };
+        let place = self.course().place();
+        if self.written.load(Ordering::Relaxed) == place {
+            return Ok(());
+        }
+        let (course, key) = (self.course().clone(), self.key.clone());
+        let written = tokio::task::spawn_blocking(move || {
+            put_in_place(&path, |out| out.write_all(&course.to_bytes(&key)))
+        });
+        written.await.unwrap_or_else(|_| {
+            Err(std::io::Error::other(
+                "writing it failed inside the program",
+            ))
+        })?;
+        self.written.store(place, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// How the learner is, as the node that learnt last told.
+pub(crate) async fn told(store: &Store) -> Result<Option<LearningState>, StoreError> {
+    let told = store.state(STATE).await?;
+    Ok(told.map(|told| serde_json::from_str(&told)).transpose()?)
+}
+
+/// What follows from the log up to a place, without what was taken back by any row there is; and the last wanted messages in it.
+async fn course_of(store: &Store, key: &Key, upto: i64) -> Result<(Course, Vec<Seen>), StoreError> {
+    let base = store.lesson_base().await?;
+    let mut course = match base {
+        None => Course::new(),
+        Some((place, body)) => Course::from_bytes(&body, key).map_err(|error| {
+            StoreError::Corrupt(format!(
+                "what was learnt up to lesson {place} cannot be read: {error}"
+            ))
+        })?,
+    };
+    let taken_back = store.taken_back(i64::MAX).await?;
+    let mut ham = Vec::new();
+    loop {
+        let rows = store.lessons_after(course.place()).await?;
+        let rows: Vec<LessonRow> = rows.into_iter().filter(|row| row.seq <= upto).collect();
+        let Some(last) = rows.last().map(|row| row.seq) else {
+            break;
+        };
+        let standing: Vec<LessonRow> = rows
+            .into_iter()
+            .filter(|row| !taken_back.contains(&row.seq))
+            .collect();
+        ham.extend(standing.iter().filter_map(trusted_ham));
+        let excess = ham.len().saturating_sub(500);
+        ham.drain(..excess);
+        let key = key.clone();
+        let taught = tokio::task::spawn_blocking(move || {
+            for row in &standing {
+                take(&mut course, &key, row);
+            }
+            course.skip_to(last);
+            course
+        });
+        course = taught.await.map_err(|_| {
+            StoreError::Unavailable("learning failed inside the program".to_owned())
+        })?;
+    }
+    Ok((course, ham))
+}
+
+/// Takes one lesson; one without anything to learn from only moves on.
+fn take(course: &mut Course, key: &Key, row: &LessonRow) {
+    let lesson = &row.lesson;
+    let seen = lesson.seen.as_deref().and_then(Seen::from_bytes);
+    let (Some(seen), None) = (seen, lesson.takes_back) else {
+        course.skip_to(row.seq);
+        return;
+    };
+    // Only people who look after mail may teach as much as they like.
+    let bounded = lesson.trust != "trusted" || matches!(lesson.source.as_str(), "trap" | "reply");
+    let reporter = bounded.then(|| key.of_name(&lesson.who));
+    course.take(row.seq, lesson.at, &seen, said(lesson), reporter);
+}
+
+fn said(lesson: &NewLesson) -> Lesson {
+    Lesson {
+        label: if lesson.label == "unwanted" {
+            Label::Spam
+        } else {
+            Label::Ham
+        },
+        trust: if lesson.trust == "trusted" {
+            Trust::Trusted
+        } else {
+            Trust::Reported
+        },
+        chosen: lesson.chosen,
+    }
+}
+
+fn trusted_ham(row: &LessonRow) -> Option<Seen> {
+    let lesson = &row.lesson;
+    let wanted =
+        lesson.takes_back.is_none() && lesson.label == "wanted" && lesson.trust == "trusted";
+    wanted.then(|| lesson.seen.as_deref().and_then(Seen::from_bytes))?
+}
+
+/// Reads the file; one that cannot be used is told and passed over, because the log says everything.
+fn read(path: &Path, key: &Key) -> Option<Course> {
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
+        Err(error) => {
+            tracing::warn!(
+                "{} cannot be read, the log is learnt anew: {error}",
+                path.display()
+            );
+            return None;
+        }
+    };
+    match Course::from_bytes(&bytes, key) {
+        Ok(course) => Some(course),
+        Err(error) => {
+            tracing::warn!(
+                "{} is passed over, the log is learnt anew: {error}",
+                path.display()
+            );
+            None
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! What this site's mail is like, as people have said: asked about each message, taught through the store.
+//!
+//! The model is what follows from the training log (`store/lessons.rs`, `learn::Course`): every node reads the log and has the same one. While a message
+//! is judged it is only asked ([`Learning::judge`]); what was seen of the message waits in the store for a label that may come ([`Learning::came`]).
+//! Labels come from people ([`Desk::teach`](crate::Desk::teach)), from traps, and from replies.
+
+mod gate;
+mod keeping;
+mod rounds;
+mod sources;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::sync::atomic::AtomicI64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use learn::{Asker, Course, Key, Letter, Needs, Scope, Seen, Viewer};
+use mail::{
+    Address, Authentication, Direction, Envelope, Facts, Fate, Known, Learnt, Limits, RecordId,
+    Secret, Timestamp, Verdict,
+};
+use serde::{Deserialize, Serialize};
+use store::{NewLesson, Question};
+
+use crate::clock::now;
+use crate::metrics::Metrics;
+use gate::Gate;
+pub(crate) use keeping::told;
+use sources::Replied;
+
+/// Viewers kept for the next messages; each has some working memory.
+const VIEWERS_KEPT: usize = 16;
+/// Messages a day that are expected before a day was seen.
+const DAY_EXPECTED: u32 = 1_000;
+/// Of messages kept from people, one in so many is asked about whatever is thought of it: a learner that only hears of what was delivered learns to
+/// think everything wanted (`docs/accuracy.md`, `onesided`).
+const EXPLORED_OF: u64 = 50;
+/// The part of a day's questions that explored ones may take.
+const EXPLORED_PART: u32 = 4;
+const DAY_SECS: i64 = 86_400;
+
+/// What the learner needs to know that is not policy.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LearnSetup {
+    /// Addresses nobody has, published for those who collect addresses: what comes there is unwanted.
+    pub traps: Vec<Address>,
+    /// Does a reply of one of our people show that what was replied to was wanted?
+    pub replies: bool,
+    /// How many messages people are asked about each day.
+    pub questions_per_day: u32,
+    /// Where the model is kept between two starts; `None` learns the whole log anew.
+    pub file: Option<PathBuf>,
+}
+
+/// The learner of this node.
+pub struct Learning {
+    key: Key,
+    setup: LearnSetup,
+    limits: Limits,
+    course: RwLock<Course>,
+    viewers: Mutex<Vec<Viewer>>,
+    waiting: Mutex<Waiting>,
+    gate: Mutex<Gate>,
+    /// The place of the model that is in the file.
+    written: AtomicI64,
+    metrics: Arc<Metrics>,
+}
+
+/// What waits to be written, and what is asked today.
+struct Waiting {
+    rows: Rows,
+    day: Day,
+}
+
+/// What waits to be written.
+#[derive(Default)]
+struct Rows {
+    sights: Vec<(RecordId, Vec<u8>)>,
+    questions: Vec<Question>,
+    lessons: Vec<NewLesson>,
+    replies: Vec<Replied>,
+}
+
+/// One day of questions.
+struct Day {
+    /// Days since 1970.
+    number: i64,
+    asker: Asker,
+    /// Messages so far.
+    messages: u32,
+    /// Messages of the day before.
+    expected: u32,
+    explored: u32,
+}
+
+/// How the learner is, as nodes tell each other and people.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LearningState {
+    /// What was learnt.
+    #[serde(flatten)]
+    pub summary: learn::Summary,
+    /// When that was told.
+    pub at: Timestamp,
+}
+
+/// The installation's key for what is seen of messages.
+pub(crate) fn key(secret: &Secret<[u8; 32]>) -> Key {
+    Key::new(secret.reveal())
+}
+
+/// A viewer as the service and the desk use it.
+pub(crate) fn viewer(key: Key, limits: &Limits) -> Viewer {
+    let needs = Needs {
+        content: true,
+        text: false,
+    };
+    Viewer::new(key, Scope::default(), needs, limits.clone())
+}
+
+/// What the learner may see of a message beside its bytes.
+pub(crate) fn letter<'m>(raw: &'m [u8], found: &'m Known<Authentication>) -> Letter<'m> {
+    Letter {
+        authentication: match found {
+            Known::Yes(found) => Some(found),
+            Known::Absent | Known::NotAsked | Known::Unavailable(_) => None,
+        },
+        ..Letter::found(raw)
+    }
+}
+
+impl Learning {
+    /// What there is to see of a message.
+    pub(crate) fn see(&self, raw: &[u8], found: &Known<Authentication>) -> Seen {
+        self.with_viewer(|viewer| viewer.see(&letter(raw, found)).seen)
+    }
+
+    fn with_viewer<T>(&self, work: impl FnOnce(&mut Viewer) -> T) -> T {
+        let viewers = || self.viewers.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = viewers().pop();
+        let mut viewer = kept.unwrap_or_else(|| viewer(self.key.clone(), &self.limits));
+        let done = work(&mut viewer);
+        let mut viewers = viewers();
+        if viewers.len() < VIEWERS_KEPT {
+            viewers.push(viewer);
+        }
+        done
+    }
+
+    /// What is thought of a message; `None` while nobody has said anything yet.
+    pub(crate) fn judge(&self, seen: &Seen) -> Option<Learnt> {
+        let course = self.course();
+        (course.place() > 0).then(|| course.judge(seen).1)
+    }
+
+    /// The words that moved the opinion of a message that is held.
+    pub(crate) fn words(
+        &self,
+        raw: &[u8],
+        found: &Known<Authentication>,
+        seen: &Seen,
+    ) -> Vec<mail::learnt::Moved> {
+        let named = self.with_viewer(|viewer| viewer.named(&letter(raw, found)));
+        self.course().words(seen, &named)
+    }
+
+    /// Takes in that a message was answered: what was seen of it waits for a label, people may be asked, traps and replies teach.
+    pub(crate) fn came(
+        &self,
+        id: RecordId,
+        facts: &Facts,
+        verdict: &Verdict,
+        fate: Fate,
+        seen: &Seen,
+    ) {
+        let opinion = self.course().judge(seen).0;
+        let mut waiting = self.waiting();
+        if waiting.rows.sights.len() >= self.limits.told_queue_max {
+            self.metrics.sights_dropped.inc();
+            return;
+        }
+        let bytes = seen.to_bytes();
+        let question = waiting.day.asks(&facts.envelope, id, &opinion, fate);
+        if let Some(why) = question {
+            waiting.rows.questions.push(Question {
+                record: id,
+                why: why.to_owned(),
+                probability: opinion.probability.unwrap_or(0.5),
+            });
+        }
+        if let Some(trap) = self.trap_of(&facts.envelope) {
+            waiting
+                .rows
+                .lessons
+                .extend(sources::of_trap(id, facts, trap, &opinion, &bytes));
+        }
+        if self.setup.replies {
+            waiting
+                .rows
+                .replies
+                .extend(sources::replied(facts, verdict, fate));
+        }
+        waiting.rows.sights.push((id, bytes));
+    }
+
+    fn trap_of(&self, envelope: &Envelope) -> Option<&Address> {
+        let key_of = |of: &Address| of.key();
+        let recipients: Vec<String> = envelope.recipients.iter().map(key_of).collect();
+        self.setup
+            .traps
+            .iter()
+            .find(|trap| recipients.contains(&trap.key()))
+    }
+
+    /// Reads the course; nobody waits for long behind whoever learns.
+    fn course(&self) -> std::sync::RwLockReadGuard<'_, Course> {
+        self.course.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        // A panic in here leaves at worst a message out of what is asked.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Day {
+    fn new(number: i64, questions: u32, expected: u32) -> Self {
+        Self {
+            number,
+            asker: Asker::new(questions),
+            messages: 0,
+            expected: expected.max(1),
+            explored: 0,
+        }
+    }
+
+    /// A new day begins with new questions.
+    fn turn(&mut self, at: Timestamp, questions: u32) {
+        let number = at.secs().div_euclid(DAY_SECS);
+        if number != self.number {
+            let seen = if self.messages > 0 {
+                self.messages
+            } else {
+                self.expected
+            };
+            *self = Self::new(number, questions, seen);
+        }
+    }
+
+    /// Is this message worth asking people about, and why?
+    fn asks(
+        &mut self,
+        envelope: &Envelope,
+        id: RecordId,
+        opinion: &learn::Opinion,
+        fate: Fate,
+    ) -> Option<&'static str> {
+        if envelope.direction != Direction::Inbound {
+            return None;
+        }
+        let kept_from_people = match fate {
+            Fate::Quarantined | Fate::Discarded => true,
+            Fate::Delivered => false,
+            // Nobody here has it, and nobody can say what it was.
+            Fate::Rejected | Fate::Deferred | Fate::Failed | Fate::Unscanned => return None,
+        };
+        self.messages = self.messages.saturating_add(1);
+        let left = self.expected.saturating_sub(self.messages).max(1);
+        if self.asker.asks(opinion, left) {
+            return Some("unsure");
+        }
+        let by_chance = id.chance().is_multiple_of(EXPLORED_OF);
+        let room = self.explored < self.asker.budget().div_ceil(EXPLORED_PART);
+        if kept_from_people && by_chance && room {
+            self.explored += 1;
+            return Some("explored");
+        }
+        None
+    }
+}
+
+impl Rows {
+    /// What could not be written waits before what came meanwhile.
+    fn put_back(&mut self, older: Self) {
+        let newer = std::mem::replace(self, older);
+        self.sights.extend(newer.sights);
+        self.questions.extend(newer.questions);
+        self.lessons.extend(newer.lessons);
+        self.replies.extend(newer.replies);
+    }
+}
+
+impl Waiting {
+    fn new(questions: u32) -> Self {
+        let today = now().secs().div_euclid(DAY_SECS);
+        Self {
+            rows: Rows::default(),
+            day: Day::new(today, questions, DAY_EXPECTED),
+        }
+    }
+}

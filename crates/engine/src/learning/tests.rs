@@ -1,0 +1,508 @@
+use std::path::Path;
+
+use learn::Summary;
+use mail::learnt::Progress;
+use mail::{Reason, Secret, Site};
+use store::{LessonFilter, Store, StoreConfig};
+
+use super::*;
+use crate::{
+    Authenticity, Author, Care, Desk, DeskError, Engine, OnFailure, Readers, Settings, Taught,
+    Teacher,
+};
+
+async fn open(folder: &Path) -> Store {
+    let config = StoreConfig {
+        database: Secret::new(format!("sqlite:{}/kept.db", folder.display())),
+        bodies: folder.join("bodies"),
+        audit_head: folder.join("audit-head"),
+        quarantine_bytes_max: 1_000_000,
+        facts_bytes_max: 100_000,
+    };
+    Store::open(&config).await.expect("a store")
+}
+
+async fn node(store: &Store, learn: LearnSetup) -> Arc<Engine> {
+    let settings = Settings {
+        site: site(),
+        limits: Limits::default(),
+        on_failure: OnFailure::Tempfail,
+        node: "one".into(),
+        authenticity: Arc::new(Authenticity::default()),
+        report_inbox: Vec::new(),
+        watch: crate::WatchSetup::default(),
+        learn,
+    };
+    let readers = Arc::new(Readers::new(&settings.limits));
+    Engine::start(
+        settings,
+        store.clone(),
+        Arc::new(Metrics::default()),
+        readers,
+    )
+    .await
+    .expect("an engine")
+}
+
+fn site() -> Site {
+    Site {
+        local_domains: vec![mail::Domain::parse("here.example").expect("a domain")],
+        ..Site::default()
+    }
+}
+
+fn desk(store: &Store) -> Desk {
+    let limits = Limits::default();
+    let readers = Arc::new(Readers::new(&limits));
+    Desk::new(
+        store.clone(),
+        limits,
+        site(),
+        Care::default(),
+        None,
+        readers,
+        Author::at_the_machine("ann"),
+    )
+}
+
+fn mail(number: u32, spam: bool) -> Vec<u8> {
+    let words = if spam {
+        "casino bonus winner claim"
+    } else {
+        "meeting report lunch agenda"
+    };
+    format!(
+        "From: Someone <s{number}@there.example>\r\nTo: bob@here.example\r\nDate: Sun, 29 Nov 2026 10:00:00 +0000\r\nMessage-ID: <{number}-{spam}@there.example>\r\nSubject: {words} {number}\r\n\r\nabout the {words} of day {number}, please read\r\n"
+    )
+    .into_bytes()
+}
+
+const TRUSTED: Teacher = Teacher {
+    trusted: true,
+    source: "files",
+    who: String::new(),
+};
+
+fn reported(who: &str) -> Teacher {
+    Teacher {
+        trusted: false,
+        source: "door",
+        who: who.into(),
+    }
+}
+
+/// Teaches so many of each kind, and lets a node learn them.
+async fn teach(engine: &Engine, desk: &Desk, from: u32, count: u32) {
+    for spam in [false, true] {
+        let mails: Vec<Vec<u8>> = (from..from + count)
+            .map(|number| mail(number, spam))
+            .collect();
+        desk.learn(&mails, !spam, &TRUSTED).await.expect("entered");
+    }
+    engine.keep_learning().await.expect("learnt");
+}
+
+/// Lets a message come; its record, and what the learner adds to its verdict.
+async fn come(engine: &Engine, raw: &[u8], to: &str) -> (RecordId, Option<Reason>) {
+    let mut envelope = Envelope::new(now(), "test");
+    envelope.peer.ip = "192.0.2.9".parse().ok();
+    envelope.envelope_from = Address::new("s@there.example");
+    envelope.recipients.extend(Address::new(to));
+    let question = crate::Question {
+        envelope,
+        raw: raw.to_vec(),
+        not_read: None,
+        abilities: crate::Abilities::ADVICE,
+    };
+    let answer = engine.question(question).await;
+    let verdict = answer.verdict.expect("a verdict");
+    let learnt = verdict
+        .reasons
+        .iter()
+        .find(|reason| reason.name.starts_with("learnt"));
+    (answer.record, learnt.cloned())
+}
+
+fn summary(engine: &Engine) -> Summary {
+    engine.learning().course().summary()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_taught_is_said_of_the_next_message() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path()).await;
+    let (engine, desk) = (node(&store, LearnSetup::default()).await, desk(&store));
+    assert_eq!(
+        come(&engine, &mail(1, true), "bob@here.example").await.1,
+        None,
+        "nobody has said anything yet"
+    );
+    teach(&engine, &desk, 100, 150).await;
+    let observed = come(&engine, &mail(2, true), "bob@here.example")
+        .await
+        .1
+        .expect("an opinion");
+    assert_eq!(
+        (observed.name.as_str(), observed.score),
+        ("learnt-likely-unwanted", 0.0)
+    );
+    assert!(observed.evidence[1].text.contains("only observes"));
+    teach(&engine, &desk, 1000, 60).await;
+    let tagged = come(&engine, &mail(3, true), "bob@here.example")
+        .await
+        .1
+        .expect("an opinion");
+    assert_eq!(
+        (tagged.name.as_str(), tagged.score),
+        ("learnt-likely-unwanted", 2.5)
+    );
+    let wanted = come(&engine, &mail(4, false), "bob@here.example")
+        .await
+        .1
+        .expect("an opinion");
+    assert_eq!(
+        (wanted.name.as_str(), wanted.score),
+        ("learnt-wanted", -1.0)
+    );
+    let learner = desk.learner().await.expect("told");
+    let state = learner.state.expect("it has learnt");
+    assert_eq!(state.summary.trusted, [210, 210]);
+    assert_eq!(state.summary.standing.progress(), Progress::Tagging);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_is_taught_as_it_was_seen() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path()).await;
+    let (engine, desk) = (node(&store, LearnSetup::default()).await, desk(&store));
+    let (id, _) = come(&engine, &mail(1, true), "bob@here.example").await;
+    assert!(
+        engine
+            .recorder()
+            .flush(std::time::Duration::from_secs(5))
+            .await
+    );
+    engine.keep_learning().await.expect("written");
+    assert_eq!(desk.teach(id, false).await.expect("taught"), Taught::Learnt);
+    assert_eq!(desk.teach(id, false).await.expect("taught"), Taught::Known);
+    engine.keep_learning().await.expect("learnt");
+    assert_eq!(summary(&engine).trusted, [0, 1]);
+    // The other word takes the place of the first.
+    assert_eq!(desk.teach(id, true).await.expect("taught"), Taught::Learnt);
+    engine.keep_learning().await.expect("learnt");
+    assert_eq!(summary(&engine).trusted, [1, 0]);
+    // A user's word stands beside it, and each user's by itself.
+    for who in ["carl", "dora"] {
+        desk.teach_as(id, false, &reported(who), None)
+            .await
+            .expect("taught");
+    }
+    engine.keep_learning().await.expect("learnt");
+    assert_eq!(
+        (summary(&engine).trusted, summary(&engine).reported),
+        ([1, 0], [0, 2])
+    );
+    let labels = store.labels(id).await.expect("labels");
+    assert_eq!(labels.len(), 3);
+    let unknown = desk.teach(RecordId::random(now()), true).await;
+    assert!(matches!(unknown, Err(DeskError::NotFound(_))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_learn_one_model_and_forget_as_if_it_had_never_been() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path()).await;
+    let (one, two) = (
+        node(&store, LearnSetup::default()).await,
+        node(&store, LearnSetup::default()).await,
+    );
+    let desk = desk(&store);
+    teach(&one, &desk, 0, 30).await;
+    two.keep_learning().await.expect("learnt");
+    let before = one.learning().course().clone();
+    assert!(*two.learning().course() == before);
+    // Somebody teaches nonsense from a file, and it is taken back.
+    let wrong = Teacher {
+        who: "eve".into(),
+        ..TRUSTED
+    };
+    let mails: Vec<Vec<u8>> = (500..520).map(|number| mail(number, true)).collect();
+    desk.learn(&mails, true, &wrong).await.expect("entered");
+    one.keep_learning().await.expect("learnt");
+    assert_eq!(summary(&one).trusted, [50, 30]);
+    let of_eve = LessonFilter {
+        who: Some("eve".into()),
+        ..LessonFilter::default()
+    };
+    assert!(matches!(
+        desk.take_back(&LessonFilter::default(), "why").await,
+        Err(DeskError::Unfit(_))
+    ));
+    assert!(matches!(
+        desk.take_back(&of_eve, " ").await,
+        Err(DeskError::NeedsReason)
+    ));
+    assert_eq!(
+        desk.take_back(&of_eve, "a wrong folder")
+            .await
+            .expect("taken back"),
+        20
+    );
+    assert!(matches!(
+        desk.take_back(&of_eve, "again").await,
+        Err(DeskError::NotFound(_))
+    ));
+    for node in [&one, &two] {
+        node.keep_learning().await.expect("learnt");
+        let mut now = node.learning().course().clone();
+        now.skip_to(before.place());
+        assert!(now == before, "as if it had never been");
+    }
+    let three = node(&store, LearnSetup::default()).await;
+    assert!(
+        *three.learning().course() == *one.learning().course(),
+        "whoever begins later comes to the same"
+    );
+    let log = desk
+        .lessons(&LessonFilter {
+            limit: 500,
+            ..of_eve
+        })
+        .await
+        .expect("the log");
+    assert!(log.len() == 20 && log.iter().all(|lesson| lesson.taken_back.is_some()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_goes_on_from_the_file_or_from_the_log() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path()).await;
+    let setup = LearnSetup {
+        file: Some(folder.path().join("learner")),
+        ..LearnSetup::default()
+    };
+    let (one, desk) = (node(&store, setup.clone()).await, desk(&store));
+    teach(&one, &desk, 0, 20).await;
+    one.keep_model().await.expect("written");
+    teach(&one, &desk, 100, 20).await;
+    let all = one.learning().course().clone();
+    drop(one); // as if killed: the file has the first half
+    let two = node(&store, setup.clone()).await;
+    assert!(*two.learning().course() == all);
+    std::fs::write(folder.path().join("learner"), b"mailvigil model\n, cut").expect("written");
+    let three = node(&store, setup.clone()).await;
+    assert!(
+        *three.learning().course() == all,
+        "a broken file is passed over"
+    );
+    // A file that knows more than the log was made by another database.
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    let other = open(elsewhere.path()).await;
+    let four = node(&other, LearnSetup::default()).await;
+    assert_eq!(four.learning().course().place(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_folded_is_still_known() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path()).await;
+    let (one, desk) = (node(&store, LearnSetup::default()).await, desk(&store));
+    let old = |number: u32| NewLesson {
+        at: now().plus_secs(-500 * DAY_SECS),
+        label: if number.is_multiple_of(2) {
+            "unwanted"
+        } else {
+            "wanted"
+        }
+        .into(),
+        trust: "trusted".into(),
+        source: "files".into(),
+        seen: Some(
+            one.learning()
+                .see(&mail(number, number.is_multiple_of(2)), &Known::NotAsked)
+                .to_bytes(),
+        ),
+        ..NewLesson::default()
+    };
+    let lessons: Vec<NewLesson> = (0..40).map(old).collect();
+    store.add_lessons(&lessons, None).await.expect("entered");
+    teach(&one, &desk, 100, 20).await;
+    let before = one.learning().course().clone();
+    one.learning().fold(&store, 400).await.expect("folded");
+    assert_eq!(store.lesson_base_place().await.expect("asked"), 40);
+    assert_eq!(store.lessons_after(0).await.expect("rows").len(), 40);
+    let two = node(&store, LearnSetup::default()).await;
+    assert!(*two.learning().course() == before);
+    one.learning()
+        .fold(&store, 400)
+        .await
+        .expect("nothing to fold");
+    assert_eq!(store.lesson_base_place().await.expect("asked"), 40);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn traps_and_replies_teach() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path()).await;
+    let setup = LearnSetup {
+        traps: vec![Address::new("trap@here.example").expect("an address")],
+        replies: true,
+        ..LearnSetup::default()
+    };
+    let engine = node(&store, setup).await;
+    let (trapped, _) = come(&engine, &mail(1, true), "Trap@Here.example").await;
+    let (answered, _) = come(&engine, &mail(2, false), "bob@here.example").await;
+    assert!(
+        engine
+            .recorder()
+            .flush(std::time::Duration::from_secs(5))
+            .await
+    );
+    engine.keep_learning().await.expect("learnt");
+    let reply = b"From: bob@here.example\r\nTo: s2@there.example\r\nDate: Sun, 29 Nov 2026 11:00:00 +0000\r\nMessage-ID: <r@here.example>\r\nIn-Reply-To: <2-false@there.example>\r\nSubject: Re: meeting\r\n\r\nyes, gladly\r\n";
+    let mut envelope = Envelope::new(now(), "test");
+    envelope.account = Some("bob".into());
+    envelope.envelope_from = Address::new("bob@here.example");
+    envelope.recipients.extend(Address::new("s2@there.example"));
+    let question = |envelope: &Envelope| crate::Question {
+        envelope: envelope.clone(),
+        raw: reply.to_vec(),
+        not_read: None,
+        abilities: crate::Abilities::ADVICE,
+    };
+    engine.question(question(&envelope)).await;
+    engine.keep_learning().await.expect("learnt");
+    let said = |record| LessonFilter {
+        record: Some(record),
+        limit: 9,
+        ..LessonFilter::default()
+    };
+    let of_trap = store.lessons(&said(trapped)).await.expect("lessons");
+    assert_eq!(
+        (
+            of_trap[0].label.as_str(),
+            of_trap[0].source.as_str(),
+            of_trap[0].who.as_str()
+        ),
+        ("unwanted", "trap", "trap@here.example")
+    );
+    let of_reply = store.lessons(&said(answered)).await.expect("lessons");
+    assert_eq!(
+        (
+            of_reply[0].label.as_str(),
+            of_reply[0].source.as_str(),
+            of_reply[0].who.as_str()
+        ),
+        ("wanted", "reply", "bob")
+    );
+    assert_eq!(summary(&engine).trusted, [1, 1]);
+    // A second reply says nothing new, and a reply by somebody it did not come to says nothing.
+    engine.question(question(&envelope)).await;
+    engine.keep_learning().await.expect("nothing new");
+    assert_eq!(summary(&engine).trusted, [1, 1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reports_that_make_wanted_mail_look_unwanted_are_taken_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path()).await;
+    let (engine, desk) = (node(&store, LearnSetup::default()).await, desk(&store));
+    teach(&engine, &desk, 0, 30).await;
+    let honest: Vec<Vec<u8>> = (300..320).map(|number| mail(number, true)).collect();
+    desk.learn(&honest, false, &reported("carl"))
+        .await
+        .expect("entered");
+    engine.keep_learning().await.expect("learnt");
+    assert_eq!(
+        summary(&engine).reported,
+        [0, 20],
+        "what does no harm is let in"
+    );
+    let before = engine.learning().course().clone();
+    // A flood of accounts calls wanted mail unwanted.
+    for number in 0..400 {
+        let raw = [mail(number % 30, false)];
+        desk.learn(&raw, false, &reported(&format!("bot{number}")))
+            .await
+            .expect("entered");
+    }
+    engine.keep_learning().await.expect("learnt");
+    engine.keep_learning().await.expect("taken back");
+    let mut after = engine.learning().course().clone();
+    after.skip_to(before.place());
+    assert!(after == before, "{:?}", after.summary());
+    let filter = LessonFilter {
+        who: Some("bot7".into()),
+        limit: 9,
+        ..LessonFilter::default()
+    };
+    let log = store.lessons(&filter).await.expect("the log");
+    let by = log[0].taken_back.as_ref().map(|(who, _)| who.as_str());
+    assert_eq!(by, Some("mailvigil gate"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_are_asked_about_what_nobody_is_sure_of() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path()).await;
+    let setup = LearnSetup {
+        questions_per_day: 5,
+        ..LearnSetup::default()
+    };
+    let (engine, desk) = (node(&store, setup).await, desk(&store));
+    for number in 0..40 {
+        come(&engine, &mail(number, number % 2 == 0), "bob@here.example").await;
+    }
+    assert!(
+        engine
+            .recorder()
+            .flush(std::time::Duration::from_secs(5))
+            .await
+    );
+    engine.keep_learning().await.expect("written");
+    let asked = desk.questions(50).await.expect("questions");
+    assert!((1..=5).contains(&asked.len()), "{}", asked.len());
+    let first = asked[0].record.id;
+    desk.teach(first, true).await.expect("taught");
+    engine.keep_learning().await.expect("learnt");
+    let left = desk.questions(50).await.expect("questions");
+    assert_eq!(left.len(), asked.len() - 1);
+    assert!(left.iter().all(|one| one.record.id != first));
+    // Somebody who looks after another domain is asked nothing, and does not see the log.
+    let part = Author {
+        scope: vec!["@elsewhere.example".into()],
+        ..Author::at_the_machine("paul")
+    };
+    let part = desk.of(part);
+    assert!(part.questions(50).await.expect("questions").is_empty());
+    let log = part.lessons(&LessonFilter::default()).await;
+    assert!(matches!(log, Err(DeskError::Forbidden(_))));
+    assert!(part.learn(&[mail(1, true)], true, &TRUSTED).await.is_err());
+}
+
+#[test]
+fn a_day_asks_no_more_than_its_questions() {
+    let mut day = Day::new(0, 10, 200);
+    let mut envelope = Envelope::new(now(), "test");
+    envelope.direction = Direction::Inbound;
+    let unsure = learn::Opinion {
+        settled: true,
+        ..learn::Opinion::of(0.1)
+    };
+    let sure = learn::Opinion::of(8.0);
+    let mut asks = |opinion, fate| day.asks(&envelope, RecordId::random(now()), opinion, fate);
+    let refused = (0..50)
+        .filter(|_| asks(&unsure, Fate::Rejected).is_some())
+        .count();
+    assert_eq!(refused, 0, "nobody here has it");
+    let asked: Vec<&str> = (0..1000)
+        .filter_map(|_| asks(&unsure, Fate::Delivered))
+        .collect();
+    assert_eq!(asked, ["unsure"; 10]);
+    let explored: Vec<&str> = (0..2000)
+        .filter_map(|_| asks(&sure, Fate::Quarantined))
+        .collect();
+    assert_eq!(explored, ["explored"; 3]);
+    day.turn(Timestamp::from_secs(3 * DAY_SECS), 7);
+    assert_eq!((day.number, day.expected), (3, 3000));
+}

@@ -1,0 +1,88 @@
+//! Reads `[learning]`: what the opinion of the site's own learner is worth.
+
+use written::Section;
+
+/// What the learner may add to a score.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Learning {
+    /// Is it asked at all?
+    pub enabled: bool,
+    /// Added when a message is likely unwanted, and nothing is proven of such a score.
+    pub likely: f64,
+    /// Added when it is proven that no more than `ham_share` of wanted mail scores so high.
+    pub certain: f64,
+    /// Added (and therefore below zero) when a message is likely wanted.
+    pub wanted: f64,
+    /// The share of wanted mail that may be hit by `certain`.
+    pub ham_share: f64,
+}
+
+impl Default for Learning {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            likely: 2.5,
+            certain: 6.0,
+            wanted: -1.0,
+            ham_share: 0.001,
+        }
+    }
+}
+
+pub(super) fn read(root: &Section<'_, '_>) -> Learning {
+    let section = root.section("learning");
+    let usual = Learning::default();
+    let decimal = |key, usual, allowed| section.decimal(key, allowed).unwrap_or(usual);
+    let learning = Learning {
+        enabled: section.flag("use").unwrap_or(usual.enabled),
+        likely: decimal("likely", usual.likely, 0.0..=100.0),
+        certain: decimal("certain", usual.certain, 0.0..=100.0),
+        wanted: decimal("wanted", usual.wanted, -100.0..=0.0),
+        ham_share: decimal("ham_share", usual.ham_share, 0.0001..=0.05),
+    };
+    if learning.certain < learning.likely {
+        section.complain(
+            "certain",
+            "is less than likely",
+            "learning.likely or more: what is proven is worth no less",
+        );
+    }
+    section.finish();
+    learning
+}
+
+#[cfg(test)]
+mod tests {
+    use mail::Limits;
+
+    use super::*;
+    use crate::Policy;
+
+    #[test]
+    fn what_ships_is_what_is_usual() {
+        let policy = Policy::parse(crate::DEFAULT_POLICY, &Limits::default());
+        let policy = policy.unwrap_or_else(|problems| panic!("{problems:?}"));
+        assert_eq!(*policy.learning(), Learning::default());
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_said() {
+        let text =
+            "[learning]\nlikely = 5\ncertain = 2\nwanted = 3\nham_share = 0.5\nmodel = \"x\"\n";
+        let problems = Policy::parse(text, &Limits::default()).err();
+        let keys: Vec<String> = problems
+            .into_iter()
+            .flatten()
+            .map(|problem| problem.key)
+            .collect();
+        assert_eq!(
+            keys,
+            [
+                "learning.certain",
+                "learning.wanted",
+                "learning.ham_share",
+                "learning.model"
+            ]
+        );
+    }
+}

@@ -1,0 +1,67 @@
+//! What the site's own learner thought of a message when it was judged: a fact like any other, so that a replay needs no model.
+
+use serde::{Deserialize, Serialize};
+
+/// The learner's opinion of one message.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Learnt {
+    /// How likely it is unwanted, 0 to 1.
+    pub probability: f64,
+    /// What orders messages, about log-odds: what thresholds are proven for.
+    pub score: f64,
+    /// Labels of trusted people it rested on: of wanted and of unwanted mail.
+    pub labels: [u32; 2],
+    /// At most this share of wanted mail scores so high: proven by order statistics. `None` while nothing is proven of such a score.
+    pub ham_above: Option<f64>,
+    /// How likely it is unwanted by the header alone, and by the body alone; `None` where there was nothing to look at.
+    pub header: Option<f64>,
+    /// By the body alone.
+    pub body: Option<f64>,
+    /// The words that moved it most, the strongest first. Kept only with a message that is held whole.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub words: Vec<Moved>,
+}
+
+/// A word or feature of a message, and how far it moved the opinion.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Moved {
+    /// As written, or named where it is no word: `link to example.org`.
+    pub word: String,
+    /// The header field it stands in, by lower-case name; `None` in the body.
+    pub field: Option<String>,
+    /// By how much: above zero towards unwanted.
+    pub by: f64,
+}
+
+/// Labels of each class, by trusted people, before anything is done on the learner's word.
+pub const OBSERVED_MIN: u32 = 200;
+
+/// How far a learner has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Progress {
+    /// Too few labels: it is watched, and nothing is done on its word.
+    Observing,
+    /// It may mark mail.
+    Tagging,
+    /// It may act: how much wanted mail it hits is proven.
+    Certified,
+}
+
+impl Progress {
+    /// As written and shown.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Observing => "observing",
+            Self::Tagging => "tagging",
+            Self::Certified => "certified",
+        }
+    }
+}
+
+impl Learnt {
+    /// Were there labels enough to do anything on its word?
+    pub fn observes(&self) -> bool {
+        self.labels.iter().any(|labels| *labels < OBSERVED_MIN)
+    }
+}

@@ -1,0 +1,268 @@
+//! The service learns what it is told: from files, pages, programs and users, and forgets it again; a real Postfix hands the mail over.
+#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
+
+mod bed;
+#[path = "bed/web.rs"]
+mod web;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use bed::{Bed, Vigil, Wish, ordinary, send, stranger, text, wait_for};
+use serde_json::{Value, json};
+use testkit::browser::Browser;
+use web::Web;
+
+const SITE: &str =
+    "[site]\nlocal_domains = [\"b.example\"]\n[learning]\ntraps = [\"trap@b.example\"]\n";
+
+/// An offer nobody asked for; no two are quite the same.
+fn offer(number: u32) -> String {
+    let kinds = ["watches", "handbags", "pens", "lamps", "carpets"];
+    let kind = kinds[number as usize % kinds.len()];
+    format!(
+        "From: Sales <s{number}@shop{}.example>\r\nTo: bob@b.example\r\nSubject: Splendid {kind} {number} at a third of the price\r\nDate: Mon, 23 Nov 2026 10:00:00 +0000\r\nMessage-ID: <o{number}@shop.example>\r\n\r\nDear customer {number},\r\norder our splendid {kind} now and save two thirds. Only this week, delivery is free.\r\n",
+        number % 7
+    )
+}
+
+fn folder(at: &Path, name: &str, mails: impl Iterator<Item = String>) -> PathBuf {
+    let folder = at.join(name);
+    fs::create_dir(&folder).unwrap();
+    for (number, mail) in mails.enumerate() {
+        fs::write(folder.join(format!("{number}.eml")), mail).unwrap();
+    }
+    folder
+}
+
+/// Teaches so many of each kind from files.
+fn teach(vigil: &Vigil, from: u32, count: u32) {
+    let here = vigil.service.folder();
+    let wanted =
+        (from..from + count).map(|number| ordinary(&format!("Minutes of meeting {number}")));
+    let wanted = folder(here, &format!("wanted{from}"), wanted);
+    let unwanted = folder(
+        here,
+        &format!("unwanted{from}"),
+        (from..from + count).map(offer),
+    );
+    let said = vigil.say(&["learn", "wanted", &wanted.display().to_string()]);
+    assert!(
+        said.contains(&format!("{count} messages are learnt as wanted")),
+        "{said}"
+    );
+    vigil.say(&["learn", "unwanted", &unwanted.display().to_string()]);
+    learnt(vigil, [from + count, from + count]);
+}
+
+/// Waits until trusted labels of so many messages are learnt.
+fn learnt(vigil: &Vigil, trusted: [u32; 2]) -> Value {
+    let status = || {
+        let output = vigil.run(&["learn", "status", "--json"]);
+        let status: Value = serde_json::from_slice(&output.stdout).ok()?;
+        (status["state"]["trusted"] == json!(trusted)).then_some(status)
+    };
+    wait_for(status).unwrap_or_else(|| panic!("{trusted:?}: {}", vigil.say(&["learn", "status"])))
+}
+
+/// What the learner adds to the verdict of the newest message.
+fn opinion(vigil: &Vigil, subject: &str) -> Option<(String, f64)> {
+    let record = vigil.records(&["--subject", subject], 1).remove(0);
+    let reasons = record["verdict"]["reasons"].as_array().unwrap().clone();
+    let learnt = reasons
+        .iter()
+        .find(|reason| reason["name"].as_str().unwrap().starts_with("learnt"))?;
+    Some((
+        learnt["name"].as_str().unwrap().to_owned(),
+        learnt["score"].as_f64().unwrap(),
+    ))
+}
+
+#[test]
+fn what_is_taught_counts_from_the_next_message_on_and_survives_a_kill() {
+    let mut bed = Bed::start(&Wish {
+        more: SITE,
+        ..Wish::default()
+    });
+    let hand_over =
+        |bed: &Bed, data: &str, to: &str| send(bed.postfix.port(), &stranger(), &[to], data);
+    let nothing = bed.vigil.run(&["learn", "status"]);
+    assert_eq!(nothing.status.code(), Some(4));
+    assert!(text(&nothing.stderr).contains("Nothing was learnt yet"));
+    hand_over(&bed, &offer(9001), "bob@b.example");
+    assert_eq!(opinion(&bed.vigil, "9001"), None);
+
+    teach(&bed.vigil, 0, 60);
+    let status = bed.vigil.say(&["learn", "status"]);
+    assert!(
+        status.contains("140 wanted and 140 unwanted are missing"),
+        "{status}"
+    );
+    hand_over(&bed, &offer(9002), "bob@b.example");
+    assert_eq!(
+        opinion(&bed.vigil, "9002"),
+        Some(("learnt-likely-unwanted".into(), 0.0))
+    );
+
+    teach(&bed.vigil, 60, 150);
+    assert!(bed.vigil.say(&["learn", "status"]).contains("Tagging"));
+    hand_over(&bed, &offer(9003), "bob@b.example");
+    assert_eq!(
+        opinion(&bed.vigil, "9003"),
+        Some(("learnt-likely-unwanted".into(), 2.5))
+    );
+    hand_over(&bed, &ordinary("Minutes of meeting 9004"), "bob@b.example");
+    assert_eq!(
+        opinion(&bed.vigil, "9004"),
+        Some(("learnt-wanted".into(), -1.0))
+    );
+    let told = bed.vigil.say(&["explain", "last"]);
+    assert!(
+        told.contains("by 210 labels of wanted and 210 of unwanted mail"),
+        "{told}"
+    );
+    assert!(told.contains("by the body alone"), "{told}");
+
+    // A trap teaches by itself, and a message is taught by its name as it was seen.
+    hand_over(&bed, &ordinary("Sent to nobody"), "trap@b.example");
+    learnt(&bed.vigil, [210, 211]);
+    let said = bed.vigil.say(&["quarantine", "teach", "wanted", "last"]);
+    assert!(said.contains("is learnt as wanted"), "{said}");
+    learnt(&bed.vigil, [211, 210]);
+    let log = bed.vigil.say(&["learn", "log", "--source", "trap"]);
+    assert!(
+        log.contains("trap@b.example (trap)") && log.contains("taken back by"),
+        "{log}"
+    );
+
+    let before = bed.vigil.json(&["learn", "status", "--json"]).remove(0);
+    bed.vigil.service.kill_hard().unwrap();
+    bed.vigil.service.start_again().unwrap();
+    hand_over(&bed, &offer(9005), "bob@b.example");
+    assert_eq!(
+        opinion(&bed.vigil, "9005"),
+        Some(("learnt-likely-unwanted".into(), 2.5))
+    );
+    let after = bed.vigil.json(&["learn", "status", "--json"]).remove(0);
+    assert_eq!(after["state"]["place"], before["state"]["place"]);
+
+    // Taken back by source: only what was said of messages that came past is left.
+    let said = bed
+        .vigil
+        .say(&["learn", "take-back", "--source", "files", "-m", "a mistake"]);
+    assert!(said.contains("420 lessons are taken back"), "{said}");
+    learnt(&bed.vigil, [1, 0]);
+    assert!(bed.vigil.say(&["acts"]).contains("unteach"));
+    let bare = bed.vigil.run(&["learn", "take-back", "-m", "everything"]);
+    assert!(
+        text(&bare.stderr).contains("say which lessons"),
+        "{}",
+        text(&bare.stderr)
+    );
+}
+
+#[test]
+fn people_answer_what_is_asked_and_see_what_was_learnt() {
+    let bed = Bed::start(&Wish {
+        more: SITE,
+        ..Wish::default()
+    });
+    for number in 0..3 {
+        send(
+            bed.postfix.port(),
+            &stranger(),
+            &["bob@b.example"],
+            &offer(number),
+        );
+    }
+    bed.vigil.records(&["--subject", "Splendid"], 3);
+    let asked = wait_for(|| {
+        let output = bed.vigil.run(&["learn", "questions", "--json"]);
+        (output.status.success() && text(&output.stdout).lines().count() == 3).then_some(output)
+    });
+    assert!(
+        asked.is_some(),
+        "{}",
+        text(&bed.vigil.run(&["learn", "questions"]).stdout)
+    );
+
+    let browser = Browser::start().unwrap();
+    let link = bed.vigil.say(&["console", "link"]);
+    browser.go(link.trim()).unwrap();
+    browser.fill("input[name=name]", "ann").unwrap();
+    browser.fill("input[name=password]", web::PASSWORD).unwrap();
+    browser.click("button.main").unwrap();
+    browser.wait_for_text("h1", "Overview").unwrap();
+    browser.go(&bed.vigil.console("/learning")).unwrap();
+    browser
+        .wait_for_text("h2", "Nothing was learnt yet")
+        .unwrap();
+    browser.wait_for_text("table.list", "Splendid").unwrap();
+    browser.click("table.list button[value=unwanted]").unwrap();
+    browser.wait_for_text("p.notice.good", "Learnt").unwrap();
+    learnt(&bed.vigil, [0, 1]);
+    browser.go(&bed.vigil.console("/learning")).unwrap();
+    browser.wait_for_text("h2", "Observing").unwrap();
+    browser
+        .go(&bed.vigil.console("/learning/log?who=ann"))
+        .unwrap();
+    browser.wait_for_text("table.list", "unwanted").unwrap();
+    browser.click("details.card summary").unwrap();
+    browser
+        .fill("details.card input[name=reason]", "I erred")
+        .unwrap();
+    browser.click("details.card button").unwrap();
+    browser
+        .wait_for_text("p.notice.good", "1 lessons are taken back")
+        .unwrap();
+    learnt(&bed.vigil, [0, 0]);
+
+    // Programs the same.
+    let program = Web::of(&bed.vigil);
+    assert_eq!(program.get("/api/v1/learning").status, 401);
+    let admin = {
+        let link = bed
+            .vigil
+            .say(&["console", "add", "bob", "--role", "administrator"]);
+        Web::of(&bed.vigil).accept(link.trim(), "bob")
+    };
+    let program = admin.program("act");
+    let questions = program.get("/api/v1/learning/questions").json();
+    assert_eq!(questions.as_array().unwrap().len(), 2, "{questions}");
+    let record = questions[0]["record"].as_str().unwrap();
+    let taught = program.call(
+        "POST",
+        &format!("/messages/{record}/teach"),
+        &json!({ "wanted": false }),
+    );
+    assert_eq!(taught.json(), json!({ "taught": "learnt" }));
+    let state = learnt(&bed.vigil, [0, 1]);
+    assert_eq!(
+        program.get("/api/v1/learning").json()["trusted"],
+        json!([0, 1]),
+        "{state}"
+    );
+    let lessons = program.get("/api/v1/learning/lessons?limit=1").json();
+    assert_eq!(lessons["items"][0]["source"], "desk");
+    let next = lessons["next"].as_str().unwrap();
+    let older = program
+        .get(&format!("/api/v1/learning/lessons?cursor={next}"))
+        .json();
+    assert_eq!(older["items"][0]["taken_back_by"], "ann", "{older}");
+    let refused = program.call("POST", "/learning/take-back", &json!({ "reason": "all" }));
+    assert_eq!(refused.status, 422, "{}", refused.body);
+    let back = program.call(
+        "POST",
+        "/learning/take-back",
+        &json!({ "record": record, "reason": "why" }),
+    );
+    assert_eq!(back.json(), json!({ "lessons": 1 }), "{}", back.body);
+    // An auditor looks and teaches nothing; the owner of a mailbox has no part in it.
+    let auditor = admin.person("eve", "auditor", "");
+    assert_eq!(auditor.get("/learning/log").status, 200);
+    assert!(!auditor.get("/learning").body.contains("/learning/answer"));
+    let refused = auditor.post("/learning/take-back", &[("who", "bob"), ("reason", "no")]);
+    assert_eq!(refused.status, 403);
+    let owner = admin.person("olga", "owner", "bob@b.example");
+    assert_eq!(owner.get("/learning").status, 403);
+}

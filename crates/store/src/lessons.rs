@@ -1,0 +1,426 @@
+//! What people and traps say of messages, and what is learnt from it: the training log, in one order for all nodes.
+//!
+//! A row is never changed. What is taken back is named by a later row, so that the log tells at any time what was learnt when, and the model is what
+//! follows from the rows that stand ([`Store::taken_back`]). Beside it lie what the learner saw of messages that may still be labelled
+//! (*sights*), and the few it asks people about (*questions*). What a sight says is the engine's business.
+
+use std::collections::HashSet;
+
+use mail::{RecordId, Timestamp};
+use serde::Serialize;
+
+use crate::acts::{Act, insert_act};
+use crate::db::{Db, reading, writing};
+use crate::records::storable;
+use crate::{Store, StoreError};
+
+/// Rows of one statement.
+const ROWS: usize = 200;
+/// Lessons read at a time, each of some kilobytes.
+const READ: i64 = 500;
+/// Rows deleted in one statement: mail servers wait behind it.
+const FORGOTTEN: i64 = 5_000;
+
+/// A lesson to enter.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NewLesson {
+    /// When it was said.
+    pub at: Timestamp,
+    /// Of which message, when it came past here.
+    pub record: Option<RecordId>,
+    /// `wanted` or `unwanted`; empty when it takes another back.
+    pub label: String,
+    /// `trusted` or `reported`.
+    pub trust: String,
+    /// Was it asked for because nobody was sure?
+    pub chosen: bool,
+    /// How it came here: `desk`, `quarantine`, `door`, `files`, `trap`, `reply`.
+    pub source: String,
+    /// By whom.
+    pub who: String,
+    /// The visible sender, in its compared form.
+    pub sender: Option<String>,
+    /// What the learner saw; without, the label is kept and nothing is learnt.
+    pub seen: Option<Vec<u8>>,
+    /// The place of a lesson that holds no more.
+    pub takes_back: Option<i64>,
+}
+
+/// A lesson in its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LessonRow {
+    /// Its place.
+    pub seq: i64,
+    /// What it says.
+    pub lesson: NewLesson,
+}
+
+/// A lesson as people see it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LessonView {
+    /// Its place.
+    pub seq: i64,
+    /// When it was said.
+    pub at: Timestamp,
+    /// Of which message, when it came past here.
+    pub record: Option<RecordId>,
+    /// `wanted` or `unwanted`.
+    pub label: String,
+    /// `trusted` or `reported`.
+    pub trust: String,
+    /// How it came here.
+    pub source: String,
+    /// By whom.
+    pub who: String,
+    /// The visible sender.
+    pub sender: Option<String>,
+    /// Is there anything to learn from?
+    pub learnt: bool,
+    /// Who took it back, and when.
+    pub taken_back: Option<(String, Timestamp)>,
+}
+
+/// Which lessons; an empty part is any.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LessonFilter {
+    /// Of this message.
+    pub record: Option<RecordId>,
+    /// By this person, address or trap.
+    pub who: Option<String>,
+    /// Of mail by this sender: an address, or `@domain`.
+    pub sender: Option<String>,
+    /// That came so.
+    pub source: Option<String>,
+    /// Said since then.
+    pub since: Option<Timestamp>,
+    /// Said before then.
+    pub until: Option<Timestamp>,
+    /// Only those that were not taken back.
+    pub standing: bool,
+    /// At a place before this one: the next page.
+    pub before: Option<i64>,
+    /// How many at most.
+    pub limit: u32,
+}
+
+/// What somebody says a message was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Label {
+    /// When it was said.
+    pub at: Timestamp,
+    /// Of which message.
+    pub record: RecordId,
+    /// By whom.
+    pub who: String,
+    /// `wanted` or `unwanted`.
+    pub label: String,
+}
+
+/// A message the learner asks people about.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Question {
+    /// Which.
+    pub record: RecordId,
+    /// `unsure`, or `explored` when just any message that is kept from people was taken.
+    pub why: String,
+    /// How likely it was thought to be unwanted.
+    pub probability: f64,
+}
+
+type Row = (
+    i64,
+    i64,
+    Option<String>,
+    String,
+    String,
+    i64,
+    String,
+    String,
+    Option<String>,
+    Option<Vec<u8>>,
+    Option<i64>,
+);
+type ViewRow = (
+    i64,
+    i64,
+    Option<String>,
+    String,
+    String,
+    String,
+    String,
+    Option<String>,
+    i64,
+    Option<String>,
+    Option<i64>,
+);
+
+impl Store {
+    /// Enters lessons, with the act they are where a person gives them, and closes the questions they answer; their places.
+    pub async fn add_lessons(
+        &self,
+        lessons: &[NewLesson],
+        act: Option<&Act>,
+    ) -> Result<Vec<i64>, StoreError> {
+        let insert = "INSERT INTO lessons (seq, at, record_id, label, trust, chosen, source, who, sender, seen, takes_back) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+        let places = writing!(&self.db, tx => {
+            match act {
+                // The lock of the log of acts orders lessons, too.
+                Some(act) => insert_act!(self, tx, act),
+                None if matches!(self.db, Db::Pg(_)) => {
+                    sqlx::query("SELECT pg_advisory_xact_lock(7726)").execute(&mut *tx).await?;
+                }
+                None => {}
+            }
+            let last: Option<i64> = sqlx::query_scalar("SELECT MAX(seq) FROM lessons").fetch_one(&mut *tx).await?;
+            let base: Option<i64> = sqlx::query_scalar("SELECT MAX(seq) FROM lesson_bases").fetch_one(&mut *tx).await?;
+            let mut seq = last.unwrap_or(0).max(base.unwrap_or(0));
+            let mut places = Vec::with_capacity(lessons.len());
+            for lesson in lessons {
+                seq += 1;
+                let record = lesson.record.map(|record| record.to_string());
+                sqlx::query(insert)
+                    .bind(seq)
+                    .bind(lesson.at.0)
+                    .bind(record.as_deref())
+                    .bind(&lesson.label)
+                    .bind(&lesson.trust)
+                    .bind(i64::from(lesson.chosen))
+                    .bind(&lesson.source)
+                    .bind(storable(lesson.who.clone()))
+                    .bind(lesson.sender.clone().map(storable))
+                    .bind(lesson.seen.as_deref())
+                    .bind(lesson.takes_back)
+                    .execute(&mut *tx)
+                    .await?;
+                if let Some(record) = record.filter(|_| lesson.takes_back.is_none()) {
+                    sqlx::query("UPDATE questions SET answered = $2 WHERE record_id = $1").bind(record).bind(lesson.at.0).execute(&mut *tx).await?;
+                }
+                places.push(seq);
+            }
+            places
+        });
+        Ok(places)
+    }
+
+    /// Lessons behind a place, in order.
+    pub async fn lessons_after(&self, seq: i64) -> Result<Vec<LessonRow>, StoreError> {
+        let sql = "SELECT seq, at, record_id, label, trust, chosen, source, who, sender, seen, takes_back FROM lessons WHERE seq > $1 ORDER BY seq LIMIT $2";
+        let rows: Vec<Row> = reading!(&self.db, pool => sqlx::query_as(sql).bind(seq).bind(READ).fetch_all(pool).await?);
+        Ok(rows.into_iter().map(lesson).collect())
+    }
+
+    /// Places of lessons that hold no more, by what stands up to a place.
+    pub async fn taken_back(&self, upto: i64) -> Result<HashSet<i64>, StoreError> {
+        let sql = "SELECT takes_back FROM lessons WHERE takes_back IS NOT NULL AND seq <= $1";
+        let places: Vec<i64> =
+            reading!(&self.db, pool => sqlx::query_scalar(sql).bind(upto).fetch_all(pool).await?);
+        Ok(places.into_iter().collect())
+    }
+
+    /// The place of the last lesson there is.
+    pub async fn last_lesson(&self) -> Result<i64, StoreError> {
+        let last: Option<i64> = reading!(&self.db, pool => sqlx::query_scalar("SELECT MAX(seq) FROM lessons").fetch_one(pool).await?);
+        Ok(last.unwrap_or(0))
+    }
+
+    /// What was learnt from lessons that are not kept any more, and the place it reaches up to.
+    pub async fn lesson_base(&self) -> Result<Option<(i64, Vec<u8>)>, StoreError> {
+        let sql = "SELECT seq, body FROM lesson_bases ORDER BY seq DESC LIMIT 1";
+        Ok(reading!(&self.db, pool => sqlx::query_as(sql).fetch_optional(pool).await?))
+    }
+
+    /// The place up to which lessons are folded; 0 when none are.
+    pub async fn lesson_base_place(&self) -> Result<i64, StoreError> {
+        let place: Option<i64> = reading!(&self.db, pool => sqlx::query_scalar("SELECT MAX(seq) FROM lesson_bases").fetch_one(pool).await?);
+        Ok(place.unwrap_or(0))
+    }
+
+    /// Replaces all lessons up to a place by what was learnt from them.
+    pub async fn fold_lessons(
+        &self,
+        upto: i64,
+        at: Timestamp,
+        body: &[u8],
+    ) -> Result<(), StoreError> {
+        writing!(&self.db, tx => {
+            if matches!(self.db, Db::Pg(_)) {
+                sqlx::query("SELECT pg_advisory_xact_lock(7726)").execute(&mut *tx).await?;
+            }
+            sqlx::query("DELETE FROM lesson_bases").execute(&mut *tx).await?;
+            sqlx::query("INSERT INTO lesson_bases (seq, at, body) VALUES ($1, $2, $3)").bind(upto).bind(at.0).bind(body).execute(&mut *tx).await?;
+            sqlx::query("DELETE FROM lessons WHERE seq <= $1").bind(upto).execute(&mut *tx).await?;
+        });
+        Ok(())
+    }
+
+    /// The place of the last lesson said before a time.
+    pub async fn last_lesson_before(&self, at: Timestamp) -> Result<Option<i64>, StoreError> {
+        let sql = "SELECT MAX(seq) FROM lessons WHERE at < $1";
+        Ok(reading!(&self.db, pool => sqlx::query_scalar(sql).bind(at.0).fetch_one(pool).await?))
+    }
+
+    /// Lessons, the newest first.
+    pub async fn lessons(&self, filter: &LessonFilter) -> Result<Vec<LessonView>, StoreError> {
+        let text = |of: &Option<String>| storable(of.clone().unwrap_or_default());
+        let standing = if filter.standing {
+            "AND b.seq IS NULL"
+        } else {
+            ""
+        };
+        // A domain is asked for as it stands at the end of its addresses.
+        let (sender, domain) = match filter.sender.as_deref() {
+            Some(text) if text.starts_with('@') => (String::new(), storable(text.to_owned())),
+            _ => (text(&filter.sender), String::new()),
+        };
+        let sql = format!(
+            "SELECT l.seq, l.at, l.record_id, l.label, l.trust, l.source, l.who, l.sender, CAST(CASE WHEN l.seen IS NULL THEN 0 ELSE 1 END AS BIGINT), b.who, b.at
+             FROM lessons l LEFT JOIN lessons b ON b.takes_back = l.seq
+             WHERE l.takes_back IS NULL AND ($1 = '' OR l.record_id = $1) AND ($2 = '' OR l.who = $2) AND ($3 = '' OR l.sender = $3)
+               AND ($4 = '' OR SUBSTR(l.sender, LENGTH(l.sender) - LENGTH($4) + 1) = $4) AND ($5 = '' OR l.source = $5)
+               AND l.at >= $6 AND l.at < $7 AND l.seq < $8 {standing} ORDER BY l.seq DESC LIMIT $9"
+        );
+        let record = filter.record.map_or_else(String::new, |id| id.to_string());
+        let rows: Vec<ViewRow> = reading!(&self.db, pool => sqlx::query_as(sqlx::AssertSqlSafe(sql))
+            .bind(record)
+            .bind(text(&filter.who))
+            .bind(sender)
+            .bind(domain)
+            .bind(text(&filter.source))
+            .bind(filter.since.map_or(i64::MIN, |at| at.0))
+            .bind(filter.until.map_or(i64::MAX, |at| at.0))
+            .bind(filter.before.unwrap_or(i64::MAX))
+            .bind(i64::from(filter.limit.clamp(1, 100_000)))
+            .fetch_all(pool)
+            .await?);
+        let mut lessons: Vec<LessonView> = rows.into_iter().map(view).collect();
+        // Two people may have taken the same one back at the same moment.
+        lessons.dedup_by_key(|lesson| lesson.seq);
+        Ok(lessons)
+    }
+
+    /// What was said of a message and still holds, newest first.
+    pub async fn labels(&self, record: RecordId) -> Result<Vec<Label>, StoreError> {
+        let filter = LessonFilter {
+            record: Some(record),
+            standing: true,
+            limit: 100,
+            ..LessonFilter::default()
+        };
+        let labels = self
+            .lessons(&filter)
+            .await?
+            .into_iter()
+            .map(|lesson| Label {
+                at: lesson.at,
+                record,
+                who: lesson.who,
+                label: lesson.label,
+            });
+        Ok(labels.collect())
+    }
+
+    /// Keeps what the learner saw of messages. What is there already stays as it is.
+    pub async fn keep_sights(&self, sights: &[(RecordId, Vec<u8>)]) -> Result<(), StoreError> {
+        if sights.is_empty() {
+            return Ok(());
+        }
+        writing!(&self.db, tx => for some in sights.chunks(ROWS) {
+            let mut insert = sqlx::QueryBuilder::new("INSERT INTO sights (record_id, seen) ");
+            insert.push_values(some, |mut row, (record, seen)| {
+                row.push_bind(record.to_string()).push_bind(seen.as_slice());
+            });
+            insert.push(" ON CONFLICT DO NOTHING").build().execute(&mut *tx).await?;
+        });
+        Ok(())
+    }
+
+    /// What the learner saw of a message, as long as it is kept.
+    pub async fn sight(&self, record: RecordId) -> Result<Option<Vec<u8>>, StoreError> {
+        let sql = "SELECT seen FROM sights WHERE record_id = $1";
+        Ok(
+            reading!(&self.db, pool => sqlx::query_scalar(sql).bind(record.to_string()).fetch_optional(pool).await?),
+        )
+    }
+
+    /// Enters messages to ask people about.
+    pub async fn ask(&self, questions: &[Question]) -> Result<(), StoreError> {
+        if questions.is_empty() {
+            return Ok(());
+        }
+        let insert = "INSERT INTO questions (record_id, why, probability) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+        writing!(&self.db, tx => for question in questions {
+            sqlx::query(insert).bind(question.record.to_string()).bind(&question.why).bind(question.probability).execute(&mut *tx).await?;
+        });
+        Ok(())
+    }
+
+    /// Questions nobody has answered, the newest first.
+    pub async fn questions(&self, limit: u32) -> Result<Vec<Question>, StoreError> {
+        let sql = "SELECT record_id, why, probability FROM questions WHERE answered IS NULL ORDER BY record_id DESC LIMIT $1";
+        let rows: Vec<(String, String, f64)> = reading!(&self.db, pool => sqlx::query_as(sql).bind(i64::from(limit)).fetch_all(pool).await?);
+        let read = |(record, why, probability): (String, String, f64)| {
+            Some(Question {
+                record: RecordId::parse(&record)?,
+                why,
+                probability,
+            })
+        };
+        Ok(rows.into_iter().filter_map(read).collect())
+    }
+
+    /// Was the learner unsure of this message, and asks about it?
+    pub async fn is_asked(&self, record: RecordId) -> Result<Option<String>, StoreError> {
+        let sql = "SELECT why FROM questions WHERE record_id = $1 AND answered IS NULL";
+        Ok(
+            reading!(&self.db, pool => sqlx::query_scalar(sql).bind(record.to_string()).fetch_optional(pool).await?),
+        )
+    }
+
+    /// Forgets what the learner saw of messages before, and what it asked about them; how many.
+    pub async fn forget_sights(&self, before: Timestamp) -> Result<u64, StoreError> {
+        let first = RecordId::first_at(before).to_string();
+        let mut forgotten = 0;
+        for table in ["sights", "questions"] {
+            let sql = format!(
+                "DELETE FROM {table} WHERE record_id IN (SELECT record_id FROM {table} WHERE record_id < $1 ORDER BY record_id LIMIT $2)"
+            );
+            forgotten += writing!(&self.db, tx => sqlx::query(sqlx::AssertSqlSafe(sql)).bind(first.as_str()).bind(FORGOTTEN).execute(&mut *tx).await?.rows_affected());
+        }
+        Ok(forgotten)
+    }
+}
+
+fn lesson(row: Row) -> LessonRow {
+    let (seq, at, record, label, trust, chosen, source, who, sender, seen, takes_back) = row;
+    LessonRow {
+        seq,
+        lesson: NewLesson {
+            at: Timestamp(at),
+            record: record.as_deref().and_then(RecordId::parse),
+            label,
+            trust,
+            chosen: chosen != 0,
+            source,
+            who,
+            sender,
+            seen,
+            takes_back,
+        },
+    }
+}
+
+fn view(row: ViewRow) -> LessonView {
+    let (seq, at, record, label, trust, source, who, sender, learnt, by, when) = row;
+    LessonView {
+        seq,
+        at: Timestamp(at),
+        record: record.as_deref().and_then(RecordId::parse),
+        label,
+        trust,
+        source,
+        who,
+        sender,
+        learnt: learnt != 0,
+        taken_back: by.zip(when.map(Timestamp)),
+    }
+}
