@@ -42,11 +42,6 @@ impl Asker {
         }
     }
 
-    /// How many questions there are to ask in all.
-    pub const fn budget(&self) -> u32 {
-        self.budget
-    }
-
     /// Is this one worth asking about? `left` is how many messages the rest of the budget has to last for, this one included: those of a day, or
     /// of a collection.
     pub fn asks(&mut self, opinion: &Opinion, left: u32) -> bool {

@@ -31,6 +31,7 @@ fn main() -> Result<()> {
     // The demonstration's senders are invented and not verified, so nothing is counted of them.
     domains::seed(&data.path().join("demo"), "lindenhof.example");
     users::seed(&data.path().join("demo"));
+    teach(&data.path().join("demo"))?;
     let taken = pictures(&folder, &link);
     stop(demo)?;
     taken
@@ -59,6 +60,36 @@ fn start(data: &tempfile::TempDir) -> Result<(Child, String)> {
         }
     }
     anyhow::bail!("the demonstration ended without a link")
+}
+
+/// Teaches the learner some letters, so that there is something to see.
+fn teach(data: &std::path::Path) -> Result<()> {
+    let own = std::env::current_exe()?;
+    let program = own
+        .parent()
+        .and_then(|examples| examples.parent())
+        .context("the example lies beside no program")?
+        .join("mailvigil");
+    let mails = tempfile::tempdir()?;
+    for (label, count, subject) in [("wanted", 240, "Minutes"), ("unwanted", 60, "Offer")] {
+        let folder = mails.path().join(label);
+        std::fs::create_dir(&folder)?;
+        for number in 0..count {
+            let mail = format!(
+                "From: s{number}@{label}.example\r\nSubject: {subject} {number}\r\n\r\n{subject} of day {number}\r\n"
+            );
+            std::fs::write(folder.join(format!("{number}.eml")), mail)?;
+        }
+        let taught = Command::new(&program)
+            .arg("--data")
+            .arg(data)
+            .args(["learn", label])
+            .arg(&folder)
+            .status()?;
+        anyhow::ensure!(taught.success(), "nothing was learnt");
+    }
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    Ok(())
 }
 
 fn stop(mut demo: Child) -> Result<()> {
@@ -105,6 +136,8 @@ fn pictures(folder: &std::path::Path, link: &str) -> Result<()> {
         ("reports", "/reports"),
         ("users", "/users"),
         ("user", "/users/account/ann@ours.example"),
+        ("learning", "/learning"),
+        ("learning-log", "/learning/log?source=files"),
         ("policy", "/policy"),
         ("policy-set", "/policy/set/advance-fee"),
         ("policy-text", "/policy/text"),
@@ -142,6 +175,7 @@ fn pictures(folder: &std::path::Path, link: &str) -> Result<()> {
         ("domain", "/domains/bank.example?try=yes"),
         ("domain-dns", "/domains/bank.example?dns=yes"),
         ("reports", "/reports"),
+        ("learning", "/learning"),
     ] {
         browser.go(&format!("{base}{path}"))?;
         browser.screenshot(folder.join(format!("{page}-chinese.png")))?;

@@ -680,6 +680,15 @@ pub struct ConnectDovecotArgs {
     /// Which line of Dovecot; without, the one that is installed.
     #[arg(long, value_name = "2.3|2.4")]
     pub dovecot: Option<DovecotLine>,
+    /// Write what teaches the learner when users move mail into and out of Junk into this folder, and print the settings for it.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "canary")]
+    pub learn: Option<PathBuf>,
+    /// Put a made-up message into this user's Junk, and see that it teaches; both are taken away again.
+    #[arg(long, value_name = "USER", conflicts_with_all = ["canary", "learn"])]
+    pub learn_canary: Option<String>,
+    /// The mailbox unwanted mail is moved to.
+    #[arg(long, value_name = "MAILBOX", default_value = "Junk")]
+    pub junk: String,
     /// Dovecot's configuration file, for an instance other than the default one.
     #[arg(long, value_name = "FILE")]
     pub config_file: Option<PathBuf>,

@@ -6,11 +6,16 @@ mod bed;
 mod web;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use bed::{Bed, Vigil, Wish, ordinary, send, stranger, text, wait_for};
 use serde_json::{Value, json};
 use testkit::browser::Browser;
+use testkit::dovecot::Setup;
+use testkit::free_port;
+use testkit::imap::Client;
 use web::Web;
 
 const SITE: &str =
@@ -265,4 +270,103 @@ fn people_answer_what_is_asked_and_see_what_was_learnt() {
     assert_eq!(refused.status, 403);
     let owner = admin.person("olga", "owner", "bob@b.example");
     assert_eq!(owner.get("/learning").status, 403);
+}
+
+/// A copy of the program where Dovecot's mail account may run it: build folders are often closed to others.
+fn in_the_open(folder: &Path) -> PathBuf {
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
+    let program = folder.join("mailvigil");
+    fs::copy(env!("CARGO_BIN_EXE_mailvigil"), &program).unwrap();
+    // A process that another test began meanwhile holds the file open for a moment.
+    let runs = || Command::new(&program).arg("--version").output().ok();
+    wait_for(runs).expect("the copy runs");
+    program
+}
+
+#[test]
+fn users_teach_by_moving_mail_into_junk_and_out_of_it() {
+    let door = free_port();
+    let vigil = Vigil::start(&Wish {
+        more: &format!("[scan]\nhttp = [\"127.0.0.1:{door}\"]\n"),
+        ..Wish::default()
+    });
+    let here = vigil.service.folder().to_path_buf();
+    let sieve = tempfile::tempdir_in("/tmp").unwrap();
+    let program = in_the_open(sieve.path());
+    let connect = |more: &[&str]| {
+        let output = Command::new(&program)
+            .current_dir(&here)
+            .args(["--config", "mailvigil.toml", "connect", "dovecot"])
+            .args(more)
+            .output()
+            .unwrap();
+        (text(&output.stdout), text(&output.stderr))
+    };
+    let scripts = sieve.path().join("scripts");
+    let scripts = scripts.to_str().unwrap();
+    let (settings, why) = connect(&["--learn", scripts, "--dovecot", "2.3"]);
+    assert!(
+        settings.contains("imapsieve_mailbox1_name = Junk"),
+        "{settings}{why}"
+    );
+    let (newer, _) = connect(&["--learn", scripts, "--dovecot", "2.4"]);
+    assert!(newer.contains("imapsieve_from Junk"), "{newer}");
+    let dovecot = Setup::default()
+        .account("dora", "secret")
+        .set(&settings)
+        .start()
+        .unwrap();
+
+    let mut dora = Client::connect(dovecot.imap_port()).unwrap();
+    for command in ["LOGIN dora secret", "CREATE Junk", "CREATE Trash"] {
+        assert!(dora.command(command).unwrap().is_ok(), "{command}");
+    }
+    for number in 1..=2 {
+        assert!(dora.append("INBOX", &offer(number)).unwrap().is_ok());
+    }
+    for command in [
+        "SELECT INBOX",
+        "COPY 1 Junk",
+        "SELECT Junk",
+        "COPY 1 INBOX",
+        "COPY 1 Trash",
+    ] {
+        let answer = dora.command(command).unwrap();
+        assert!(answer.is_ok(), "{command}: {answer:?} {}", dovecot.log());
+    }
+    let log = wait_for(|| {
+        let log = vigil.run(&["learn", "log", "--who", "dora", "--json"]);
+        let log = text(&log.stdout);
+        (log.lines().count() == 2).then_some(log)
+    });
+    let log = log.unwrap_or_else(|| panic!("{} {}", vigil.say(&["learn", "log"]), dovecot.log()));
+    let labels: Vec<Value> = log
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    // Newest first: thrown into the bin it teaches nothing.
+    for (label, want) in labels.iter().zip(["wanted", "unwanted"]) {
+        assert_eq!(
+            (&label["label"], &label["trust"], &label["source"]),
+            (&json!(want), &json!("reported"), &json!("door"))
+        );
+        assert_eq!(label["sender"], "s1@shop1.example");
+    }
+
+    let config = dovecot.config_file();
+    let config = config.to_str().unwrap();
+    let (proven, why) = connect(&["--learn-canary", "dora", "--config-file", config]);
+    assert!(
+        proven.contains("moving mail teaches"),
+        "{proven}{why} {}",
+        dovecot.log()
+    );
+    let answer = dora.command("STATUS Junk (MESSAGES)").unwrap();
+    assert!(format!("{answer:?}").contains("MESSAGES 1"), "{answer:?}");
+    let standing = vigil.say(&["learn", "log", "--who", "dora"]);
+    assert_eq!(standing.matches("taken back by").count(), 1, "{standing}");
+    // With us away mail is moved as before, and what cannot be proven is said.
+    drop(vigil);
+    assert!(dora.command("SELECT INBOX").unwrap().is_ok());
+    assert!(dora.command("COPY 2 Junk").unwrap().is_ok());
 }

@@ -11,6 +11,7 @@ mod sources;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -91,7 +92,10 @@ struct Day {
     messages: u32,
     /// Messages of the day before.
     expected: u32,
-    explored: u32,
+    /// Explored ones that may still be asked about.
+    explorable: u32,
+    /// Senders that were asked about: a second letter of one teaches little more.
+    senders: HashSet<String>,
 }
 
 /// How the learner is, as nodes tell each other and people.
@@ -180,7 +184,10 @@ impl Learning {
             return;
         }
         let bytes = seen.to_bytes();
-        let question = waiting.day.asks(&facts.envelope, id, &opinion, fate);
+        let sender = sources::visible_sender(facts);
+        let question = waiting
+            .day
+            .asks(&facts.envelope, sender, id, &opinion, fate);
         if let Some(why) = question {
             waiting.rows.questions.push(Question {
                 record: id,
@@ -227,10 +234,11 @@ impl Day {
     fn new(number: i64, questions: u32, expected: u32) -> Self {
         Self {
             number,
-            asker: Asker::new(questions),
+            asker: Asker::new(questions - questions.div_ceil(EXPLORED_PART)),
+            explorable: questions.div_ceil(EXPLORED_PART),
+            senders: HashSet::new(),
             messages: 0,
             expected: expected.max(1),
-            explored: 0,
         }
     }
 
@@ -251,6 +259,7 @@ impl Day {
     fn asks(
         &mut self,
         envelope: &Envelope,
+        sender: Option<String>,
         id: RecordId,
         opinion: &learn::Opinion,
         fate: Fate,
@@ -266,16 +275,21 @@ impl Day {
         };
         self.messages = self.messages.saturating_add(1);
         let left = self.expected.saturating_sub(self.messages).max(1);
-        if self.asker.asks(opinion, left) {
-            return Some("unsure");
+        let sender = sender.unwrap_or_default();
+        if self.senders.contains(&sender) {
+            return None;
         }
         let by_chance = id.chance().is_multiple_of(EXPLORED_OF);
-        let room = self.explored < self.asker.budget().div_ceil(EXPLORED_PART);
-        if kept_from_people && by_chance && room {
-            self.explored += 1;
-            return Some("explored");
-        }
-        None
+        let why = if self.asker.asks(opinion, left) {
+            "unsure"
+        } else if kept_from_people && by_chance && self.explorable > 0 {
+            self.explorable -= 1;
+            "explored"
+        } else {
+            return None;
+        };
+        self.senders.insert(sender);
+        Some(why)
     }
 }
 

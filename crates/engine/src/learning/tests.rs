@@ -490,7 +490,12 @@ fn a_day_asks_no_more_than_its_questions() {
         ..learn::Opinion::of(0.1)
     };
     let sure = learn::Opinion::of(8.0);
-    let mut asks = |opinion, fate| day.asks(&envelope, RecordId::random(now()), opinion, fate);
+    let mut number = 0;
+    let mut asks = |opinion, fate| {
+        number += 1;
+        let sender = Some(format!("s{number}@there.example"));
+        day.asks(&envelope, sender, RecordId::random(now()), opinion, fate)
+    };
     let refused = (0..50)
         .filter(|_| asks(&unsure, Fate::Rejected).is_some())
         .count();
@@ -498,11 +503,22 @@ fn a_day_asks_no_more_than_its_questions() {
     let asked: Vec<&str> = (0..1000)
         .filter_map(|_| asks(&unsure, Fate::Delivered))
         .collect();
-    assert_eq!(asked, ["unsure"; 10]);
+    assert_eq!(asked, ["unsure"; 7]);
     let explored: Vec<&str> = (0..2000)
         .filter_map(|_| asks(&sure, Fate::Quarantined))
         .collect();
     assert_eq!(explored, ["explored"; 3]);
     day.turn(Timestamp::from_secs(3 * DAY_SECS), 7);
     assert_eq!((day.number, day.expected), (3, 3000));
+    let twice = [0, 1].map(|_| {
+        let sender = Some("one@there.example".to_owned());
+        day.asks(
+            &envelope,
+            sender,
+            RecordId::random(now()),
+            &unsure,
+            Fate::Delivered,
+        )
+    });
+    assert_eq!(twice, [Some("unsure"), None], "one letter of each sender");
 }

@@ -39,6 +39,12 @@ pub struct LearnArgs {
     /// Believe it as a user's report rather than as a word of somebody who looks after mail.
     #[arg(long, value_name = "WHO")]
     pub reported_by: Option<String>,
+    /// Hand it to the scanning door of a service instead, as `http://127.0.0.1:11334`: for accounts that may not read our data, such as Dovecot's.
+    #[arg(long, value_name = "URL", requires = "reported_by")]
+    pub door: Option<String>,
+    /// The file with the secret of that door.
+    #[arg(long, value_name = "FILE", requires = "door")]
+    pub secret_file: Option<PathBuf>,
 }
 
 /// Which lessons.

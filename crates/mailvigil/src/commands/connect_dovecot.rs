@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 use engine::{Desk, Identity};
 use mail::Account;
 
+use super::connect_sieve;
 use crate::cli::{ConnectDovecotArgs, DovecotLine};
 use crate::config::{Config, Listen};
 
@@ -19,11 +20,17 @@ pub async fn run(config: &Config, desk: &Desk, args: &ConnectDovecotArgs) -> any
     if args.canary {
         return canary(config, desk, args.config_file.as_deref()).await;
     }
+    if let Some(user) = &args.learn_canary {
+        return connect_sieve::canary(desk, args, user).await;
+    }
     let line = match args.dovecot {
         Some(line) => line,
         None => installed()?,
     };
-    print!("{}", settings(config, line)?);
+    match &args.learn {
+        Some(folder) => print!("{}", connect_sieve::write(config, args, line, folder)?),
+        None => print!("{}", settings(config, line)?),
+    }
     Ok(())
 }
 
@@ -175,14 +182,18 @@ fn run_anyway(name: &str, args: &[&str]) -> anyhow::Result<String> {
 }
 
 fn output(name: &str, args: &[&str]) -> anyhow::Result<std::process::Output> {
-    // Dovecot's programs live in sbin, which an ordinary account may not have in its path.
+    command(name)
+        .args(args)
+        .output()
+        .with_context(|| format!("{name} cannot be run; is Dovecot installed here?"))
+}
+
+/// Dovecot's programs live in sbin, which an ordinary account may not have in its path.
+pub(super) fn command(name: &str) -> Command {
     let path = std::env::var("PATH").unwrap_or_default();
     let mut command = Command::new(name);
     command.env("PATH", format!("{path}:/usr/sbin:/sbin"));
     command
-        .args(args)
-        .output()
-        .with_context(|| format!("{name} cannot be run; is Dovecot installed here?"))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::Context;
 use comfy_table::Cell;
 use engine::learn::Standing;
 use engine::{Desk, LessonFilter, LessonView, Teacher};
@@ -13,12 +14,14 @@ use tokio::runtime::Handle;
 
 use super::messages::time;
 use super::nothing;
-use crate::cli::{LearnArgs, LearnCommand, LessonArgs, LogArgs};
+use crate::cli::{Command, LearnArgs, LearnCommand, LessonArgs, LogArgs};
 use crate::{input, show};
 
 /// Messages entered together, and bytes of them held in memory.
 const TOGETHER: usize = 200;
 const TOGETHER_BYTES: usize = 32 << 20;
+/// How long a door may take; a user waits for it who has moved a message.
+const DOOR_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Does what was asked.
 pub async fn run(desk: &Desk, command: LearnCommand) -> anyhow::Result<ExitCode> {
@@ -37,6 +40,56 @@ pub async fn run(desk: &Desk, command: LearnCommand) -> anyhow::Result<ExitCode>
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+/// `learn … --door`: hands messages to a running service, which needs neither our configuration nor our data.
+pub fn by_door(command: &Command) -> Option<anyhow::Result<ExitCode>> {
+    let (args, path) = match command {
+        Command::Learn(LearnCommand::Wanted(args)) => (args, "learnham"),
+        Command::Learn(LearnCommand::Unwanted(args)) => (args, "learnspam"),
+        _ => return None,
+    };
+    let door = args.door.as_ref()?;
+    Some(hand_over(
+        args,
+        &format!("{}/{path}", door.trim_end_matches('/')),
+    ))
+}
+
+fn hand_over(args: &LearnArgs, url: &str) -> anyhow::Result<ExitCode> {
+    let secret = match &args.secret_file {
+        Some(file) => std::fs::read_to_string(file)
+            .with_context(|| format!("{} cannot be read", file.display()))?,
+        None => String::new(),
+    };
+    let agent = ureq::Agent::config_builder()
+        .timeout_global(Some(DOOR_PATIENCE))
+        .http_status_as_error(false)
+        .build()
+        .new_agent();
+    let who = args.reported_by.as_deref().unwrap_or_default();
+    let mut handed = 0;
+    let bytes_max = mail::Limits::default().message_bytes_max;
+    input::messages(&args.paths, bytes_max, &mut |name, raw| {
+        let raw = raw.with_context(|| show::safe(name))?;
+        let mut request = agent.post(url).header("User", who);
+        if !secret.trim().is_empty() {
+            request = request.header("Password", secret.trim());
+        }
+        let answer = request.send(&raw[..]);
+        let mut answer = answer.with_context(|| format!("{url} does not answer"))?;
+        if !answer.status().is_success() {
+            let why = answer.body_mut().read_to_string().unwrap_or_default();
+            anyhow::bail!("{url} answers {}: {}", answer.status(), show::safe(&why));
+        }
+        handed += 1;
+        Ok(())
+    })?;
+    if handed == 0 {
+        return Ok(nothing("No message was found there."));
+    }
+    println!("{handed} messages are handed over.");
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn status(desk: &Desk, json: bool) -> anyhow::Result<ExitCode> {

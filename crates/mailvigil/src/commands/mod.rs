@@ -15,6 +15,7 @@ mod auth;
 mod connect;
 mod connect_dovecot;
 mod connect_exim;
+mod connect_sieve;
 mod console;
 mod import;
 mod learning;
@@ -46,6 +47,9 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     }
     if let Command::Simulate(args) = &cli.command {
         return simulate::run(args);
+    }
+    if let Some(told) = learning::by_door(&cli.command) {
+        return told;
     }
     let (file, data) = (cli.config, cli.data);
     let load = || Config::load(file.as_deref(), data.as_deref());
