@@ -134,7 +134,13 @@ mod tests {
         let untold: Vec<&str> = rules
             .chain(sets)
             .chain(signals)
-            .chain(["learnt-unwanted", "learnt-likely-unwanted", "learnt-wanted"])
+            .chain([
+                "learnt-unwanted",
+                "learnt-likely-unwanted",
+                "learnt-wanted",
+                "campaign-known",
+                "campaign-spreading",
+            ])
             .filter(|name| !CHINESE.contains_key(&format!("reason.{}", name.replace('-', "_"))))
             .collect();
         assert_eq!(untold, Vec::<&str>::new(), "see words/zh.toml, [reason]");

@@ -43,6 +43,7 @@ pub fn judge_by_hand(
         standing: None,
         conduct: None,
         learnt: None,
+        campaign: None,
         refused_release_mark: None,
     };
     let verdict = judge::judge(&facts, site, policy, version);

@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use documents::Pool;
 use judge::{Arrival, Ledger};
-use learn::Seen;
 use mail::{
     Action, Address, Authentication, Direction, Envelope, Facts, Fate, File, Known, Level, Limits,
     Message, Reason, Record, RecordId, Site, Verdict, WindowFact,
@@ -24,7 +23,7 @@ use crate::answer::{Abilities, Changes, Course, Plan, Reply, Text};
 use crate::authenticity::Authenticity;
 use crate::door::Doors;
 use crate::fence::{LONG_BYTES, aside, guarded};
-use crate::learning::{LearnSetup, Learning};
+use crate::learning::{LearnSetup, Learning, Looked};
 use crate::mark::{self, Marker};
 use crate::metrics::{FailureLabels, MessageLabels, Metrics};
 use crate::own::Pass;
@@ -175,7 +174,7 @@ struct Judged {
     facts: Facts,
     verdict: Verdict,
     /// What the learner saw, where it was asked.
-    seen: Option<Seen>,
+    looked: Option<Looked>,
 }
 
 impl Engine {
@@ -459,11 +458,16 @@ impl Engine {
                 .collect()
         };
         let (active, raw, standings) = (active.clone(), way.raw.clone(), self.standings.clone());
-        let learning = self.learning.clone();
+        let (learning, id) = (self.learning.clone(), way.id);
         guarded(raw.len(), move || {
             let asked = active.policy.learning().enabled;
-            let seen = asked.then(|| learning.see(&raw, &authentication));
-            let learnt = seen.as_ref().and_then(|seen| learning.judge(seen));
+            let looked = asked.then(|| learning.see(&raw, &authentication, &envelope));
+            let learnt = looked
+                .as_ref()
+                .and_then(|(looked, _)| learning.judge(&looked.seen));
+            let campaign = looked
+                .as_ref()
+                .and_then(|(looked, sight)| learning.meet(id, looked, sight));
             let mut hits = active.policy.scan(&message);
             hits.extend(active.policy.scan_imported(&message, &raw, &envelope));
             let mut facts = Facts {
@@ -476,6 +480,7 @@ impl Engine {
                 standing: None,
                 conduct,
                 learnt,
+                campaign,
                 refused_release_mark,
             };
             let judge =
@@ -492,14 +497,14 @@ impl Engine {
                 .outcomes
                 .iter()
                 .any(|one| one.action == Action::Quarantine);
-            if let (true, Some(seen), Some(learnt)) = (held, &seen, &mut facts.learnt) {
-                learnt.words = learning.words(&raw, &facts.authentication, seen);
+            if let (true, Some((looked, _)), Some(learnt)) = (held, &looked, &mut facts.learnt) {
+                learnt.words = learning.words(&raw, &facts.authentication, &looked.seen);
                 verdict = judge(&facts);
             }
             Judged {
                 facts,
                 verdict,
-                seen,
+                looked: looked.map(|(looked, _)| looked),
             }
         })
         .await
@@ -550,12 +555,12 @@ impl Engine {
         let Judged {
             facts,
             verdict,
-            seen,
+            looked,
         } = judged;
         let plan = Plan::new(&verdict, way.abilities);
-        if let Some(seen) = &seen {
+        if let Some(looked) = &looked {
             self.learning
-                .came(way.id, &facts, &verdict, plan.fate, seen);
+                .came(way.id, &facts, &verdict, plan.fate, looked);
         }
         // Signing hashes all of it.
         let changes = aside(way.raw.len(), || {
@@ -703,6 +708,7 @@ pub(crate) fn facts_of_pass(way: &UnderWay, message: Message) -> Facts {
         standing: None,
         conduct: None,
         learnt: None,
+        campaign: None,
         refused_release_mark: None,
     }
 }

@@ -50,10 +50,10 @@ pub use authenticity::Authenticity;
 pub use by_hand::{envelope_by_header, envelope_of_file, judge_by_hand};
 pub use canary::Canary;
 pub use desk::{
-    Asked, Author, Care, Changed, Decided, DecisionView, Desk, DeskError, DetectionView,
-    DomainFilter, DomainPage, DomainView, HITS_COUNTED, Happening, HeldView, Hint, Hour, Identity,
-    Learner, MessageView, Moment, NewPerson, Overview, Passed, Replay, Right, Role, Taught,
-    Teacher, Trial, TriedMessage, allowed, named, read_allowed, read_scope,
+    Asked, Author, CampaignView, Care, Changed, Decided, DecisionView, Desk, DeskError,
+    DetectionView, DomainFilter, DomainPage, DomainView, HITS_COUNTED, Happening, HeldView, Hint,
+    Hour, Identity, Learner, MessageView, Moment, NewPerson, Overview, Passed, Replay, Right, Role,
+    Taught, Teacher, Trial, TriedMessage, allowed, named, read_allowed, read_scope,
 };
 pub use digest::{DigestSettings, Round};
 pub use documents::{Ocr, Pool as Readers};

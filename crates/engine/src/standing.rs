@@ -365,6 +365,7 @@ mod tests {
             standing: None,
             conduct: None,
             learnt: None,
+            campaign: None,
             refused_release_mark: None,
         };
         let policy = &engine.policy().now().policy;

@@ -147,6 +147,7 @@ fn seen(number: i64, from: &str, rua: &str, passes: bool) -> Record {
         standing: None,
         conduct: None,
         learnt: None,
+        campaign: None,
         refused_release_mark: None,
     };
     Record {

@@ -156,6 +156,7 @@ fn judge_file(raw: &[u8], policy: &Policy, limits: &Limits) -> Verdict {
         standing: None,
         conduct: None,
         learnt: None,
+        campaign: None,
         refused_release_mark: None,
     };
     judge::judge(&facts, &Site::default(), policy, 0)

@@ -18,6 +18,7 @@ mod signals;
 
 // What was counted before.
 mod bounded;
+mod campaign;
 mod conduct;
 mod learnt;
 pub mod ledger;

@@ -12,6 +12,7 @@ use mail::{
     Action, Address, Envelope, Facts, Hit, Known, Level, Message, Reason, Site, Verdict, WindowFact,
 };
 
+use crate::campaign;
 use crate::condition::Scope;
 use crate::condition::eval::show;
 use crate::conduct;
@@ -30,6 +31,8 @@ pub fn judge(facts: &Facts, site: &Site, policy: &Policy, version: i64) -> Verdi
     reasons.extend(facts.conduct.as_ref().map(conduct::reason));
     let learnt = facts.learnt.as_ref();
     reasons.extend(learnt.and_then(|learnt| learnt::reason(learnt, policy.learning())));
+    let campaign = facts.campaign.as_ref();
+    reasons.extend(campaign.and_then(|campaign| campaign::reason(campaign, policy.learning())));
     let everyone = Scope {
         facts,
         site,
@@ -114,6 +117,7 @@ pub fn judge_recipient(
         standing: None,
         conduct: None,
         learnt: None,
+        campaign: None,
         refused_release_mark: None,
     };
     let scope = Scope {

@@ -63,6 +63,7 @@ fn facts(policy: &Policy) -> Facts {
         standing: None,
         conduct: None,
         learnt: None,
+        campaign: None,
         refused_release_mark: None,
     }
 }

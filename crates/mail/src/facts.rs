@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::conduct::Conduct;
-use crate::learnt::Learnt;
+use crate::learnt::{Campaign, Learnt};
 use crate::standing::Ruling;
 use crate::{Address, Authentication, Envelope, Known, Message};
 
@@ -37,6 +37,9 @@ pub struct Facts {
     /// What the site's own learner thought of it, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub learnt: Option<Learnt>,
+    /// Messages with about the same text that came before it, where there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub campaign: Option<Campaign>,
     /// A release mark that we did not make, or that was used before: why it was refused.
     pub refused_release_mark: Option<String>,
 }

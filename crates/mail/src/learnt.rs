@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::RecordId;
+
 /// The learner's opinion of one message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Learnt {
@@ -20,6 +22,23 @@ pub struct Learnt {
     /// The words that moved it most, the strongest first. Kept only with a message that is held whole.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub words: Vec<Moved>,
+}
+
+/// What was known of messages with about the same text when one came.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Campaign {
+    /// The first of them, by which they are called.
+    pub name: RecordId,
+    /// How many came before this one.
+    pub messages: u32,
+    /// From how many different sources, about: an authenticated domain, or a network where there is none.
+    pub sources: u32,
+    /// Seconds from the first to this one.
+    pub span_secs: i64,
+    /// Is the text the same, or nearly?
+    pub same: bool,
+    /// What trusted people said of them: labels of wanted and of unwanted mail.
+    pub labels: [u32; 2],
 }
 
 /// A word or feature of a message, and how far it moved the opinion.

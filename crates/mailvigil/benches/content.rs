@@ -101,6 +101,7 @@ fn judge(raw: &[u8], policy: &Policy, limits: &Limits) {
         standing: None,
         conduct: None,
         learnt: None,
+        campaign: None,
         refused_release_mark: None,
     };
     drop(judge::judge(&facts, &Site::default(), policy, 1));

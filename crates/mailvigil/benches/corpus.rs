@@ -112,6 +112,7 @@ fn alone(messages: &[Vec<u8>]) {
             standing: None,
             conduct: None,
             learnt: None,
+            campaign: None,
             refused_release_mark: None,
         };
         let verdict = judge::judge(&facts, &Site::default(), &policy, 1);

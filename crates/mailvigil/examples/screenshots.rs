@@ -138,6 +138,7 @@ fn pictures(folder: &std::path::Path, link: &str) -> Result<()> {
         ("user", "/users/account/ann@ours.example"),
         ("learning", "/learning"),
         ("learning-log", "/learning/log?source=files"),
+        ("campaigns", "/learning/campaigns"),
         ("policy", "/policy"),
         ("policy-set", "/policy/set/advance-fee"),
         ("policy-text", "/policy/text"),

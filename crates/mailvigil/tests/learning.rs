@@ -272,6 +272,89 @@ fn people_answer_what_is_asked_and_see_what_was_learnt() {
     assert_eq!(owner.get("/learning").status, 403);
 }
 
+#[test]
+fn a_campaign_is_listed_with_who_got_it_and_one_word_holds_of_all() {
+    let bed = Bed::start(&Wish {
+        more: SITE,
+        ..Wish::default()
+    });
+    let letter = |number: u32| {
+        ordinary(&format!("Invitation {number}"))
+            .replace("the file is on the share", "our finest carpets are shown in the old mill until the end of this month, coffee is free")
+    };
+    for number in 1..=6 {
+        send(
+            bed.postfix.port(),
+            &stranger(),
+            &["bob@b.example"],
+            &letter(number),
+        );
+    }
+    let listed = wait_for(|| {
+        let output = bed.vigil.run(&["learn", "campaigns", "--json"]);
+        let campaign: Value = serde_json::from_str(text(&output.stdout).lines().next()?).ok()?;
+        (campaign["campaign"]["messages"] == 6).then_some(campaign)
+    });
+    let name = listed.unwrap()["campaign"]["name"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let got = bed.vigil.say(&["learn", "campaigns", &name]);
+    assert_eq!(got.matches("Invitation").count(), 6, "{got}");
+    let unknown = bed
+        .vigil
+        .run(&["learn", "campaigns", &name.replace('0', "1")]);
+    assert!(
+        text(&unknown.stderr).contains("is not known"),
+        "{}",
+        text(&unknown.stderr)
+    );
+
+    let ann = Web::first(&bed.vigil);
+    let page = ann.get("/learning/campaigns").body;
+    assert!(
+        page.contains(&format!("/learning/campaigns/{name}")),
+        "{page}"
+    );
+    let page = ann.get(&format!("/learning/campaigns/{name}")).body;
+    assert!(
+        page.contains("6 messages, of which 6 were delivered"),
+        "{page}"
+    );
+    assert_eq!(ann.get("/learning/campaigns/nothing").status, 404);
+    let said = ann.post(
+        &format!("/learning/campaigns/{name}/say"),
+        &[("label", "unwanted")],
+    );
+    assert_eq!(said.status, 303, "{}", said.body);
+    learnt(&bed.vigil, [0, 1]);
+    send(
+        bed.postfix.port(),
+        &stranger(),
+        &["eve@b.example"],
+        &letter(7),
+    );
+    let record = bed
+        .vigil
+        .records(&["--subject", "Invitation 7"], 1)
+        .remove(0);
+    let reasons = record["verdict"]["reasons"].to_string();
+    assert!(
+        reasons.contains("campaign-known") && reasons.contains("called unwanted 1 times"),
+        "{reasons}"
+    );
+    let program = ann.program("act");
+    let counted = wait_for(|| {
+        let listed = program.get("/api/v1/learning/campaigns").json();
+        (listed[0]["messages"] == 7).then_some(listed)
+    });
+    assert_eq!(counted.unwrap()[0]["said"], "unwanted");
+    let members = program
+        .get(&format!("/api/v1/learning/campaigns/{name}"))
+        .json();
+    assert_eq!(members.as_array().unwrap().len(), 7);
+}
+
 /// A copy of the program where Dovecot's mail account may run it: build folders are often closed to others.
 fn in_the_open(folder: &Path) -> PathBuf {
     fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();

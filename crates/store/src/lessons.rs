@@ -116,6 +116,32 @@ pub struct Label {
     pub label: String,
 }
 
+/// What the learner saw of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SightRow {
+    /// Which.
+    pub record: RecordId,
+    /// What a label would teach.
+    pub seen: Vec<u8>,
+    /// What its text is recognised by; empty for a text of a few words.
+    pub print: Vec<u8>,
+    /// The number of its source.
+    pub source: i64,
+}
+
+/// Messages with about the same text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CampaignRow {
+    /// The first of them, by which they are called.
+    pub name: RecordId,
+    /// The last.
+    pub last: RecordId,
+    /// How many.
+    pub messages: u32,
+    /// From how many different sources, about.
+    pub sources: u32,
+}
+
 /// A message the learner asks people about.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Question {
@@ -320,18 +346,85 @@ impl Store {
     }
 
     /// Keeps what the learner saw of messages. What is there already stays as it is.
-    pub async fn keep_sights(&self, sights: &[(RecordId, Vec<u8>)]) -> Result<(), StoreError> {
+    pub async fn keep_sights(&self, sights: &[SightRow]) -> Result<(), StoreError> {
         if sights.is_empty() {
             return Ok(());
         }
         writing!(&self.db, tx => for some in sights.chunks(ROWS) {
-            let mut insert = sqlx::QueryBuilder::new("INSERT INTO sights (record_id, seen) ");
-            insert.push_values(some, |mut row, (record, seen)| {
-                row.push_bind(record.to_string()).push_bind(seen.as_slice());
+            let mut insert = sqlx::QueryBuilder::new("INSERT INTO sights (record_id, seen, print, source) ");
+            insert.push_values(some, |mut row, sight| {
+                row.push_bind(sight.record.to_string()).push_bind(sight.seen.as_slice()).push_bind(sight.print.as_slice()).push_bind(sight.source);
             });
             insert.push(" ON CONFLICT DO NOTHING").build().execute(&mut *tx).await?;
         });
         Ok(())
+    }
+
+    /// Prints of texts since a point in time, in their order; the newest `limit` of them.
+    pub async fn prints_since(
+        &self,
+        since: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<(RecordId, Vec<u8>, i64)>, StoreError> {
+        let sql = "SELECT record_id, print, source FROM sights WHERE record_id >= $1 AND print IS NOT NULL ORDER BY record_id DESC LIMIT $2";
+        let first = RecordId::first_at(since).to_string();
+        let rows: Vec<(String, Vec<u8>, i64)> = reading!(&self.db, pool => sqlx::query_as(sql).bind(first).bind(i64::from(limit)).fetch_all(pool).await?);
+        let read = |(record, print, source): (String, Vec<u8>, i64)| {
+            Some((RecordId::parse(&record)?, print, source))
+        };
+        Ok(rows.into_iter().rev().filter_map(read).collect())
+    }
+
+    /// Writes down what campaigns have become, and which messages belong to them.
+    pub async fn keep_campaigns(
+        &self,
+        campaigns: &[CampaignRow],
+        members: &[(RecordId, RecordId)],
+    ) -> Result<(), StoreError> {
+        if campaigns.is_empty() && members.is_empty() {
+            return Ok(());
+        }
+        let put = "INSERT INTO campaigns (name, last, messages, sources) VALUES ($1, $2, $3, $4)
+                   ON CONFLICT (name) DO UPDATE SET last = excluded.last, messages = excluded.messages, sources = excluded.sources";
+        writing!(&self.db, tx => {
+            for one in campaigns {
+                sqlx::query(put).bind(one.name.to_string()).bind(one.last.to_string()).bind(i64::from(one.messages)).bind(i64::from(one.sources)).execute(&mut *tx).await?;
+            }
+            for some in members.chunks(ROWS) {
+                let mut insert = sqlx::QueryBuilder::new("INSERT INTO campaign_members (name, record_id) ");
+                insert.push_values(some, |mut row, (name, record)| {
+                    row.push_bind(name.to_string()).push_bind(record.to_string());
+                });
+                insert.push(" ON CONFLICT DO NOTHING").build().execute(&mut *tx).await?;
+            }
+        });
+        Ok(())
+    }
+
+    /// Campaigns, the one seen last first.
+    pub async fn campaigns(&self, limit: u32) -> Result<Vec<CampaignRow>, StoreError> {
+        let sql = "SELECT name, last, messages, sources FROM campaigns ORDER BY last DESC LIMIT $1";
+        let rows: Vec<(String, String, i64, i64)> = reading!(&self.db, pool => sqlx::query_as(sql).bind(i64::from(limit)).fetch_all(pool).await?);
+        let read = |(name, last, messages, sources): (String, String, i64, i64)| {
+            Some(CampaignRow {
+                name: RecordId::parse(&name)?,
+                last: RecordId::parse(&last)?,
+                messages: u32::try_from(messages).unwrap_or(u32::MAX),
+                sources: u32::try_from(sources).unwrap_or(u32::MAX),
+            })
+        };
+        Ok(rows.into_iter().filter_map(read).collect())
+    }
+
+    /// Messages of a campaign, the newest first.
+    pub async fn campaign_members(
+        &self,
+        name: RecordId,
+        limit: u32,
+    ) -> Result<Vec<RecordId>, StoreError> {
+        let sql = "SELECT record_id FROM campaign_members WHERE name = $1 ORDER BY record_id DESC LIMIT $2";
+        let rows: Vec<String> = reading!(&self.db, pool => sqlx::query_scalar(sql).bind(name.to_string()).bind(i64::from(limit)).fetch_all(pool).await?);
+        Ok(rows.iter().filter_map(|id| RecordId::parse(id)).collect())
     }
 
     /// What the learner saw of a message, as long as it is kept.
@@ -380,9 +473,14 @@ impl Store {
     pub async fn forget_sights(&self, before: Timestamp) -> Result<u64, StoreError> {
         let first = RecordId::first_at(before).to_string();
         let mut forgotten = 0;
-        for table in ["sights", "questions"] {
+        for (table, column) in [
+            ("sights", "record_id"),
+            ("questions", "record_id"),
+            ("campaign_members", "record_id"),
+            ("campaigns", "last"),
+        ] {
             let sql = format!(
-                "DELETE FROM {table} WHERE record_id IN (SELECT record_id FROM {table} WHERE record_id < $1 ORDER BY record_id LIMIT $2)"
+                "DELETE FROM {table} WHERE {column} IN (SELECT {column} FROM {table} WHERE {column} < $1 ORDER BY {column} LIMIT $2)"
             );
             forgotten += writing!(&self.db, tx => sqlx::query(sqlx::AssertSqlSafe(sql)).bind(first.as_str()).bind(FORGOTTEN).execute(&mut *tx).await?.rows_affected());
         }

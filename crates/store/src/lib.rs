@@ -47,7 +47,9 @@ use std::path::PathBuf;
 use mail::Secret;
 
 pub use acts::{Act, ActFilter, ChainedAct, Verified};
-pub use lessons::{Label, LessonFilter, LessonRow, LessonView, NewLesson, Question};
+pub use lessons::{
+    CampaignRow, Label, LessonFilter, LessonRow, LessonView, NewLesson, Question, SightRow,
+};
 pub use people::{Link, Login, Person, Session, Token};
 pub use policies::{NewPolicy, PolicyVersion};
 pub use quarantine::{Held, HeldFilter, HoldState, Mark};

@@ -94,7 +94,12 @@ const VERSIONS: [&[&str]; 4] = [&[
     "CREATE INDEX lessons_takes_back ON lessons (takes_back) WHERE takes_back IS NOT NULL",
     "CREATE INDEX lessons_at ON lessons (at)",
     "CREATE TABLE lesson_bases (seq BIGINT PRIMARY KEY, at BIGINT NOT NULL, body BYTEA NOT NULL)",
-    "CREATE TABLE sights (record_id TEXT PRIMARY KEY, seen BYTEA NOT NULL)",
+    "CREATE TABLE sights (record_id TEXT PRIMARY KEY, seen BYTEA NOT NULL, print BYTEA, source BIGINT)",
+    // Messages with about the same text.
+    "CREATE TABLE campaigns (name TEXT PRIMARY KEY, last TEXT NOT NULL, messages BIGINT NOT NULL, sources BIGINT NOT NULL)",
+    "CREATE INDEX campaigns_last ON campaigns (last)",
+    "CREATE TABLE campaign_members (name TEXT NOT NULL, record_id TEXT NOT NULL, PRIMARY KEY (name, record_id)){clustered}",
+    "CREATE INDEX campaign_members_record ON campaign_members (record_id)",
     "CREATE TABLE questions (record_id TEXT PRIMARY KEY, why TEXT NOT NULL, probability DOUBLE PRECISION NOT NULL, answered BIGINT)",
     "CREATE INDEX questions_open ON questions (record_id) WHERE answered IS NULL",
     // Labels of before: what the learner saw of those messages is not known any more.

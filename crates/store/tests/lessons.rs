@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use kept::{Kept, act, at, on_both};
 use mail::RecordId;
-use store::{ActFilter, LessonFilter, NewLesson, Question, Store};
+use store::{ActFilter, CampaignRow, LessonFilter, NewLesson, Question, SightRow, Store};
 
 fn lesson(second: i64, who: &str, sender: &str, label: &str) -> NewLesson {
     NewLesson {
@@ -169,7 +169,15 @@ fn sights_wait_for_labels_and_questions_for_answers() {
         let ids: Vec<RecordId> = (1..=3)
             .map(|day| RecordId::random(at(day * 86_400)))
             .collect();
-        let sights: Vec<_> = ids.iter().map(|id| (*id, vec![0, 1, 2])).collect();
+        let sights: Vec<SightRow> = ids
+            .iter()
+            .map(|id| SightRow {
+                record: *id,
+                seen: vec![0, 1, 2],
+                print: vec![9],
+                source: -4,
+            })
+            .collect();
         store.keep_sights(&sights).await.unwrap();
         store.keep_sights(&sights[..1]).await.unwrap();
         assert_eq!(store.sight(ids[0]).await.unwrap(), Some(vec![0, 1, 2]));
@@ -212,6 +220,8 @@ fn labels_of_an_older_version_come_over() {
             "DROP TABLE lessons".to_owned(),
             "DROP TABLE lesson_bases".to_owned(),
             "DROP TABLE sights".to_owned(),
+            "DROP TABLE campaigns".to_owned(),
+            "DROP TABLE campaign_members".to_owned(),
             "DROP TABLE questions".to_owned(),
             "DELETE FROM schema_version WHERE version > 3".to_owned(),
             "CREATE TABLE labels (id TEXT PRIMARY KEY, at BIGINT NOT NULL, record_id TEXT NOT NULL, who TEXT NOT NULL, label TEXT NOT NULL)".to_owned(),
@@ -242,5 +252,57 @@ fn labels_of_an_older_version_come_over() {
         assert_eq!(told, [("ann", "wanted"), ("bob", "unwanted")]);
         let lesson = store.lessons_after(0).await.unwrap().remove(0);
         assert_eq!((lesson.seq, lesson.lesson.seen), (1, None));
+    });
+}
+
+#[test]
+fn campaigns_are_listed_with_who_got_them() {
+    on_both(|kept| async move {
+        let store = &kept.store;
+        let ids: Vec<RecordId> = (1..=4)
+            .map(|day| RecordId::random(at(day * 86_400)))
+            .collect();
+        let row = |name: usize, last: usize, messages| CampaignRow {
+            name: ids[name],
+            last: ids[last],
+            messages,
+            sources: 2,
+        };
+        store
+            .keep_campaigns(
+                &[row(0, 1, 5), row(2, 2, 9)],
+                &[(ids[0], ids[0]), (ids[0], ids[1])],
+            )
+            .await
+            .unwrap();
+        store
+            .keep_campaigns(&[row(0, 3, 6)], &[(ids[0], ids[3]), (ids[0], ids[1])])
+            .await
+            .unwrap();
+        assert_eq!(
+            store.campaigns(9).await.unwrap(),
+            [row(0, 3, 6), row(2, 2, 9)]
+        );
+        let members = store.campaign_members(ids[0], 9).await.unwrap();
+        assert_eq!(members, [ids[3], ids[1], ids[0]]);
+        let sight = SightRow {
+            record: ids[2],
+            seen: vec![1],
+            print: vec![7; 8],
+            source: -1,
+        };
+        store.keep_sights(&[sight]).await.unwrap();
+        let prints = store.prints_since(at(0), 9).await.unwrap();
+        assert_eq!(prints, [(ids[2], vec![7; 8], -1)]);
+        assert!(
+            store
+                .prints_since(at(4 * 86_400), 9)
+                .await
+                .unwrap()
+                .is_empty()
+        );
+        // Two members, a sight and a campaign are gone.
+        assert_eq!(store.forget_sights(at(3 * 86_400 + 60)).await.unwrap(), 4);
+        assert_eq!(store.campaigns(9).await.unwrap(), [row(0, 3, 6)]);
     });
 }

@@ -1,9 +1,10 @@
 //! The learner, for programs: how far it has come, what it asks, the training log.
 
+use axum::extract::Path;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use engine::learn::Standing;
-use engine::{Asked as AskedAbout, Learner, LessonFilter, LessonView, Taught};
+use engine::{Asked as AskedAbout, CampaignView, Learner, LessonFilter, LessonView, Taught};
 use mail::RecordId;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -313,6 +314,61 @@ pub(super) async fn lessons(
         next,
         looked_back_to: None,
     }))
+}
+
+/// Messages with about the same text.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CampaignOut {
+    /// The record of the first of them, by which they are called.
+    pub name: String,
+    /// The record of the last.
+    pub last: String,
+    /// When that came.
+    pub last_at: String,
+    /// How many.
+    pub messages: u32,
+    /// From how many different sources, about.
+    pub sources: u32,
+    /// The subject of the first.
+    pub subject: String,
+    /// Its visible sender.
+    pub from: Option<String>,
+    /// `wanted` or `unwanted`, where somebody said so of the first.
+    pub said: Option<String>,
+}
+
+impl From<CampaignView> for CampaignOut {
+    fn from(view: CampaignView) -> Self {
+        Self {
+            name: view.row.name.to_string(),
+            last: view.row.last.to_string(),
+            last_at: time(view.row.last.at()),
+            messages: view.row.messages,
+            sources: view.row.sources,
+            subject: view.first.subject,
+            from: view.first.header_from,
+            said: view.said,
+        }
+    }
+}
+
+/// Messages with about the same text that came lately, the ones seen last first.
+#[utoipa::path(get, path = "/learning/campaigns", params(QuestionsIn), responses((status = 200, body = Vec<CampaignOut>), (status = "4XX", body = Problem)))]
+pub(super) async fn campaigns(
+    client: Client,
+    Asked(asked): Asked<QuestionsIn>,
+) -> Answer<Vec<CampaignOut>> {
+    let campaigns = client.desk.campaigns(limit(asked.limit)?).await?;
+    Ok(axum::Json(campaigns.into_iter().map(Into::into).collect()))
+}
+
+/// Records of the messages of a campaign, the newest first: who got it.
+#[utoipa::path(get, path = "/learning/campaigns/{name}", params(("name" = String, Path)), responses((status = 200, body = Vec<String>), (status = "4XX", body = Problem)))]
+pub(super) async fn campaign(client: Client, Path(name): Path<String>) -> Answer<Vec<String>> {
+    let id = RecordId::parse(&name).ok_or_else(|| bad("name that is an id", &name))?;
+    let members = client.desk.campaign(id).await?;
+    let ids = members.iter().map(|record| record.id.to_string());
+    Ok(axum::Json(ids.collect()))
 }
 
 /// Takes back what was learnt from some lessons, as if they had never been given.

@@ -73,6 +73,8 @@ pub(crate) fn router() -> (axum::Router<Arc<Shared>>, OpenApi) {
         .routes(routes!(learning::questions))
         .routes(routes!(learning::lessons))
         .routes(routes!(learning::take_back))
+        .routes(routes!(learning::campaigns))
+        .routes(routes!(learning::campaign))
         .routes(routes!(reports::reports, reports::import))
         .routes(routes!(reports::sources))
         .routes(routes!(reports::tls))

@@ -1,16 +1,16 @@
-//! The learner: how far it has come, the few messages it asks about, and the training log.
+//! The learner: how far it has come, the few messages it asks about, campaigns, and the training log.
 
 use std::sync::Arc;
 
 use askama::Template;
 use axum::Router;
-use axum::extract::RawQuery;
+use axum::extract::{Path, RawQuery};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use engine::learn::{Standing, Summary};
-use engine::{Asked, Desk, DeskError, Learner, LessonFilter, LessonView};
+use engine::{Asked, CampaignView, Desk, DeskError, Learner, LessonFilter, LessonView};
 use mail::learnt::OBSERVED_MIN;
-use mail::{RecordId, Timestamp};
+use mail::{Fate, Record, RecordId, Timestamp};
 
 use super::messages::{PAGE, taught_words};
 use super::{done, time};
@@ -22,6 +22,8 @@ use crate::visitor::{Sent, Visitor};
 
 /// Questions shown.
 const QUESTIONS: u32 = 50;
+/// Campaigns shown.
+const CAMPAIGNS: u32 = 100;
 /// How lessons come, as the form lists it.
 const SOURCES: [&str; 6] = ["desk", "quarantine", "door", "files", "trap", "reply"];
 
@@ -31,6 +33,9 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
         .route("/learning/answer", post(answer))
         .route("/learning/log", get(log))
         .route("/learning/take-back", post(take_back))
+        .route("/learning/campaigns", get(campaigns))
+        .route("/learning/campaigns/{name}", get(campaign))
+        .route("/learning/campaigns/{name}/say", post(say))
 }
 
 #[derive(Template)]
@@ -51,6 +56,24 @@ struct LogPage<'p> {
     sources: [&'static str; 6],
     /// Is anything asked for, so that what was found may be taken back together?
     narrowed: bool,
+}
+
+#[derive(Template)]
+#[template(path = "campaigns.html")]
+struct CampaignsPage<'p> {
+    p: &'p Page,
+    campaigns: Vec<CampaignView>,
+}
+
+#[derive(Template)]
+#[template(path = "campaign.html")]
+struct CampaignPage<'p> {
+    p: &'p Page,
+    name: RecordId,
+    members: Vec<Record>,
+    /// The first that can be seen.
+    first: Record,
+    delivered: usize,
 }
 
 impl LearningPage<'_> {
@@ -163,6 +186,66 @@ async fn take_back(sent: Sent) -> Response {
     let reason = sent.fields.get("reason");
     match sent.visitor.desk.take_back(&filter, reason).await {
         Ok(count) => done("/learning/log", "done.taken_back", &count.to_string()),
+        Err(error) => Fault::new(p, error).into_response(),
+    }
+}
+
+async fn campaigns(visitor: Visitor) -> Response {
+    let p = &visitor.page;
+    match visitor.desk.campaigns(CAMPAIGNS).await {
+        Ok(campaigns) => show(&CampaignsPage { p, campaigns }),
+        Err(error) => Fault::new(p, error).into_response(),
+    }
+}
+
+async fn campaign(visitor: Visitor, Path(name): Path<String>) -> Response {
+    let p = &visitor.page;
+    let found = match RecordId::parse(&name) {
+        Some(name) => visitor
+            .desk
+            .campaign(name)
+            .await
+            .map(|members| (name, members)),
+        None => Err(DeskError::NotFound(format!("campaign {name}"))),
+    };
+    match found {
+        Ok((name, members)) => {
+            // Who may see none of them is told that there is none.
+            let Some(first) = members.last().cloned() else {
+                let error = DeskError::NotFound(format!("campaign {name}"));
+                return Fault::new(p, error).into_response();
+            };
+            let delivered = members.iter().filter(|one| one.fate == Fate::Delivered);
+            show(&CampaignPage {
+                p,
+                name,
+                delivered: delivered.count(),
+                first,
+                members,
+            })
+        }
+        Err(error) => Fault::new(p, error).into_response(),
+    }
+}
+
+/// Says what all of them are, by saying it of the first.
+async fn say(Path(name): Path<String>, sent: Sent) -> Response {
+    let p = &sent.visitor.page;
+    let desk = &sent.visitor.desk;
+    let wanted = sent.fields.get("label") == "wanted";
+    let said = async {
+        let unknown = || DeskError::NotFound(format!("campaign {name}"));
+        let id = RecordId::parse(&name).ok_or_else(unknown)?;
+        let members = desk.campaign(id).await?;
+        let first = members.last().ok_or_else(unknown)?;
+        desk.teach(first.id, wanted).await
+    };
+    match said.await {
+        Ok(taught) => done(
+            &format!("/learning/campaigns/{name}"),
+            taught_words(taught),
+            "",
+        ),
         Err(error) => Fault::new(p, error).into_response(),
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use learn::Viewer;
 use mail::{Known, Record, RecordId};
 use serde::Serialize;
-use store::{LessonFilter, LessonView, NewLesson, Question};
+use store::{CampaignRow, LessonFilter, LessonView, NewLesson, Question};
 
 use super::{Desk, DeskError, Right, Role};
 use crate::clock::now;
@@ -15,6 +15,8 @@ use crate::learning::{self, LearningState};
 const TOGETHER: usize = 200;
 /// Lessons taken back in one act.
 const TAKEN_BACK_MAX: u32 = 100_000;
+/// Messages of a campaign that are looked at.
+const MEMBERS_MAX: u32 = 200;
 /// The longest name of somebody who reports, in characters.
 const REPORTER_CHARS: usize = 200;
 
@@ -52,6 +54,17 @@ pub struct Asked {
     pub question: Question,
     /// The message.
     pub record: Record,
+}
+
+/// Messages with about the same text.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CampaignView {
+    /// How much of it there is.
+    pub row: CampaignRow,
+    /// The first of them the author may see.
+    pub first: Record,
+    /// What people said of the first.
+    pub said: Option<String>,
 }
 
 /// How the learner is, in figures.
@@ -199,7 +212,7 @@ impl Desk {
 
     async fn viewer(&self) -> Result<Viewer, DeskError> {
         let key = learning::key(&self.store().secret("learn").await?);
-        Ok(learning::viewer(key, self.limits()))
+        Ok(learning::viewer(key, self.limits(), false))
     }
 
     /// Learns messages that did not come past here: files, mailboxes, what clients bring. How many were entered.
@@ -278,6 +291,48 @@ impl Desk {
             }));
         }
         Ok(asked)
+    }
+
+    /// Campaigns: messages with about the same text that came lately, the one seen last first. Those the author may see something of.
+    pub async fn campaigns(&self, limit: u32) -> Result<Vec<CampaignView>, DeskError> {
+        self.need(Right::SeeRecords)?;
+        let mut views = Vec::new();
+        for row in self.store().campaigns(limit).await? {
+            let Some(first) = self.members(row.name).await?.pop() else {
+                continue;
+            };
+            let said = self.store().labels(row.name).await?;
+            views.push(CampaignView {
+                row,
+                first,
+                said: said.into_iter().next().map(|label| label.label),
+            });
+        }
+        Ok(views)
+    }
+
+    /// Who got the messages of a campaign, the newest first: what was delivered before it was recognised, too.
+    pub async fn campaign(&self, name: RecordId) -> Result<Vec<Record>, DeskError> {
+        self.need(Right::SeeRecords)?;
+        let members = self.members(name).await?;
+        if members.is_empty() {
+            return Err(DeskError::NotFound(format!("campaign {name}")));
+        }
+        Ok(members)
+    }
+
+    /// Messages of a campaign that the author may see, without facts.
+    async fn members(&self, name: RecordId) -> Result<Vec<Record>, DeskError> {
+        let mut records = Vec::new();
+        for id in self.store().campaign_members(name, MEMBERS_MAX).await? {
+            let record = self.store().get(id).await?;
+            let record = record.filter(|record| self.author().covers_record(record));
+            records.extend(record.map(|mut record| {
+                record.facts = None;
+                record
+            }));
+        }
+        Ok(records)
     }
 
     /// The training log, the newest first.

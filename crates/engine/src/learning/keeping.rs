@@ -8,10 +8,12 @@ use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use learn::prints::QUIET_SECS;
 use learn::{Course, Key, Label, Lesson, Seen, Trust};
 use mail::Limits;
-use store::{LessonRow, NewLesson, Store, StoreError};
+use store::{LessonFilter, LessonRow, NewLesson, Store, StoreError};
 
+use super::campaigns::Campaigns;
 use super::gate::Gate;
 use super::{LearnSetup, Learning, LearningState, Rows, Waiting};
 use crate::clock::now;
@@ -23,6 +25,11 @@ const STATE: &str = "learning:state";
 /// Lessons are folded a week at a time: what is written then is a whole model.
 const FOLD_DAYS: i64 = 7;
 const DAY_SECS: i64 = 86_400;
+/// Prints read at the start.
+const PRINTS_MAX: u32 = 20_000;
+/// How far back, and how much of what was said, campaigns are told.
+const SAID_DAYS: i64 = 7;
+const SAID_MAX: u32 = 20_000;
 /// Who takes back what the gate does not let in.
 pub(crate) const GATE: &str = "mailvigil gate";
 
@@ -44,6 +51,7 @@ impl Learning {
             None => None,
         };
         let questions = setup.questions_per_day;
+        let campaign_key = key.clone();
         let learning = Self {
             key,
             setup,
@@ -52,6 +60,7 @@ impl Learning {
             viewers: Mutex::default(),
             waiting: Mutex::new(Waiting::new(questions)),
             gate: Mutex::new(Gate::default()),
+            campaigns: Mutex::new(Campaigns::new(campaign_key)),
             written: AtomicI64::new(0),
             metrics,
         };
@@ -65,6 +74,7 @@ impl Learning {
             learning.learn_anew(store).await?;
         }
         learning.catch_up(store).await?;
+        learning.recall_campaigns(store).await?;
         Ok(learning)
     }
 
@@ -85,6 +95,7 @@ impl Learning {
 
     async fn enter(&self, store: &Store, rows: &Rows) -> Result<(), StoreError> {
         store.keep_sights(&rows.sights).await?;
+        store.keep_campaigns(&rows.campaigns, &rows.members).await?;
         store.ask(&rows.questions).await?;
         let mut lessons = rows.lessons.clone();
         lessons.extend(self.of_replies(store, &rows.replies).await?);
@@ -131,6 +142,14 @@ impl Learning {
                 take(&mut course, &self.key, row);
             }
         }
+        {
+            let mut campaigns = self.campaigns();
+            for row in rows {
+                if let Some(record) = row.lesson.record {
+                    campaigns.say(record, said(&row.lesson));
+                }
+            }
+        }
         let more = self.pass_gate(rows);
         if more == 0 || reported.is_empty() {
             return Ok(());
@@ -150,6 +169,38 @@ impl Learning {
             })
             .collect();
         store.add_lessons(&back, None).await?;
+        Ok(())
+    }
+
+    /// Knows campaigns again: from prints the store keeps, and from what was said of messages lately.
+    async fn recall_campaigns(&self, store: &Store) -> Result<(), StoreError> {
+        let since = now().plus_secs(-QUIET_SECS);
+        let prints = store.prints_since(since, PRINTS_MAX).await?;
+        {
+            let mut campaigns = self.campaigns();
+            for (id, print, source) in prints {
+                campaigns.met_before(id, &print, source as u64);
+            }
+        }
+        self.say_again(store).await
+    }
+
+    /// Tells campaigns what was said of their messages, and still stands.
+    async fn say_again(&self, store: &Store) -> Result<(), StoreError> {
+        let filter = LessonFilter {
+            since: Some(now().plus_secs(-SAID_DAYS * DAY_SECS)),
+            standing: true,
+            limit: SAID_MAX,
+            ..LessonFilter::default()
+        };
+        let lessons = store.lessons(&filter).await?;
+        let mut campaigns = self.campaigns();
+        campaigns.forget_labels();
+        for lesson in lessons.iter().rev() {
+            if let Some(record) = lesson.record {
+                campaigns.say(record, word(&lesson.label, &lesson.trust, false));
+            }
+        }
         Ok(())
     }
 
@@ -178,6 +229,7 @@ impl Learning {
             gate.more_hit(&course);
         }
         *self.course.write().unwrap_or_else(PoisonError::into_inner) = course;
+        self.say_again(store).await?;
         self.tell(store).await
     }
 
@@ -300,18 +352,22 @@ fn take(course: &mut Course, key: &Key, row: &LessonRow) {
 }
 
 fn said(lesson: &NewLesson) -> Lesson {
+    word(&lesson.label, &lesson.trust, lesson.chosen)
+}
+
+fn word(label: &str, trust: &str, chosen: bool) -> Lesson {
     Lesson {
-        label: if lesson.label == "unwanted" {
+        label: if label == "unwanted" {
             Label::Spam
         } else {
             Label::Ham
         },
-        trust: if lesson.trust == "trusted" {
+        trust: if trust == "trusted" {
             Trust::Trusted
         } else {
             Trust::Reported
         },
-        chosen: lesson.chosen,
+        chosen,
     }
 }
 

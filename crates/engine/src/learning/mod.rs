@@ -4,6 +4,7 @@
 //! is judged it is only asked ([`Learning::judge`]); what was seen of the message waits in the store for a label that may come ([`Learning::came`]).
 //! Labels come from people ([`Desk::teach`](crate::Desk::teach)), from traps, and from replies.
 
+mod campaigns;
 mod gate;
 mod keeping;
 mod rounds;
@@ -16,16 +17,19 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use learn::{Asker, Course, Key, Letter, Needs, Scope, Seen, Viewer};
+use learn::prints::Print;
+use learn::{Arrival, Asker, Course, Key, Letter, Needs, Scope, Seen, Sight, Viewer};
+use mail::learnt::Campaign;
 use mail::{
     Address, Authentication, Direction, Envelope, Facts, Fate, Known, Learnt, Limits, RecordId,
     Secret, Timestamp, Verdict,
 };
 use serde::{Deserialize, Serialize};
-use store::{NewLesson, Question};
+use store::{CampaignRow, NewLesson, Question, SightRow};
 
 use crate::clock::now;
 use crate::metrics::Metrics;
+use campaigns::Campaigns;
 use gate::Gate;
 pub(crate) use keeping::told;
 use sources::Replied;
@@ -63,9 +67,20 @@ pub struct Learning {
     viewers: Mutex<Vec<Viewer>>,
     waiting: Mutex<Waiting>,
     gate: Mutex<Gate>,
+    campaigns: Mutex<Campaigns>,
     /// The place of the model that is in the file.
     written: AtomicI64,
     metrics: Arc<Metrics>,
+}
+
+/// What the learner saw of a message.
+pub(crate) struct Looked {
+    /// What it is judged by.
+    pub(crate) seen: Seen,
+    /// What its text is recognised by.
+    print: Print,
+    /// The number of its source.
+    source: u64,
 }
 
 /// What waits to be written, and what is asked today.
@@ -77,7 +92,9 @@ struct Waiting {
 /// What waits to be written.
 #[derive(Default)]
 struct Rows {
-    sights: Vec<(RecordId, Vec<u8>)>,
+    sights: Vec<SightRow>,
+    campaigns: Vec<CampaignRow>,
+    members: Vec<(RecordId, RecordId)>,
     questions: Vec<Question>,
     lessons: Vec<NewLesson>,
     replies: Vec<Replied>,
@@ -113,11 +130,11 @@ pub(crate) fn key(secret: &Secret<[u8; 32]>) -> Key {
     Key::new(secret.reveal())
 }
 
-/// A viewer as the service and the desk use it.
-pub(crate) fn viewer(key: Key, limits: &Limits) -> Viewer {
+/// A viewer as the service and the desk use it; the service recognises texts, too.
+pub(crate) fn viewer(key: Key, limits: &Limits, text: bool) -> Viewer {
     let needs = Needs {
         content: true,
-        text: false,
+        text,
     };
     Viewer::new(key, Scope::default(), needs, limits.clone())
 }
@@ -135,14 +152,49 @@ pub(crate) fn letter<'m>(raw: &'m [u8], found: &'m Known<Authentication>) -> Let
 
 impl Learning {
     /// What there is to see of a message.
-    pub(crate) fn see(&self, raw: &[u8], found: &Known<Authentication>) -> Seen {
-        self.with_viewer(|viewer| viewer.see(&letter(raw, found)).seen)
+    pub(crate) fn see(
+        &self,
+        raw: &[u8],
+        found: &Known<Authentication>,
+        envelope: &Envelope,
+    ) -> (Looked, Sight) {
+        let sight = self.with_viewer(|viewer| {
+            let mut letter = letter(raw, found);
+            letter.arrival = Some(Arrival {
+                at: envelope.received_at,
+                source: viewer.source(letter.authentication, envelope.peer.ip),
+            });
+            viewer.see(&letter)
+        });
+        // Our own people's newsletters are theirs.
+        let print = if envelope.direction == Direction::Inbound {
+            Print::of(&self.key, &sight.text)
+        } else {
+            Print::default()
+        };
+        let looked = Looked {
+            seen: sight.seen.clone(),
+            print,
+            source: sight.arrival.source,
+        };
+        (looked, sight)
+    }
+
+    /// Counts a message to those with about the same text; what was known of them before.
+    pub(crate) fn meet(&self, id: RecordId, looked: &Looked, sight: &Sight) -> Option<Campaign> {
+        let noted = self.campaigns().meet(id, looked.print.clone(), sight);
+        let mut waiting = self.waiting();
+        if waiting.rows.members.len() < self.limits.told_queue_max {
+            waiting.rows.campaigns.extend(noted.row);
+            waiting.rows.members.extend(noted.members);
+        }
+        noted.campaign
     }
 
     fn with_viewer<T>(&self, work: impl FnOnce(&mut Viewer) -> T) -> T {
         let viewers = || self.viewers.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = viewers().pop();
-        let mut viewer = kept.unwrap_or_else(|| viewer(self.key.clone(), &self.limits));
+        let mut viewer = kept.unwrap_or_else(|| viewer(self.key.clone(), &self.limits, true));
         let done = work(&mut viewer);
         let mut viewers = viewers();
         if viewers.len() < VIEWERS_KEPT {
@@ -175,8 +227,9 @@ impl Learning {
         facts: &Facts,
         verdict: &Verdict,
         fate: Fate,
-        seen: &Seen,
+        looked: &Looked,
     ) {
+        let seen = &looked.seen;
         let opinion = self.course().judge(seen).0;
         let mut waiting = self.waiting();
         if waiting.rows.sights.len() >= self.limits.told_queue_max {
@@ -207,7 +260,12 @@ impl Learning {
                 .replies
                 .extend(sources::replied(facts, verdict, fate));
         }
-        waiting.rows.sights.push((id, bytes));
+        waiting.rows.sights.push(SightRow {
+            record: id,
+            seen: bytes,
+            print: looked.print.to_bytes(),
+            source: looked.source as i64,
+        });
     }
 
     fn trap_of(&self, envelope: &Envelope) -> Option<&Address> {
@@ -222,6 +280,13 @@ impl Learning {
     /// Reads the course; nobody waits for long behind whoever learns.
     fn course(&self) -> std::sync::RwLockReadGuard<'_, Course> {
         self.course.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn campaigns(&self) -> MutexGuard<'_, Campaigns> {
+        // A panic in here leaves at worst one message uncounted.
+        self.campaigns
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
@@ -298,6 +363,8 @@ impl Rows {
     fn put_back(&mut self, older: Self) {
         let newer = std::mem::replace(self, older);
         self.sights.extend(newer.sights);
+        self.campaigns.extend(newer.campaigns);
+        self.members.extend(newer.members);
         self.questions.extend(newer.questions);
         self.lessons.extend(newer.lessons);
         self.replies.extend(newer.replies);

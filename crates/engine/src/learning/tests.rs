@@ -317,11 +317,12 @@ async fn what_is_folded_is_still_known() {
         .into(),
         trust: "trusted".into(),
         source: "files".into(),
-        seen: Some(
-            one.learning()
-                .see(&mail(number, number.is_multiple_of(2)), &Known::NotAsked)
-                .to_bytes(),
-        ),
+        seen: Some({
+            let raw = mail(number, number.is_multiple_of(2));
+            let envelope = Envelope::new(now(), "test");
+            let (looked, _) = one.learning().see(&raw, &Known::NotAsked, &envelope);
+            looked.seen.to_bytes()
+        }),
         ..NewLesson::default()
     };
     let lessons: Vec<NewLesson> = (0..40).map(old).collect();
@@ -521,4 +522,96 @@ fn a_day_asks_no_more_than_its_questions() {
         )
     });
     assert_eq!(twice, [Some("unsure"), None], "one letter of each sender");
+}
+
+/// One letter to many people, from so many networks.
+async fn spread(engine: &Engine, from: u8, count: u8) -> Vec<(RecordId, Vec<String>)> {
+    let mut come = Vec::new();
+    for number in from..from + count {
+        let raw = format!(
+            "From: Offers <o{number}@shop{number}.example>\r\nTo: bob@here.example\r\nDate: Sun, 29 Nov 2026 10:00:00 +0000\r\nMessage-ID: <{number}@shop.example>\r\nSubject: For you, customer {number}\r\n\r\nThe finest carpets of the old town now at half their price, delivery before the holidays and no risk at all\r\n"
+        );
+        let mut envelope = Envelope::new(now(), "test");
+        envelope.peer.ip = format!("198.51.{number}.7").parse().ok();
+        envelope.envelope_from = Address::new("s@there.example");
+        envelope.recipients.extend(Address::new("bob@here.example"));
+        let question = crate::Question {
+            envelope,
+            raw: raw.into_bytes(),
+            not_read: None,
+            abilities: crate::Abilities::ADVICE,
+        };
+        let answer = engine.question(question).await;
+        let verdict = answer.verdict.expect("a verdict");
+        let reasons = verdict.reasons.iter().map(|reason| reason.name.clone());
+        come.push((answer.record, reasons.collect()));
+    }
+    let flushed = engine
+        .recorder()
+        .flush(std::time::Duration::from_secs(5))
+        .await;
+    assert!(flushed);
+    engine.keep_learning().await.expect("written");
+    come
+}
+
+fn has(one: &(RecordId, Vec<String>), name: &str) -> bool {
+    one.1.iter().any(|reason| reason == name)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_text_from_many_networks_is_a_campaign_with_who_got_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path()).await;
+    let (engine, desk) = (node(&store, LearnSetup::default()).await, desk(&store));
+    let come = spread(&engine, 1, 14).await;
+    let spreading: Vec<bool> = come
+        .iter()
+        .map(|one| has(one, "campaign-spreading"))
+        .collect();
+    assert!(
+        !spreading[..5].contains(&true) && spreading[12] && spreading[13],
+        "{spreading:?}"
+    );
+    let listed = desk.campaigns(9).await.expect("campaigns");
+    assert_eq!(listed.len(), 1);
+    assert_eq!(
+        (listed[0].row.name, listed[0].row.messages),
+        (come[0].0, 14)
+    );
+    assert_eq!(
+        listed[0].first.id, come[0].0,
+        "what came before it was recognised is listed, too"
+    );
+    let got = desk.campaign(come[0].0).await.expect("who got it");
+    assert_eq!(got.len(), 14);
+
+    // One word about any of them holds of all, after a restart, too; and a word for it silences everything.
+    desk.teach(come[4].0, false).await.expect("taught");
+    engine.keep_learning().await.expect("learnt");
+    let known = spread(&engine, 40, 1).await;
+    assert!(has(&known[0], "campaign-known"), "{known:?}");
+    let again = node(&store, LearnSetup::default()).await;
+    let known = spread(&again, 41, 1).await;
+    assert!(has(&known[0], "campaign-known"), "{known:?}");
+    desk.teach(come[4].0, true).await.expect("taught");
+    again.keep_learning().await.expect("learnt");
+    let wanted = spread(&again, 42, 1).await;
+    assert!(
+        !wanted[0]
+            .1
+            .iter()
+            .any(|reason| reason.starts_with("campaign")),
+        "{wanted:?}"
+    );
+    // Somebody who looks after another domain sees nothing of it.
+    let part = desk.of(Author {
+        scope: vec!["@elsewhere.example".into()],
+        ..Author::at_the_machine("paul")
+    });
+    assert!(part.campaigns(9).await.expect("campaigns").is_empty());
+    assert!(matches!(
+        part.campaign(come[0].0).await,
+        Err(DeskError::NotFound(_))
+    ));
 }

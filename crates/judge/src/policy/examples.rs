@@ -51,6 +51,7 @@ impl Example {
             standing: None,
             conduct: None,
             learnt: None,
+            campaign: None,
             refused_release_mark: None,
         };
         let verdict = crate::judge(&facts, &Site::default(), policy, 0);

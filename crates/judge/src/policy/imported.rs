@@ -253,6 +253,7 @@ mod tests {
             standing: None,
             conduct: None,
             learnt: None,
+            campaign: None,
             refused_release_mark: None,
         }
     }

@@ -15,6 +15,12 @@ pub struct Learning {
     pub wanted: f64,
     /// The share of wanted mail that may be hit by `certain`.
     pub ham_share: f64,
+    /// Added to mail with the text of mail that trusted people called unwanted, and nobody wanted.
+    pub known: f64,
+    /// Added when about the same text comes from `sources` different sources at once.
+    pub spreading: f64,
+    /// How many are many.
+    pub sources: u32,
 }
 
 impl Default for Learning {
@@ -25,6 +31,9 @@ impl Default for Learning {
             certain: 6.0,
             wanted: -1.0,
             ham_share: 0.001,
+            known: 4.0,
+            spreading: 2.0,
+            sources: 8,
         }
     }
 }
@@ -39,6 +48,11 @@ pub(super) fn read(root: &Section<'_, '_>) -> Learning {
         certain: decimal("certain", usual.certain, 0.0..=100.0),
         wanted: decimal("wanted", usual.wanted, -100.0..=0.0),
         ham_share: decimal("ham_share", usual.ham_share, 0.0001..=0.05),
+        known: decimal("known", usual.known, 0.0..=100.0),
+        spreading: decimal("spreading", usual.spreading, 0.0..=100.0),
+        sources: section
+            .number("sources", 3..=40)
+            .map_or(usual.sources, |sources| sources as u32),
     };
     if learning.certain < learning.likely {
         section.complain(

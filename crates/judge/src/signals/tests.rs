@@ -25,6 +25,7 @@ fn facts(raw: &str) -> Facts {
         standing: None,
         conduct: None,
         learnt: None,
+        campaign: None,
         refused_release_mark: None,
     }
 }

@@ -46,6 +46,7 @@ pub(super) fn message(from: &str, ip: &str, at: Timestamp) -> Facts {
         standing: None,
         conduct: None,
         learnt: None,
+        campaign: None,
         refused_release_mark: None,
     }
 }

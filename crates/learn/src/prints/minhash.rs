@@ -50,6 +50,30 @@ impl Print {
         }
     }
 
+    /// As bytes: the exact number, then both kinds of least hashes. Empty for a text of a few words.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.numbers().flat_map(u64::to_le_bytes).collect()
+    }
+
+    /// Reads [`Print::to_bytes`]; `None` when these are no such bytes.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        if bytes.is_empty() {
+            return Some(Self::default());
+        }
+        if bytes.len() != (1 + 2 * SLOTS) * 8 {
+            return None;
+        }
+        let mut numbers = bytes.chunks_exact(8).map(|eight| {
+            let eight: [u8; 8] = eight.try_into().unwrap_or_default();
+            u64::from_le_bytes(eight)
+        });
+        Some(Self {
+            exact: numbers.next(),
+            runs: numbers.by_ref().take(SLOTS).collect(),
+            words: numbers.collect(),
+        })
+    }
+
     /// Everything it can be found by.
     pub(super) fn numbers(&self) -> impl Iterator<Item = u64> + '_ {
         self.exact

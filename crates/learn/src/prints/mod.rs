@@ -18,6 +18,8 @@ use crate::view::Sight;
 use crate::{Classifier, Key, Label, Lesson, Opinion, Receipt, Trust};
 pub use minhash::{Print, SLOTS};
 
+/// A cluster that was quiet for so long begins anew, seconds.
+pub const QUIET_SECS: i64 = 24 * 3600;
 /// Clusters kept; the one that was quiet longest goes first.
 const CLUSTERS_MAX: usize = 4096;
 /// Slots of one kind that have to agree.
@@ -81,6 +83,23 @@ impl Cluster {
     }
 }
 
+/// What was known of the messages like one, before it came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Met {
+    /// Their cluster, which it belongs to now.
+    pub cluster: u32,
+    /// How it is like them; `None` for the first of its kind.
+    pub likeness: Option<Likeness>,
+    /// How many there were.
+    pub messages: u32,
+    /// From how many different sources, about.
+    pub sources: u32,
+    /// When the first came.
+    pub first: Timestamp,
+    /// What trusted people said of them: labels of wanted and of unwanted mail.
+    pub labels: [u32; 2],
+}
+
 /// All clusters, and where to find them.
 pub struct Prints {
     key: Key,
@@ -116,6 +135,61 @@ impl Prints {
         let print = Print::of(&self.key, &sight.text);
         let known = self.look_up(&print, &sight.parts);
         self.count(print, known, sight)
+    }
+
+    /// Counts a message to those it is like, and tells what was known of them before. What was quiet for longer than [`QUIET_SECS`] begins anew:
+    /// the same text all year round is no campaign.
+    pub fn meet(&mut self, print: Print, sight: &Sight) -> Met {
+        let known = self.look_up(&print, &sight.parts);
+        let joins = known.filter(|(likeness, _)| *likeness >= Likeness::Weak);
+        if let Some(cluster) = joins.and_then(|(_, id)| self.clusters.get_mut(&id))
+            && sight.arrival.at.micros_since(cluster.last) > QUIET_SECS * 1_000_000
+        {
+            (cluster.messages, cluster.sources) = (0, 0);
+            cluster.first = sight.arrival.at;
+        }
+        let before = joins.and_then(|(_, id)| self.clusters.get(&id));
+        let (messages, sources, first, labels) =
+            before.map_or((0, 0, sight.arrival.at, [0; 2]), |cluster| {
+                (
+                    cluster.messages,
+                    cluster.sources(),
+                    cluster.first,
+                    cluster.labels[0],
+                )
+            });
+        Met {
+            cluster: self.count(print, known, sight),
+            likeness: joins.map(|(likeness, _)| likeness),
+            messages,
+            sources,
+            first,
+            labels,
+        }
+    }
+
+    /// Somebody said what the messages of a cluster are.
+    pub fn say(&mut self, cluster: u32, lesson: Lesson) {
+        let spam = usize::from(lesson.label == Label::Spam);
+        let trust = usize::from(lesson.trust == Trust::Reported);
+        self.label(cluster, spam, trust, 1);
+    }
+
+    /// Forgets what was said of all of them.
+    pub fn forget_labels(&mut self) {
+        for cluster in self.clusters.values_mut() {
+            cluster.labels = [[0; 2]; 2];
+        }
+    }
+
+    /// What is known of a cluster, while it is kept.
+    pub fn cluster(&self, id: u32) -> Option<&Cluster> {
+        self.clusters.get(&id)
+    }
+
+    /// The key prints are made under.
+    pub const fn key(&self) -> &Key {
+        &self.key
     }
 
     fn count(&mut self, print: Print, known: Option<(Likeness, u32)>, sight: &Sight) -> u32 {

@@ -134,3 +134,47 @@ fn the_quietest_clusters_leave_first() {
     assert!(prints.index.len() <= CLUSTERS_MAX * (2 * SLOTS + 1));
     assert!(prints.order.len() <= 8 * CLUSTERS_MAX + 1);
 }
+
+#[test]
+fn who_comes_again_is_told_what_was_known_before() {
+    let key = Key::new(b"test");
+    let mut prints = Prints::new(key.clone());
+    let words = text(7, 60);
+    let at = |hours: i64, source: u64| {
+        let mut sight = sight(&words, source);
+        sight.arrival.at = Timestamp::from_secs(hours * 3600);
+        sight
+    };
+    let mut meet = |sight: &Sight| {
+        let print = Print::of(&key, &sight.text);
+        let kept = Print::from_bytes(&print.to_bytes());
+        assert_eq!(kept.as_ref(), Some(&print), "it is read back");
+        prints.meet(print, sight)
+    };
+    let first = meet(&at(1, 1));
+    assert_eq!((first.likeness, first.messages), (None, 0));
+    for source in 2..=6 {
+        meet(&at(2, source));
+    }
+    let seventh = meet(&at(3, 7));
+    assert_eq!(seventh.cluster, first.cluster);
+    assert_eq!(
+        (seventh.likeness, seventh.messages),
+        (Some(Likeness::Exact), 6)
+    );
+    assert!((5..=7).contains(&seventh.sources), "{}", seventh.sources);
+    assert_eq!(seventh.first, Timestamp::from_secs(3600));
+    // A day of quiet, and it begins anew; what was said of it stays.
+    prints.say(first.cluster, lesson(Label::Spam, Trust::Trusted));
+    let mut meet = |sight: &Sight| prints.meet(Print::of(&key, &sight.text), sight);
+    let later = meet(&at(40, 8));
+    assert_eq!((later.messages, later.labels), (0, [0, 1]));
+    assert_eq!(meet(&at(41, 9)).messages, 1);
+    prints.forget_labels();
+    assert_eq!(
+        prints.cluster(first.cluster).map(Cluster::weight),
+        Some(0.0)
+    );
+    assert_eq!(Print::from_bytes(&[1; 9]), None);
+    assert_eq!(Print::from_bytes(&[]), Some(Print::default()));
+}

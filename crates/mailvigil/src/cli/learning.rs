@@ -25,6 +25,14 @@ pub enum LearnCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Messages with about the same text that came lately; of one campaign, who got it.
+    Campaigns {
+        /// Which; without, all of them.
+        name: Option<String>,
+        /// One JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
     /// The training log: who said what of which message, the newest first.
     Log(LogArgs),
     /// Take back what was learnt from some lessons, as if they had never been given.

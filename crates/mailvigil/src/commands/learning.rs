@@ -20,6 +20,8 @@ use crate::{input, show};
 /// Messages entered together, and bytes of them held in memory.
 const TOGETHER: usize = 200;
 const TOGETHER_BYTES: usize = 32 << 20;
+/// Campaigns shown.
+const CAMPAIGNS: u32 = 100;
 /// How long a door may take; a user waits for it who has moved a message.
 const DOOR_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -30,6 +32,11 @@ pub async fn run(desk: &Desk, command: LearnCommand) -> anyhow::Result<ExitCode>
         LearnCommand::Wanted(args) => learn(desk, &args, true),
         LearnCommand::Unwanted(args) => learn(desk, &args, false),
         LearnCommand::Questions { limit, json } => questions(desk, limit, json).await,
+        LearnCommand::Campaigns { name: None, json } => campaigns(desk, json).await,
+        LearnCommand::Campaigns {
+            name: Some(name),
+            json,
+        } => campaign(desk, &name, json).await,
         LearnCommand::Log(args) => log(desk, &args).await,
         LearnCommand::TakeBack(args) => {
             let filter = filter(desk, &args.which, 0).await?;
@@ -245,6 +252,69 @@ async fn questions(desk: &Desk, limit: u32, json: bool) -> anyhow::Result<ExitCo
     }
     println!("{table}");
     println!("answer: mailvigil quarantine teach wanted|unwanted ID…");
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn campaigns(desk: &Desk, json: bool) -> anyhow::Result<ExitCode> {
+    let campaigns = desk.campaigns(CAMPAIGNS).await?;
+    if campaigns.is_empty() {
+        return Ok(nothing("No text came five times within a day."));
+    }
+    if json {
+        for one in &campaigns {
+            let line =
+                serde_json::json!({ "campaign": one.row, "first": one.first, "said": one.said });
+            println!("{line}");
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut table = show::table(&[
+        "name", "last", "messages", "sources", "said", "from", "subject",
+    ]);
+    for one in &campaigns {
+        table.add_row([
+            Cell::new(one.row.name),
+            Cell::new(one.row.last.at()),
+            Cell::new(one.row.messages),
+            Cell::new(one.row.sources),
+            Cell::new(one.said.as_deref().unwrap_or("-")),
+            Cell::new(show::safe(one.first.header_from.as_deref().unwrap_or("-"))),
+            Cell::new(show::safe(&one.first.subject)),
+        ]);
+    }
+    println!("{table}");
+    println!(
+        "who got one: mailvigil learn campaigns NAME; what it is: mailvigil quarantine teach wanted|unwanted NAME"
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn campaign(desk: &Desk, name: &str, json: bool) -> anyhow::Result<ExitCode> {
+    let members = desk.campaign(super::record_id(name)?).await?;
+    if json {
+        for record in &members {
+            println!("{}", serde_json::to_string(record)?);
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut table = show::table(&["id", "at", "fate", "from", "to", "subject"]);
+    for record in &members {
+        let to: Vec<&str> = record
+            .envelope
+            .recipients
+            .iter()
+            .map(mail::Address::as_str)
+            .collect();
+        table.add_row([
+            Cell::new(record.id),
+            Cell::new(record.at),
+            Cell::new(record.fate.as_str()),
+            Cell::new(show::safe(record.header_from.as_deref().unwrap_or("-"))),
+            Cell::new(show::safe(&to.join(", "))),
+            Cell::new(show::safe(&record.subject)),
+        ]);
+    }
+    println!("{table}");
     Ok(ExitCode::SUCCESS)
 }
 

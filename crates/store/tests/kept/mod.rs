@@ -96,6 +96,7 @@ pub fn record(second: i64, to: &str, fate: Fate) -> Record {
         standing: None,
         conduct: None,
         learnt: None,
+        campaign: None,
         refused_release_mark: None,
     };
     Record {
