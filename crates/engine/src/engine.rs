@@ -461,13 +461,9 @@ impl Engine {
         let (learning, id) = (self.learning.clone(), way.id);
         guarded(raw.len(), move || {
             let asked = active.policy.learning().enabled;
-            let looked = asked.then(|| learning.see(&raw, &authentication, &envelope));
-            let learnt = looked
-                .as_ref()
-                .and_then(|(looked, _)| learning.judge(&looked.seen));
-            let campaign = looked
-                .as_ref()
-                .and_then(|(looked, sight)| learning.meet(id, looked, sight));
+            let looked = asked.then(|| learning.look(&raw, &authentication, &envelope));
+            let (looked, learnt) = looked.unzip();
+            let campaign = looked.as_ref().and_then(|looked| learning.meet(id, looked));
             let mut hits = active.policy.scan(&message);
             hits.extend(active.policy.scan_imported(&message, &raw, &envelope));
             let mut facts = Facts {
@@ -479,7 +475,7 @@ impl Engine {
                 authentication,
                 standing: None,
                 conduct,
-                learnt,
+                learnt: learnt.flatten(),
                 campaign,
                 refused_release_mark,
             };
@@ -497,14 +493,14 @@ impl Engine {
                 .outcomes
                 .iter()
                 .any(|one| one.action == Action::Quarantine);
-            if let (true, Some((looked, _)), Some(learnt)) = (held, &looked, &mut facts.learnt) {
-                learnt.words = learning.words(&raw, &facts.authentication, &looked.seen);
+            if let (true, Some(looked), Some(learnt)) = (held, &looked, &mut facts.learnt) {
+                learnt.words = learning.words(&raw, &facts.authentication, looked);
                 verdict = judge(&facts);
             }
             Judged {
                 facts,
                 verdict,
-                looked: looked.map(|(looked, _)| looked),
+                looked,
             }
         })
         .await

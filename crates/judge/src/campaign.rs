@@ -55,6 +55,9 @@ fn said(campaign: &Campaign) -> String {
         0 => String::new(),
         labels => format!(", called unwanted {labels} times"),
     };
+    if *messages == 0 {
+        return format!("there was none of it for a day{labels}");
+    }
     format!(
         "{messages} messages from about {sources} sources within {span}{labels}; the first is {name}"
     )
@@ -92,6 +95,19 @@ mod tests {
         assert_eq!(told(campaign(8, false, [0, 0])), spreading);
         assert_eq!(told(campaign(7, true, [0, 0])), None);
         assert_eq!(told(campaign(40, true, [1, 5])), None, "somebody wanted it");
+    }
+
+    #[test]
+    fn what_comes_again_after_a_day_says_so() {
+        let again = Campaign {
+            messages: 0,
+            ..campaign(0, true, [0, 1])
+        };
+        let reason = reason(&again, &Learning::default()).expect("a reason");
+        assert_eq!(
+            reason.evidence[0].text,
+            "there was none of it for a day, called unwanted 1 times"
+        );
     }
 
     #[test]

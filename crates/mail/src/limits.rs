@@ -151,6 +151,8 @@ pub struct Limits {
     pub session_bytes_max: usize,
     /// Largest request of a server that tells or asks about an operation, bytes.
     pub told_bytes_max: usize,
+    /// What the learner saw of messages, about 5 kB each, that waits to be written; beyond it what comes late teaches nothing.
+    pub sights_queue_max: usize,
     /// Operations, detections and decisions that wait to be written; beyond it operations are counted and not kept.
     pub told_queue_max: usize,
     /// Operations kept in a day; further ones are counted and not kept, so that a botnet's tries do not fill the disk.
@@ -267,6 +269,7 @@ impl Default for Limits {
             watch_bytes_max: 512 << 20,
             session_bytes_max: 128,
             told_bytes_max: 256 << 10,
+            sights_queue_max: 5_000,
             told_queue_max: 100_000,
             told_per_day_max: 5_000_000,
             twins_max: 100_000,

@@ -187,7 +187,6 @@ impl Store {
         lessons: &[NewLesson],
         act: Option<&Act>,
     ) -> Result<Vec<i64>, StoreError> {
-        let insert = "INSERT INTO lessons (seq, at, record_id, label, trust, chosen, source, who, sender, seen, takes_back) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
         let places = writing!(&self.db, tx => {
             match act {
                 // The lock of the log of acts orders lessons, too.
@@ -199,29 +198,29 @@ impl Store {
             }
             let last: Option<i64> = sqlx::query_scalar("SELECT MAX(seq) FROM lessons").fetch_one(&mut *tx).await?;
             let base: Option<i64> = sqlx::query_scalar("SELECT MAX(seq) FROM lesson_bases").fetch_one(&mut *tx).await?;
-            let mut seq = last.unwrap_or(0).max(base.unwrap_or(0));
-            let mut places = Vec::with_capacity(lessons.len());
-            for lesson in lessons {
-                seq += 1;
-                let record = lesson.record.map(|record| record.to_string());
-                sqlx::query(insert)
-                    .bind(seq)
-                    .bind(lesson.at.0)
-                    .bind(record.as_deref())
-                    .bind(&lesson.label)
-                    .bind(&lesson.trust)
-                    .bind(i64::from(lesson.chosen))
-                    .bind(&lesson.source)
-                    .bind(storable(lesson.who.clone()))
-                    .bind(lesson.sender.clone().map(storable))
-                    .bind(lesson.seen.as_deref())
-                    .bind(lesson.takes_back)
-                    .execute(&mut *tx)
-                    .await?;
-                if let Some(record) = record.filter(|_| lesson.takes_back.is_none()) {
-                    sqlx::query("UPDATE questions SET answered = $2 WHERE record_id = $1").bind(record).bind(lesson.at.0).execute(&mut *tx).await?;
+            let first = last.unwrap_or(0).max(base.unwrap_or(0)) + 1;
+            let places: Vec<i64> = (first..).take(lessons.len()).collect();
+            for (lessons, places) in lessons.chunks(ROWS).zip(places.chunks(ROWS)) {
+                let mut insert = sqlx::QueryBuilder::new("INSERT INTO lessons (seq, at, record_id, label, trust, chosen, source, who, sender, seen, takes_back) ");
+                insert.push_values(lessons.iter().zip(places), |mut row, (lesson, place)| {
+                    row.push_bind(*place)
+                        .push_bind(lesson.at.0)
+                        .push_bind(lesson.record.map(|record| record.to_string()))
+                        .push_bind(lesson.label.as_str())
+                        .push_bind(lesson.trust.as_str())
+                        .push_bind(i64::from(lesson.chosen))
+                        .push_bind(lesson.source.as_str())
+                        .push_bind(storable(lesson.who.clone()))
+                        .push_bind(lesson.sender.clone().map(storable))
+                        .push_bind(lesson.seen.as_deref())
+                        .push_bind(lesson.takes_back);
+                });
+                insert.build().execute(&mut *tx).await?;
+            }
+            for lesson in lessons.iter().filter(|lesson| lesson.takes_back.is_none()) {
+                if let Some(record) = lesson.record {
+                    sqlx::query("UPDATE questions SET answered = $2 WHERE record_id = $1").bind(record.to_string()).bind(lesson.at.0).execute(&mut *tx).await?;
                 }
-                places.push(seq);
             }
             places
         });
@@ -233,6 +232,15 @@ impl Store {
         let sql = "SELECT seq, at, record_id, label, trust, chosen, source, who, sender, seen, takes_back FROM lessons WHERE seq > $1 ORDER BY seq LIMIT $2";
         let rows: Vec<Row> = reading!(&self.db, pool => sqlx::query_as(sql).bind(seq).bind(READ).fetch_all(pool).await?);
         Ok(rows.into_iter().map(lesson).collect())
+    }
+
+    /// What trusted people called wanted last and still do: what was seen of it, the newest first.
+    pub async fn last_wanted(&self, limit: u32) -> Result<Vec<Vec<u8>>, StoreError> {
+        let sql = "SELECT l.seen FROM lessons l WHERE l.label = 'wanted' AND l.trust = 'trusted' AND l.seen IS NOT NULL
+                   AND NOT EXISTS (SELECT 1 FROM lessons b WHERE b.takes_back = l.seq) ORDER BY l.seq DESC LIMIT $1";
+        Ok(
+            reading!(&self.db, pool => sqlx::query_scalar(sql).bind(i64::from(limit)).fetch_all(pool).await?),
+        )
     }
 
     /// Places of lessons that hold no more, by what stands up to a place.

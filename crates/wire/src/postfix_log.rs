@@ -12,6 +12,8 @@
 
 use std::net::IpAddr;
 
+use crate::server_log::without_stamp;
+
 /// What a log line says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Line<'a> {
@@ -55,10 +57,10 @@ impl<'a> Line<'a> {
         if line.len() > LINE_BYTES_MAX {
             return None;
         }
-        let (tag, rest) = line.split_once("]: ")?;
-        let (program, _pid) = tag.rsplit_once('[')?;
-        let (_, daemon) = program.rsplit_once('/')?;
-        let (queue_id, rest) = rest.split_once(": ")?;
+        let Spoken {
+            daemon, message, ..
+        } = spoken(line)?;
+        let (queue_id, rest) = message.split_once(": ")?;
         if !is_queue_id(queue_id) {
             return None;
         }
@@ -92,6 +94,36 @@ impl<'a> Line<'a> {
     }
 }
 
+/// A line of a part of Postfix.
+pub(crate) struct Spoken<'a> {
+    /// `syslog_name`.
+    pub(crate) instance: &'a str,
+    /// Which part: `smtpd`, `qmgr`, `smtp`.
+    pub(crate) daemon: &'a str,
+    /// Both with the process's number: what one process says belongs together.
+    pub(crate) process: &'a str,
+    /// What it said.
+    pub(crate) message: &'a str,
+}
+
+/// Who said what in a line. Stamp, host and process, and nothing before: what another program quotes is not Postfix'.
+pub(crate) fn spoken(line: &str) -> Option<Spoken<'_>> {
+    let (head, message) = without_stamp(line).split_once("]: ")?;
+    let mut words = head.split_whitespace();
+    let (first, second, None) = (words.next()?, words.next(), words.next()) else {
+        return None;
+    };
+    let process = second.unwrap_or(first);
+    let (program, _) = process.rsplit_once('[')?;
+    let (instance, daemon) = program.rsplit_once('/')?;
+    Some(Spoken {
+        instance,
+        daemon,
+        process,
+        message,
+    })
+}
+
 /// Short ids are upper-case hexadecimal, long ones (`enable_long_queue_ids`) letters and digits.
 fn is_queue_id(text: &str) -> bool {
     (6..=32).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
@@ -100,6 +132,22 @@ fn is_queue_id(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_another_program_quotes_is_not_postfix() {
+        let said = "postfix/smtpd[4711]: 8C3A91229A0: client=unknown[192.0.2.7]";
+        for line in [
+            format!("Nov 23 10:00:00 mx web[7]: GET /?q={said}"),
+            format!("Nov 23 10:00:00 mx imap-login: user= {said}"),
+            format!("2026-11-23T10:00:00+00:00 mx app[1]: mx {said}"),
+        ] {
+            assert_eq!(Line::read(&line), Line::Other, "{line}");
+        }
+        assert_ne!(
+            Line::read(&format!("Nov 23 10:00:00 mx {said}")),
+            Line::Other
+        );
+    }
 
     #[test]
     fn both_stamps_and_any_instance_name() {

@@ -18,8 +18,7 @@ use mail::address::floor_char_boundary;
 use mail::outgoing::{Outcome, Problem, Session};
 use regex::Regex;
 
-use crate::postfix_log::LINE_BYTES_MAX;
-use crate::server_log::without_stamp;
+use crate::postfix_log::{LINE_BYTES_MAX, spoken};
 
 /// Processes remembered; beyond it all are forgotten, and with each at most the session it is in.
 const PROCESSES_MAX: usize = 10_000;
@@ -113,7 +112,7 @@ impl Sessions {
         if line.len() > LINE_BYTES_MAX {
             return Vec::new();
         }
-        let Some((instance, process, message)) = spoken(line) else {
+        let Some((instance, process, message)) = of_smtp(line) else {
             return Vec::new();
         };
         if let Some(found) = ESTABLISHED.captures(message) {
@@ -273,17 +272,9 @@ impl Tried {
 }
 
 /// `syslog_name`, it with the process's number, and what it said, of a line of `smtp`.
-fn spoken(line: &str) -> Option<(&str, &str, &str)> {
-    // Stamp, host and process, and nothing before: what another program quotes is not Postfix'.
-    let (head, message) = without_stamp(line).split_once("]: ")?;
-    let mut words = head.split_whitespace();
-    let (first, second, None) = (words.next()?, words.next(), words.next()) else {
-        return None;
-    };
-    let process = second.unwrap_or(first);
-    let (program, _) = process.rsplit_once('[')?;
-    let (instance, daemon) = program.rsplit_once('/')?;
-    (daemon == "smtp").then_some((instance, process, message))
+fn of_smtp(line: &str) -> Option<(&str, &str, &str)> {
+    let said = spoken(line)?;
+    (said.daemon == "smtp").then_some((said.instance, said.process, said.message))
 }
 
 fn server_of(found: &regex::Captures<'_>) -> Server {

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use learn::{Course, Seen};
 
 /// Wanted messages judged again.
-const HAM_KEPT: usize = 200;
+pub(super) const GATED: u32 = 200;
 /// What is likely unwanted, as policies see it.
 const LIKELY: f64 = 0.95;
 
@@ -22,7 +22,7 @@ pub(super) struct Gate {
 impl Gate {
     /// Another message that trusted people called wanted.
     pub(super) fn add(&mut self, seen: Seen) {
-        if self.ham.len() >= HAM_KEPT {
+        if self.ham.len() >= GATED as usize {
             self.ham.pop_front();
         }
         self.ham.push_back(seen);
@@ -37,8 +37,10 @@ impl Gate {
         more
     }
 
-    /// Forgets everything, before the log is read anew.
-    pub(super) fn clear(&mut self) {
+    /// Begins anew with these messages, as this course judges them.
+    pub(super) fn fill(&mut self, ham: impl Iterator<Item = Seen>, course: &Course) {
         *self = Self::default();
+        ham.for_each(|seen| self.add(seen));
+        self.more_hit(course);
     }
 }

@@ -6,7 +6,7 @@
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use learn::prints::QUIET_SECS;
 use learn::{Course, Key, Label, Lesson, Seen, Trust};
@@ -14,7 +14,7 @@ use mail::Limits;
 use store::{LessonFilter, LessonRow, NewLesson, Store, StoreError};
 
 use super::campaigns::Campaigns;
-use super::gate::Gate;
+use super::gate::{GATED, Gate};
 use super::{LearnSetup, Learning, LearningState, Rows, Waiting};
 use crate::clock::now;
 use crate::files::put_in_place;
@@ -71,7 +71,11 @@ impl Learning {
             .max(store.lesson_base_place().await?);
         let place = learning.course().place();
         if place > known {
-            learning.learn_anew(store).await?;
+            learning.learn_anew(store, None).await?;
+        } else {
+            let ham = store.last_wanted(GATED).await?;
+            let ham = ham.iter().rev().filter_map(|seen| Seen::from_bytes(seen));
+            learning.gate().fill(ham, &learning.course());
         }
         learning.catch_up(store).await?;
         learning.recall_campaigns(store).await?;
@@ -109,7 +113,7 @@ impl Learning {
     async fn catch_up(&self, store: &Store) -> Result<(), StoreError> {
         let start = self.course().place();
         if store.lesson_base_place().await? > start {
-            return self.learn_anew(store).await;
+            return self.learn_anew(store, None).await;
         }
         loop {
             let place = self.course().place();
@@ -118,7 +122,7 @@ impl Learning {
                 break;
             }
             if rows.iter().any(|row| row.lesson.takes_back.is_some()) {
-                return self.learn_anew(store).await;
+                return self.learn_anew(store, Some(place)).await;
             }
             self.take(store, &rows).await?;
         }
@@ -133,7 +137,7 @@ impl Learning {
     async fn take(&self, store: &Store, rows: &[LessonRow]) -> Result<(), StoreError> {
         let reported: Vec<i64> = rows
             .iter()
-            .filter(|row| row.lesson.trust == "reported" && row.lesson.seen.is_some())
+            .filter(|row| is_report(row))
             .map(|row| row.seq)
             .collect();
         {
@@ -151,6 +155,16 @@ impl Learning {
             }
         }
         let more = self.pass_gate(rows);
+        self.refuse(store, more, reported).await
+    }
+
+    /// Takes back what users reported, when it did harm: every node finds that in the log.
+    async fn refuse(
+        &self,
+        store: &Store,
+        more: usize,
+        reported: Vec<i64>,
+    ) -> Result<(), StoreError> {
         if more == 0 || reported.is_empty() {
             return Ok(());
         }
@@ -206,29 +220,39 @@ impl Learning {
 
     /// How many more wanted messages look unwanted after these lessons.
     fn pass_gate(&self, rows: &[LessonRow]) -> usize {
-        let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
-        let more = gate.more_hit(&self.course());
+        let mut gate = self.gate();
+        let course = self.course();
+        let more = gate.more_hit(&course);
         for seen in rows.iter().filter_map(trusted_ham) {
             gate.add(seen);
         }
         // What was just added counts from now on.
-        gate.more_hit(&self.course());
+        gate.more_hit(&course);
         more
     }
 
-    /// Learns the whole log anew, without what was taken back. Messages are judged by the old model meanwhile.
-    async fn learn_anew(&self, store: &Store) -> Result<(), StoreError> {
+    fn gate(&self) -> MutexGuard<'_, Gate> {
+        // A panic in here leaves at worst a message uncounted.
+        self.gate.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Learns the whole log anew, without what was taken back. Messages are judged by the old model meanwhile. What came behind `since` passes the gate,
+    /// where the old model is one to compare with.
+    async fn learn_anew(&self, store: &Store, since: Option<i64>) -> Result<(), StoreError> {
         let upto = store.last_lesson().await?;
-        let (course, ham) = course_of(store, &self.key, upto).await?;
-        {
-            let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
-            gate.clear();
-            for seen in ham {
-                gate.add(seen);
+        let anew = course_of(store, &self.key, upto, since.unwrap_or(i64::MAX)).await?;
+        let more = {
+            let mut gate = self.gate();
+            gate.fill(anew.ham.into_iter(), &self.course());
+            let more = gate.more_hit(&anew.course);
+            if since.is_some_and(|since| since > 0) {
+                more
+            } else {
+                0
             }
-            gate.more_hit(&course);
-        }
-        *self.course.write().unwrap_or_else(PoisonError::into_inner) = course;
+        };
+        *self.course.write().unwrap_or_else(PoisonError::into_inner) = anew.course;
+        self.refuse(store, more, anew.reported).await?;
         self.say_again(store).await?;
         self.tell(store).await
     }
@@ -259,9 +283,9 @@ impl Learning {
         let Some(upto) = store.last_lesson_before(before(days)).await? else {
             return Ok(());
         };
-        let (course, _) = course_of(store, &self.key, upto).await?;
+        let anew = course_of(store, &self.key, upto, i64::MAX).await?;
         let key = self.key.clone();
-        let bytes = tokio::task::spawn_blocking(move || course.to_bytes(&key)).await;
+        let bytes = tokio::task::spawn_blocking(move || anew.course.to_bytes(&key)).await;
         let bytes =
             bytes.map_err(|_| StoreError::Unavailable("writing the model failed".to_owned()))?;
         store.fold_lessons(upto, now(), &bytes).await
@@ -296,17 +320,30 @@ pub(crate) async fn told(store: &Store) -> Result<Option<LearningState>, StoreEr
     Ok(told.map(|told| serde_json::from_str(&told)).transpose()?)
 }
 
-/// What follows from the log up to a place, without what was taken back by any row there is; and the last wanted messages in it.
-async fn course_of(store: &Store, key: &Key, upto: i64) -> Result<(Course, Vec<Seen>), StoreError> {
-    let base = store.lesson_base().await?;
-    let mut course = match base {
+/// What follows from the log.
+struct Anew {
+    course: Course,
+    /// The last wanted messages in it.
+    ham: Vec<Seen>,
+    /// Places of what users reported behind some place.
+    reported: Vec<i64>,
+}
+
+/// What follows from the log up to a place, without what was taken back by any row there is.
+async fn course_of(store: &Store, key: &Key, upto: i64, since: i64) -> Result<Anew, StoreError> {
+    let mut course = match store.lesson_base().await? {
         None => Course::new(),
-        Some((place, body)) => Course::from_bytes(&body, key).map_err(|error| {
-            StoreError::Corrupt(format!(
-                "what was learnt up to lesson {place} cannot be read: {error}"
-            ))
-        })?,
+        Some((place, body)) => Course::from_bytes(&body, key).unwrap_or_else(|error| {
+            // Mail must flow: what is lost can be taught again.
+            tracing::error!(
+                "what was learnt up to lesson {place} cannot be read and is forgotten: {error}"
+            );
+            let mut course = Course::new();
+            course.skip_to(place);
+            course
+        }),
     };
+    let mut reported = Vec::new();
     let taken_back = store.taken_back(i64::MAX).await?;
     let mut ham = Vec::new();
     loop {
@@ -319,8 +356,12 @@ async fn course_of(store: &Store, key: &Key, upto: i64) -> Result<(Course, Vec<S
             .into_iter()
             .filter(|row| !taken_back.contains(&row.seq))
             .collect();
+        let newer = standing
+            .iter()
+            .filter(|row| row.seq > since && is_report(row));
+        reported.extend(newer.map(|row| row.seq));
         ham.extend(standing.iter().filter_map(trusted_ham));
-        let excess = ham.len().saturating_sub(500);
+        let excess = ham.len().saturating_sub(GATED as usize);
         ham.drain(..excess);
         let key = key.clone();
         let taught = tokio::task::spawn_blocking(move || {
@@ -334,7 +375,11 @@ async fn course_of(store: &Store, key: &Key, upto: i64) -> Result<(Course, Vec<S
             StoreError::Unavailable("learning failed inside the program".to_owned())
         })?;
     }
-    Ok((course, ham))
+    Ok(Anew {
+        course,
+        ham,
+        reported,
+    })
 }
 
 /// Takes one lesson; one without anything to learn from only moves on.
@@ -369,6 +414,10 @@ fn word(label: &str, trust: &str, chosen: bool) -> Lesson {
         },
         chosen,
     }
+}
+
+fn is_report(row: &LessonRow) -> bool {
+    row.lesson.trust == "reported" && row.lesson.seen.is_some()
 }
 
 fn trusted_ham(row: &LessonRow) -> Option<Seen> {

@@ -18,7 +18,7 @@ use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use learn::prints::Print;
-use learn::{Arrival, Asker, Course, Key, Letter, Needs, Scope, Seen, Sight, Viewer};
+use learn::{Arrival, Asker, Course, Key, Letter, Needs, Opinion, Scope, Sight, Viewer};
 use mail::learnt::Campaign;
 use mail::{
     Address, Authentication, Direction, Envelope, Facts, Fate, Known, Learnt, Limits, RecordId,
@@ -73,14 +73,12 @@ pub struct Learning {
     metrics: Arc<Metrics>,
 }
 
-/// What the learner saw of a message.
+/// What the learner saw of a message, and thought of it.
 pub(crate) struct Looked {
-    /// What it is judged by.
-    pub(crate) seen: Seen,
+    sight: Sight,
     /// What its text is recognised by.
     print: Print,
-    /// The number of its source.
-    source: u64,
+    opinion: Opinion,
 }
 
 /// What waits to be written, and what is asked today.
@@ -151,13 +149,13 @@ pub(crate) fn letter<'m>(raw: &'m [u8], found: &'m Known<Authentication>) -> Let
 }
 
 impl Learning {
-    /// What there is to see of a message.
-    pub(crate) fn see(
+    /// Looks at a message: what is thought of it, `None` while nobody has said anything yet.
+    pub(crate) fn look(
         &self,
         raw: &[u8],
         found: &Known<Authentication>,
         envelope: &Envelope,
-    ) -> (Looked, Sight) {
+    ) -> (Looked, Option<Learnt>) {
         let sight = self.with_viewer(|viewer| {
             let mut letter = letter(raw, found);
             letter.arrival = Some(Arrival {
@@ -172,19 +170,24 @@ impl Learning {
         } else {
             Print::default()
         };
+        let course = self.course();
+        let (opinion, learnt) = course.judge(&sight.seen);
+        let learnt = (course.place() > 0).then_some(learnt);
         let looked = Looked {
-            seen: sight.seen.clone(),
+            sight,
             print,
-            source: sight.arrival.source,
+            opinion,
         };
-        (looked, sight)
+        (looked, learnt)
     }
 
     /// Counts a message to those with about the same text; what was known of them before.
-    pub(crate) fn meet(&self, id: RecordId, looked: &Looked, sight: &Sight) -> Option<Campaign> {
-        let noted = self.campaigns().meet(id, looked.print.clone(), sight);
+    pub(crate) fn meet(&self, id: RecordId, looked: &Looked) -> Option<Campaign> {
+        let noted = self
+            .campaigns()
+            .meet(id, looked.print.clone(), &looked.sight);
         let mut waiting = self.waiting();
-        if waiting.rows.members.len() < self.limits.told_queue_max {
+        if waiting.rows.members.len() < self.limits.sights_queue_max {
             waiting.rows.campaigns.extend(noted.row);
             waiting.rows.members.extend(noted.members);
         }
@@ -203,21 +206,15 @@ impl Learning {
         done
     }
 
-    /// What is thought of a message; `None` while nobody has said anything yet.
-    pub(crate) fn judge(&self, seen: &Seen) -> Option<Learnt> {
-        let course = self.course();
-        (course.place() > 0).then(|| course.judge(seen).1)
-    }
-
     /// The words that moved the opinion of a message that is held.
     pub(crate) fn words(
         &self,
         raw: &[u8],
         found: &Known<Authentication>,
-        seen: &Seen,
+        looked: &Looked,
     ) -> Vec<mail::learnt::Moved> {
         let named = self.with_viewer(|viewer| viewer.named(&letter(raw, found)));
-        self.course().words(seen, &named)
+        self.course().words(&looked.sight.seen, &named)
     }
 
     /// Takes in that a message was answered: what was seen of it waits for a label, people may be asked, traps and replies teach.
@@ -229,18 +226,19 @@ impl Learning {
         fate: Fate,
         looked: &Looked,
     ) {
-        let seen = &looked.seen;
-        let opinion = self.course().judge(seen).0;
+        let Looked {
+            sight,
+            print,
+            opinion,
+        } = looked;
         let mut waiting = self.waiting();
-        if waiting.rows.sights.len() >= self.limits.told_queue_max {
+        if waiting.rows.sights.len() >= self.limits.sights_queue_max {
             self.metrics.sights_dropped.inc();
             return;
         }
-        let bytes = seen.to_bytes();
+        let bytes = sight.seen.to_bytes();
         let sender = sources::visible_sender(facts);
-        let question = waiting
-            .day
-            .asks(&facts.envelope, sender, id, &opinion, fate);
+        let question = waiting.day.asks(&facts.envelope, sender, id, opinion, fate);
         if let Some(why) = question {
             waiting.rows.questions.push(Question {
                 record: id,
@@ -252,7 +250,7 @@ impl Learning {
             waiting
                 .rows
                 .lessons
-                .extend(sources::of_trap(id, facts, trap, &opinion, &bytes));
+                .extend(sources::of_trap(id, facts, trap, opinion, &bytes));
         }
         if self.setup.replies {
             waiting
@@ -263,8 +261,8 @@ impl Learning {
         waiting.rows.sights.push(SightRow {
             record: id,
             seen: bytes,
-            print: looked.print.to_bytes(),
-            source: looked.source as i64,
+            print: print.to_bytes(),
+            source: sight.arrival.source as i64,
         });
     }
 
@@ -326,7 +324,7 @@ impl Day {
         envelope: &Envelope,
         sender: Option<String>,
         id: RecordId,
-        opinion: &learn::Opinion,
+        opinion: &Opinion,
         fate: Fate,
     ) -> Option<&'static str> {
         if envelope.direction != Direction::Inbound {

@@ -320,8 +320,8 @@ async fn what_is_folded_is_still_known() {
         seen: Some({
             let raw = mail(number, number.is_multiple_of(2));
             let envelope = Envelope::new(now(), "test");
-            let (looked, _) = one.learning().see(&raw, &Known::NotAsked, &envelope);
-            looked.seen.to_bytes()
+            let (looked, _) = one.learning().look(&raw, &Known::NotAsked, &envelope);
+            looked.sight.seen.to_bytes()
         }),
         ..NewLesson::default()
     };
@@ -430,6 +430,29 @@ async fn reports_that_make_wanted_mail_look_unwanted_are_taken_back() {
     engine.keep_learning().await.expect("learnt");
     engine.keep_learning().await.expect("taken back");
     let mut after = engine.learning().course().clone();
+    after.skip_to(before.place());
+    assert!(after == before, "{:?}", after.summary());
+    // Also right behind a restart, and with somebody who takes his own word back at the same moment.
+    let again = node(&store, LearnSetup::default()).await;
+    let own = [mail(900, true)];
+    desk.learn(&own, false, &reported("mallory"))
+        .await
+        .expect("entered");
+    let of_mallory = LessonFilter {
+        who: Some("mallory".into()),
+        ..LessonFilter::default()
+    };
+    desk.take_back(&of_mallory, "his own")
+        .await
+        .expect("taken back");
+    for number in 0..400 {
+        let raw = [mail(number % 30, false)];
+        let bot = reported(&format!("bot{number}"));
+        desk.learn(&raw, false, &bot).await.expect("entered");
+    }
+    again.keep_learning().await.expect("learnt");
+    again.keep_learning().await.expect("taken back");
+    let mut after = again.learning().course().clone();
     after.skip_to(before.place());
     assert!(after == before, "{:?}", after.summary());
     let filter = LessonFilter {

@@ -393,6 +393,7 @@ fn read_limits(section: Section<'_, '_>) -> Limits {
         watch_bytes_max: 1 << 20..=1 << 40;
         session_bytes_max: 16..=4096;
         told_bytes_max: 4_096..=1 << 26;
+        sights_queue_max: 100..=1_000_000;
         told_queue_max: 100..=10_000_000;
         told_per_day_max: 1_000..=1 << 40;
         twins_max: 100..=10_000_000;
