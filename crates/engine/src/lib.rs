@@ -53,7 +53,7 @@ pub use desk::{
     Asked, Author, CampaignView, Care, Changed, Decided, DecisionView, Desk, DeskError,
     DetectionView, DomainFilter, DomainPage, DomainView, HITS_COUNTED, Happening, HeldView, Hint,
     Hour, Identity, Learner, MessageView, Moment, NewPerson, Overview, Passed, Replay, Right, Role,
-    Taught, Teacher, Trial, TriedMessage, allowed, named, read_allowed, read_scope,
+    Taught, Teacher, Trial, TriedMessage, allowed, first_of, named, read_allowed, read_scope,
 };
 pub use digest::{DigestSettings, Round};
 pub use documents::{Ocr, Pool as Readers};

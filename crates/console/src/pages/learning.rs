@@ -8,7 +8,7 @@ use axum::extract::{Path, RawQuery};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use engine::learn::{Standing, Summary};
-use engine::{Asked, CampaignView, Desk, DeskError, Learner, LessonFilter, LessonView};
+use engine::{Asked, CampaignView, Desk, DeskError, Learner, LessonFilter, LessonView, first_of};
 use mail::learnt::OBSERVED_MIN;
 use mail::{Fate, Record, RecordId, Timestamp};
 
@@ -211,7 +211,7 @@ async fn campaign(visitor: Visitor, Path(name): Path<String>) -> Response {
     match found {
         Ok((name, members)) => {
             // Who may see none of them is told that there is none.
-            let Some(first) = members.last().cloned() else {
+            let Some(first) = first_of(name, &members).cloned() else {
                 let error = DeskError::NotFound(format!("campaign {name}"));
                 return Fault::new(p, error).into_response();
             };
@@ -237,7 +237,7 @@ async fn say(Path(name): Path<String>, sent: Sent) -> Response {
         let unknown = || DeskError::NotFound(format!("campaign {name}"));
         let id = RecordId::parse(&name).ok_or_else(unknown)?;
         let members = desk.campaign(id).await?;
-        let first = members.last().ok_or_else(unknown)?;
+        let first = first_of(id, &members).ok_or_else(unknown)?;
         desk.teach(first.id, wanted).await
     };
     match said.await {

@@ -298,7 +298,8 @@ impl Desk {
         self.need(Right::SeeRecords)?;
         let mut views = Vec::new();
         for row in self.store().campaigns(limit).await? {
-            let Some(first) = self.members(row.name).await?.pop() else {
+            let members = self.members(row.name).await?;
+            let Some(first) = first_of(row.name, &members).cloned() else {
                 continue;
             };
             let said = self.store().labels(row.name).await?;
@@ -376,6 +377,12 @@ impl Desk {
         self.store().add_lessons(&back, Some(&act)).await?;
         Ok(back.len())
     }
+}
+
+/// The message a campaign is called by, or the oldest that can be seen. Of one moment the order says nothing.
+pub fn first_of(name: RecordId, members: &[Record]) -> Option<&Record> {
+    let called = members.iter().find(|record| record.id == name);
+    called.or_else(|| members.last())
 }
 
 const fn word(wanted: bool) -> &'static str {

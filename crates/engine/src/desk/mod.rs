@@ -32,7 +32,7 @@ use store::{Act, Store, StoreError};
 use tokio::sync::Semaphore;
 
 pub use held::{Decided, HeldView};
-pub use learning::{Asked, CampaignView, Learner, Taught, Teacher};
+pub use learning::{Asked, CampaignView, Learner, Taught, Teacher, first_of};
 pub use messages::{Hint, MessageView};
 pub use overview::{Hour, Overview, Passed};
 pub use people::NewPerson;
