@@ -37,14 +37,18 @@ fn main() -> Result<()> {
     taken
 }
 
+/// The program that was built beside this example.
+fn program() -> Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    let folder = own.parent().and_then(|examples| examples.parent());
+    Ok(folder
+        .context("the example lies beside no program")?
+        .join("mailvigil"))
+}
+
 /// Starts the demonstration and waits for the link of its console.
 fn start(data: &tempfile::TempDir) -> Result<(Child, String)> {
-    let own = std::env::current_exe()?;
-    let program = own
-        .parent()
-        .and_then(|examples| examples.parent())
-        .context("the example lies beside no program")?
-        .join("mailvigil");
+    let program = program()?;
     let mut demo = Command::new(&program)
         .arg("--data")
         .arg(data.path().join("demo"))
@@ -64,12 +68,7 @@ fn start(data: &tempfile::TempDir) -> Result<(Child, String)> {
 
 /// Teaches the learner some letters, so that there is something to see.
 fn teach(data: &std::path::Path) -> Result<()> {
-    let own = std::env::current_exe()?;
-    let program = own
-        .parent()
-        .and_then(|examples| examples.parent())
-        .context("the example lies beside no program")?
-        .join("mailvigil");
+    let program = program()?;
     let mails = tempfile::tempdir()?;
     for (label, count, subject) in [("wanted", 240, "Minutes"), ("unwanted", 60, "Offer")] {
         let folder = mails.path().join(label);

@@ -262,6 +262,16 @@ fn people_answer_what_is_asked_and_see_what_was_learnt() {
         &json!({ "record": record, "reason": "why" }),
     );
     assert_eq!(back.json(), json!({ "lessons": 1 }), "{}", back.body);
+    // What cannot be read is refused: left out, more would be taken back than was meant.
+    let answer = [
+        ("who", "ann"),
+        ("since", "two days"),
+        ("reason", "all of it?"),
+    ];
+    let refused = admin.post("/learning/take-back", &answer);
+    assert_eq!(refused.status, 422, "{}", refused.body);
+    assert!(refused.body.contains("is no time"), "{}", refused.body);
+    assert_eq!(admin.get("/learning/log?message=x").status, 422);
     // An auditor looks and teaches nothing; the owner of a mailbox has no part in it.
     let auditor = admin.person("eve", "auditor", "");
     assert_eq!(auditor.get("/learning/log").status, 200);

@@ -143,12 +143,15 @@ async fn answer(sent: Sent) -> Response {
 async fn log(visitor: Visitor, RawQuery(query): RawQuery) -> Response {
     let p = &visitor.page;
     let f = Fields::read(&query.unwrap_or_default());
-    let filter = LessonFilter {
-        before: f.number("before"),
-        limit: PAGE + 1,
-        ..filter(&f, p.now)
+    let found = async {
+        let filter = LessonFilter {
+            before: f.number("before"),
+            limit: PAGE + 1,
+            ..filter(&f, p.now)?
+        };
+        visitor.desk.lessons(&filter).await
     };
-    match visitor.desk.lessons(&filter).await {
+    match found.await {
         Ok(mut lessons) => {
             let more = lessons.len() > PAGE as usize;
             lessons.truncate(PAGE as usize);
@@ -167,24 +170,38 @@ async fn log(visitor: Visitor, RawQuery(query): RawQuery) -> Response {
     }
 }
 
-/// What a form asks for.
-fn filter(f: &Fields, now: Timestamp) -> LessonFilter {
-    LessonFilter {
-        record: f.some("message").and_then(|id| RecordId::parse(&id)),
+/// What a form asks for. What cannot be read is refused: left out, it would find more than was meant, and more be taken back.
+fn filter(f: &Fields, now: Timestamp) -> Result<LessonFilter, DeskError> {
+    let unfit = |what: &str, text: &str| DeskError::Unfit(format!("{text:?} is no {what}"));
+    let at = |name: &str| match f.some(name) {
+        None => Ok(None),
+        Some(text) => time(&text, now)
+            .map(Some)
+            .ok_or_else(|| unfit("time; write 2026-11-23, 2026-11-23 10:00, 24h or 7d", &text)),
+    };
+    let record = match f.some("message") {
+        None => None,
+        Some(text) => Some(RecordId::parse(&text).ok_or_else(|| unfit("id of a message", &text))?),
+    };
+    Ok(LessonFilter {
+        record,
         who: f.some("who"),
         sender: f.some("sender").map(|sender| sender.to_lowercase()),
         source: f.some("source"),
-        since: f.some("since").and_then(|text| time(&text, now)),
-        until: f.some("until").and_then(|text| time(&text, now)),
+        since: at("since")?,
+        until: at("until")?,
         ..LessonFilter::default()
-    }
+    })
 }
 
 async fn take_back(sent: Sent) -> Response {
     let p = &sent.visitor.page;
-    let filter = filter(&sent.fields, p.now);
-    let reason = sent.fields.get("reason");
-    match sent.visitor.desk.take_back(&filter, reason).await {
+    let taken = async {
+        let filter = filter(&sent.fields, p.now)?;
+        let reason = sent.fields.get("reason");
+        sent.visitor.desk.take_back(&filter, reason).await
+    };
+    match taken.await {
         Ok(count) => done("/learning/log", "done.taken_back", &count.to_string()),
         Err(error) => Fault::new(p, error).into_response(),
     }

@@ -15,8 +15,9 @@ use crate::learning::{self, LearningState};
 const TOGETHER: usize = 200;
 /// Lessons taken back in one act.
 const TAKEN_BACK_MAX: u32 = 100_000;
-/// Messages of a campaign that are looked at.
+/// Messages of a campaign that are looked at, and how many of each where many campaigns are listed.
 const MEMBERS_MAX: u32 = 200;
+const MEMBERS_TRIED: u32 = 20;
 /// The longest name of somebody who reports, in characters.
 const REPORTER_CHARS: usize = 200;
 
@@ -298,10 +299,19 @@ impl Desk {
         self.need(Right::SeeRecords)?;
         let mut views = Vec::new();
         for row in self.store().campaigns(limit).await? {
-            let members = self.members(row.name).await?;
-            let Some(first) = first_of(row.name, &members).cloned() else {
-                continue;
+            let called = self.members(&[row.name]).await?.pop();
+            let first = match called {
+                Some(first) => Some(first),
+                // Not theirs to see, or not kept any more: the oldest of the newest that is.
+                None => {
+                    let some = self
+                        .store()
+                        .campaign_members(row.name, MEMBERS_TRIED)
+                        .await?;
+                    self.members(&some).await?.pop()
+                }
             };
+            let Some(first) = first else { continue };
             let said = self.store().labels(row.name).await?;
             views.push(CampaignView {
                 row,
@@ -315,18 +325,19 @@ impl Desk {
     /// Who got the messages of a campaign, the newest first: what was delivered before it was recognised, too.
     pub async fn campaign(&self, name: RecordId) -> Result<Vec<Record>, DeskError> {
         self.need(Right::SeeRecords)?;
-        let members = self.members(name).await?;
+        let ids = self.store().campaign_members(name, MEMBERS_MAX).await?;
+        let members = self.members(&ids).await?;
         if members.is_empty() {
             return Err(DeskError::NotFound(format!("campaign {name}")));
         }
         Ok(members)
     }
 
-    /// Messages of a campaign that the author may see, without facts.
-    async fn members(&self, name: RecordId) -> Result<Vec<Record>, DeskError> {
+    /// Those of these messages that the author may see, without facts.
+    async fn members(&self, ids: &[RecordId]) -> Result<Vec<Record>, DeskError> {
         let mut records = Vec::new();
-        for id in self.store().campaign_members(name, MEMBERS_MAX).await? {
-            let record = self.store().get(id).await?;
+        for id in ids {
+            let record = self.store().get(*id).await?;
             let record = record.filter(|record| self.author().covers_record(record));
             records.extend(record.map(|mut record| {
                 record.facts = None;

@@ -64,6 +64,7 @@ impl Campaigns {
         }
         let met = self.prints.meet(print, sight);
         self.remember(id, met.cluster);
+        self.forget();
         let kin = self.kin.entry(met.cluster).or_insert_with(|| Kin::of(id));
         if met.messages == 0 {
             *kin = Kin::of(id);
@@ -90,7 +91,6 @@ impl Campaigns {
                 .cluster(met.cluster)
                 .map_or(1, learn::prints::Cluster::sources),
         });
-        self.forget();
         noted
     }
 
@@ -160,4 +160,27 @@ fn known(name: RecordId, met: &Met, sight: &Sight) -> Option<Campaign> {
         same: likeness >= Likeness::Strong,
         labels: met.labels,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use mail::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn texts_that_come_once_take_no_memory_for_ever() {
+        let key = Key::new(b"test");
+        let mut campaigns = Campaigns::new(key.clone());
+        for number in 0..i64::try_from(NAMED_MAX).expect("a small number") + 2_000 {
+            let text = format!("a{number} b{number} c{number} d{number} e{number} f{number}");
+            let id = RecordId::random(Timestamp::from_secs(1_790_000_000 + number));
+            campaigns.meet(id, Print::of(&key, &text), &Sight::default());
+        }
+        assert!(
+            campaigns.kin.len() <= NAMED_MAX + 1,
+            "{}",
+            campaigns.kin.len()
+        );
+    }
 }

@@ -49,7 +49,7 @@ pub fn write(
     let pipe = format!(
         "#!/bin/sh\n# A user has moved a message: it teaches Mailvigil's learner. Made by `mailvigil connect dovecot --learn`.\n\
          case \"$1\" in wanted | unwanted) ;; *) exit 64 ;; esac\n\
-         exec {} learn \"$1\" - --door {} --reported-by \"$2\"{secret}\n",
+         exec {} learn \"$1\" - --door {} --reported-by=\"$2\"{secret}\n",
         quoted(&own.display().to_string()),
         quoted(&door),
     );
