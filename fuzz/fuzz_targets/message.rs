@@ -50,15 +50,11 @@ fuzz_target!(
 fn facts(raw: &[u8]) -> Facts {
     let message = Message::read(raw, &LIMITS);
     Facts {
-        envelope: Envelope::new(Timestamp::from_secs(1_795_000_000), "fuzz"),
         hits: POLICY.scan(&message),
-        message,
-        relayed_recipients: Vec::new(),
-        windows: Vec::new(),
-        authentication: Known::NotAsked,
-        standing: None,
-        conduct: None,
-        refused_release_mark: None,
+        ..Facts::new(
+            Envelope::new(Timestamp::from_secs(1_795_000_000), "fuzz"),
+            message,
+        )
     }
 }
 

@@ -34,17 +34,10 @@ pub fn judge_by_hand(
     let mut hits = policy.scan(&message);
     hits.extend(policy.scan_imported(&message, raw, &envelope));
     let facts = Facts {
-        envelope,
-        message,
         relayed_recipients,
-        windows: Vec::new(),
         hits,
         authentication,
-        standing: None,
-        conduct: None,
-        learnt: None,
-        campaign: None,
-        refused_release_mark: None,
+        ..Facts::new(envelope, message)
     };
     let verdict = judge::judge(&facts, site, policy, version);
     (facts, verdict)

@@ -467,17 +467,15 @@ impl Engine {
             let mut hits = active.policy.scan(&message);
             hits.extend(active.policy.scan_imported(&message, &raw, &envelope));
             let mut facts = Facts {
-                envelope,
-                message,
                 relayed_recipients,
                 windows,
                 hits,
                 authentication,
-                standing: None,
                 conduct,
                 learnt: learnt.flatten(),
                 campaign,
                 refused_release_mark,
+                ..Facts::new(envelope, message)
             };
             let judge =
                 |facts: &Facts| judge::judge(facts, &settings.site, &active.policy, active.version);
@@ -694,19 +692,7 @@ fn without_quotes(record: &mut Record) {
 
 /// Facts of a message that is not judged: what it is, and nothing found.
 pub(crate) fn facts_of_pass(way: &UnderWay, message: Message) -> Facts {
-    Facts {
-        envelope: way.envelope.clone(),
-        message,
-        relayed_recipients: Vec::new(),
-        windows: Vec::new(),
-        hits: Vec::new(),
-        authentication: Known::NotAsked,
-        standing: None,
-        conduct: None,
-        learnt: None,
-        campaign: None,
-        refused_release_mark: None,
-    }
+    Facts::new(way.envelope.clone(), message)
 }
 
 /// Finds out who sent it. Hashing a long message takes its time, so that happens on a thread of its own.

@@ -356,17 +356,8 @@ mod tests {
             ..Authentication::default()
         };
         let facts = Facts {
-            envelope: Envelope::new(now(), "test"),
-            message: Message::default(),
-            relayed_recipients: Vec::new(),
-            windows: Vec::new(),
-            hits: Vec::new(),
             authentication: Known::Yes(found),
-            standing: None,
-            conduct: None,
-            learnt: None,
-            campaign: None,
-            refused_release_mark: None,
+            ..Facts::new(Envelope::new(now(), "test"), Message::default())
         };
         let policy = &engine.policy().now().policy;
         let verdict = judge::judge(&facts, &Site::default(), policy, 1);

@@ -138,17 +138,8 @@ fn seen(number: i64, from: &str, rua: &str, passes: bool) -> Record {
         dnssec: false,
     });
     let facts = Facts {
-        envelope: envelope.clone(),
-        message: Message::default(),
-        relayed_recipients: Vec::new(),
-        windows: Vec::new(),
-        hits: Vec::new(),
         authentication: Known::Yes(found),
-        standing: None,
-        conduct: None,
-        learnt: None,
-        campaign: None,
-        refused_release_mark: None,
+        ..Facts::new(envelope.clone(), Message::default())
     };
     Record {
         id: RecordId::random(at),

@@ -147,17 +147,8 @@ fn judge_file(raw: &[u8], policy: &Policy, limits: &Limits) -> Verdict {
     envelope.recipients = to.take(50).collect();
     let hits = policy.scan(&message);
     let facts = Facts {
-        envelope,
-        message,
-        relayed_recipients: Vec::new(),
-        windows: Vec::new(),
         hits,
-        authentication: Known::NotAsked,
-        standing: None,
-        conduct: None,
-        learnt: None,
-        campaign: None,
-        refused_release_mark: None,
+        ..Facts::new(envelope, message)
     };
     judge::judge(&facts, &Site::default(), policy, 0)
 }

@@ -104,21 +104,13 @@ pub fn judge_recipient(
     rules.peek()?;
     let is_relay = !site.is_ours(envelope) && site.is_foreign(recipient);
     let facts = Facts {
-        envelope: envelope.clone(),
-        message: Message::default(),
         relayed_recipients: if is_relay {
             vec![recipient.clone()]
         } else {
             Vec::new()
         },
         windows: windows.to_vec(),
-        hits: Vec::new(),
-        authentication: Known::NotAsked,
-        standing: None,
-        conduct: None,
-        learnt: None,
-        campaign: None,
-        refused_release_mark: None,
+        ..Facts::new(envelope.clone(), Message::default())
     };
     let scope = Scope {
         facts: &facts,

@@ -54,17 +54,8 @@ fn facts(policy: &Policy) -> Facts {
     envelope.direction = Direction::Inbound;
     let message = Message::read(MESSAGE.as_bytes(), &Limits::default());
     Facts {
-        envelope,
         hits: policy.scan(&message),
-        message,
-        relayed_recipients: Vec::new(),
-        windows: Vec::new(),
-        authentication: Known::NotAsked,
-        standing: None,
-        conduct: None,
-        learnt: None,
-        campaign: None,
-        refused_release_mark: None,
+        ..Facts::new(envelope, message)
     }
 }
 

@@ -44,6 +44,25 @@ pub struct Facts {
     pub refused_release_mark: Option<String>,
 }
 
+impl Facts {
+    /// What a message says by itself, and nothing asked of anybody about it.
+    pub fn new(envelope: Envelope, message: Message) -> Facts {
+        Facts {
+            envelope,
+            message,
+            relayed_recipients: Vec::new(),
+            windows: Vec::new(),
+            hits: Vec::new(),
+            authentication: Known::NotAsked,
+            standing: None,
+            conduct: None,
+            learnt: None,
+            campaign: None,
+            refused_release_mark: None,
+        }
+    }
+}
+
 /// Whose counts a window keeps.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -93,16 +93,10 @@ fn judge(raw: &[u8], policy: &Policy, limits: &Limits) {
     let message = Message::read(raw, limits);
     let facts = Facts {
         hits: policy.scan(&message),
-        envelope: Envelope::new(Timestamp::from_secs(1_700_000_000), "bench"),
-        message,
-        relayed_recipients: Vec::new(),
-        windows: Vec::new(),
-        authentication: Known::NotAsked,
-        standing: None,
-        conduct: None,
-        learnt: None,
-        campaign: None,
-        refused_release_mark: None,
+        ..Facts::new(
+            Envelope::new(Timestamp::from_secs(1_700_000_000), "bench"),
+            message,
+        )
     };
     drop(judge::judge(&facts, &Site::default(), policy, 1));
 }

@@ -103,17 +103,8 @@ fn alone(messages: &[Vec<u8>]) {
         let mut envelope = Envelope::new(Timestamp::from_secs(1_795_000_000), "bench");
         envelope.recipients = Address::new("bob@b.example").into_iter().collect();
         let facts = Facts {
-            envelope,
-            message,
-            relayed_recipients: Vec::new(),
-            windows: Vec::new(),
             hits,
-            authentication: Known::NotAsked,
-            standing: None,
-            conduct: None,
-            learnt: None,
-            campaign: None,
-            refused_release_mark: None,
+            ..Facts::new(envelope, message)
         };
         let verdict = judge::judge(&facts, &Site::default(), &policy, 1);
         assert!(!verdict.reasons.is_empty());

@@ -338,17 +338,8 @@ mod tests {
             ..Dmarc::default()
         };
         let facts = Facts {
-            envelope,
-            message: Message::default(),
-            relayed_recipients: Vec::new(),
-            windows: Vec::new(),
-            hits: Vec::new(),
             authentication: Known::Yes(found),
-            standing: None,
-            conduct: None,
-            learnt: None,
-            campaign: None,
-            refused_release_mark: None,
+            ..Facts::new(envelope, Message::default())
         };
         (fate, facts)
     }

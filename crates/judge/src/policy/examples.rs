@@ -42,17 +42,8 @@ impl Example {
         let mut hits = policy.scan(&message);
         hits.extend(policy.scan_imported(&message, self.message.as_bytes(), &envelope));
         let facts = Facts {
-            envelope,
-            message,
-            relayed_recipients: Vec::new(),
-            windows: Vec::new(),
             hits,
-            authentication: Known::NotAsked,
-            standing: None,
-            conduct: None,
-            learnt: None,
-            campaign: None,
-            refused_release_mark: None,
+            ..Facts::new(envelope, message)
         };
         let verdict = crate::judge(&facts, &Site::default(), policy, 0);
         let fired = |name: &String| verdict.reasons.iter().any(|reason| reason.name == *name);

@@ -244,17 +244,8 @@ mod tests {
         envelope.envelope_from = Address::new("ann@a.example");
         let hits = policy.scan_imported(&message, raw, &envelope);
         Facts {
-            envelope,
-            message,
-            relayed_recipients: Vec::new(),
-            windows: Vec::new(),
             hits,
-            authentication: Known::NotAsked,
-            standing: None,
-            conduct: None,
-            learnt: None,
-            campaign: None,
-            refused_release_mark: None,
+            ..Facts::new(envelope, message)
         }
     }
 

@@ -15,19 +15,7 @@ fn facts(raw: &str) -> Facts {
     envelope.helo_name = Some("mail.a.example".to_owned());
     envelope.envelope_from = Address::new("ann@a.example");
     envelope.recipients = Address::new("bob@ours.example").into_iter().collect();
-    Facts {
-        envelope,
-        message: Message::read(raw.as_bytes(), &Limits::default()),
-        relayed_recipients: Vec::new(),
-        windows: Vec::new(),
-        hits: Vec::new(),
-        authentication: Known::NotAsked,
-        standing: None,
-        conduct: None,
-        learnt: None,
-        campaign: None,
-        refused_release_mark: None,
-    }
+    Facts::new(envelope, Message::read(raw.as_bytes(), &Limits::default()))
 }
 
 fn site() -> Site {

@@ -31,23 +31,17 @@ pub(super) fn message(from: &str, ip: &str, at: Timestamp) -> Facts {
     found.outbound.ip = ip.parse().ok();
     found.outbound.ptr = Known::Absent;
     Facts {
-        envelope,
-        message: Message {
-            header_from: vec![Mailbox {
-                name: None,
-                address,
-            }],
-            ..Message::default()
-        },
-        relayed_recipients: Vec::new(),
-        windows: Vec::new(),
-        hits: Vec::new(),
         authentication: Known::Yes(found),
-        standing: None,
-        conduct: None,
-        learnt: None,
-        campaign: None,
-        refused_release_mark: None,
+        ..Facts::new(
+            envelope,
+            Message {
+                header_from: vec![Mailbox {
+                    name: None,
+                    address,
+                }],
+                ..Message::default()
+            },
+        )
     }
 }
 

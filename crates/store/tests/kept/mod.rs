@@ -86,19 +86,7 @@ pub fn record(second: i64, to: &str, fate: Fate) -> Record {
         policy_version: 3,
         unknown: Vec::new(),
     };
-    let facts = Facts {
-        envelope: envelope.clone(),
-        message: Message::default(),
-        relayed_recipients: Vec::new(),
-        windows: Vec::new(),
-        hits: Vec::new(),
-        authentication: Known::NotAsked,
-        standing: None,
-        conduct: None,
-        learnt: None,
-        campaign: None,
-        refused_release_mark: None,
-    };
+    let facts = Facts::new(envelope.clone(), Message::default());
     Record {
         id: RecordId::random(at(second)),
         at: at(second),
