@@ -1,10 +1,11 @@
-//! How a policy does on a corpus: `cargo run --release -p mailvigil-judge --example evaluate -- INDEX [POLICY] [--body-only]`.
+//! How a policy does on a corpus: `cargo run --release -p mailvigil-judge --example evaluate -- INDEX [POLICY] [--body-only] [--missed]`.
 //!
 //! INDEX has lines of label TAB path, paths below its folder; `ham` labels are wanted mail. Prints, per folder, how
 //! many messages come out at each level, how many are stopped in each of two halves (by a hash of the path: whoever makes
 //! rules looks at one half alone, so that a difference shows rules that were made to fit), and which reasons
 //! weigh most in each class. Envelopes are not in a corpus; they are made from the header, so what only an envelope
 //! tells is not measured. `--body-only` replaces the header but for subject and MIME fields, for corpora whose headers tell the classes apart.
+//! `--missed` lists unwanted mail of the one half that was let through, with what was found, for whoever makes rules.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it is a report")]
 
@@ -13,16 +14,17 @@ use std::path::Path;
 use std::time::Instant;
 
 use judge::Policy;
-use mail::{Address, Envelope, Facts, Known, Limits, Message, Site, Verdict};
+use mail::{Address, Envelope, Facts, Limits, Message, Site, Verdict};
 
 fn main() {
     let (options, args): (Vec<String>, Vec<String>) = std::env::args()
         .skip(1)
         .partition(|arg| arg.starts_with("--"));
-    let body_only = options.iter().any(|option| option == "--body-only");
+    let has = |name: &str| options.iter().any(|option| option == name);
+    let (body_only, tell_missed) = (has("--body-only"), has("--missed"));
     let mut args = args.into_iter();
     let Some(index) = args.next() else {
-        eprintln!("usage: evaluate INDEX [POLICY] [--body-only]");
+        eprintln!("usage: evaluate INDEX [POLICY] [--body-only] [--missed]");
         std::process::exit(2);
     };
     let limits = Limits::default();
@@ -41,7 +43,7 @@ fn main() {
     let folder = Path::new(&index).parent().unwrap_or(Path::new("."));
     let mut levels: BTreeMap<String, [[usize; 3]; 2]> = BTreeMap::new();
     let mut reasons: BTreeMap<(bool, String), usize> = BTreeMap::new();
-    let mut wrong = Vec::new();
+    let (mut wrong, mut missed) = (Vec::new(), Vec::new());
     let (mut messages, started) = (0_usize, Instant::now());
     for (label, path) in lines.lines().filter_map(|line| line.split_once('\t')) {
         let Ok(raw) = std::fs::read(folder.join(path)) else {
@@ -56,13 +58,10 @@ fn main() {
         for reason in verdict.reasons.iter().filter(|reason| reason.score != 0.0) {
             *reasons.entry((is_ham, reason.name.clone())).or_default() += 1;
         }
-        if is_ham && verdict.level > mail::Level::Ordinary {
-            let why: Vec<String> = verdict
-                .reasons
-                .iter()
-                .map(|reason| format!("{} {:+.1}", reason.name, reason.score))
-                .collect();
-            wrong.push(format!("{:>5.1} {path}: {}", verdict.score, why.join(", ")));
+        match (is_ham, verdict.level > mail::Level::Ordinary) {
+            (true, true) => wrong.push(line(path, &verdict)),
+            (false, false) if half(path) == 0 => missed.push(line(path, &verdict)),
+            _ => {}
         }
     }
     println!(
@@ -91,10 +90,23 @@ fn main() {
     }
     println!("\nwanted mail that was stopped:");
     wrong.iter().for_each(|line| println!("{line}"));
+    if tell_missed {
+        println!("\nunwanted mail of the one half that was let through:");
+        missed.iter().for_each(|line| println!("{line}"));
+    }
     println!(
         "\n{messages} messages, {:.3} ms each",
         started.elapsed().as_secs_f64() * 1000.0 / messages.max(1) as f64
     );
+}
+
+fn line(path: &str, verdict: &Verdict) -> String {
+    let why: Vec<String> = verdict
+        .reasons
+        .iter()
+        .map(|reason| format!("{} {:+.1}", reason.name, reason.score))
+        .collect();
+    format!("{:>5.1} {path}: {}", verdict.score, why.join(", "))
 }
 
 /// Which half a message belongs to: FNV-1a of its path.

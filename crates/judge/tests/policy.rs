@@ -5,8 +5,8 @@
 use judge::{Policy, judge, judge_recipient};
 use mail::facts::{WindowFact, WindowKey};
 use mail::{
-    Action, Address, Direction, Domain, Envelope, Facts, Known, Level, Limits, Message, Site,
-    Timestamp, Verdict,
+    Action, Address, Direction, Domain, Envelope, Facts, Level, Limits, Message, Site, Timestamp,
+    Verdict,
 };
 
 const BASE: &str = "[boundaries]\nsuspicious = 5.0\ndangerous = 10.0\n[actions]\nordinary = \"accept\"\nsuspicious = \"quarantine\"\ndangerous = \"discard\"\n";

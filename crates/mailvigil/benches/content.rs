@@ -1,7 +1,7 @@
 //! What content costs: `cargo bench -p mailvigil --bench content`.
 //!
 //! A letter of 10 kB under the shipped policy with 10,000 keywords and 2,000 patterns more, the building of that policy, a PDF of 1 MB, and the most
-//! memory a message takes while it is read. Processor time of this thread; everything is made here, from a fixed seed.
+//! memory a message takes while it is read. Processor time of this thread, but for the building; everything is made here, from a fixed seed.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,9 +11,10 @@
 )]
 
 use std::fmt::Write as _;
+use std::time::Instant;
 
 use judge::Policy;
-use mail::{Envelope, Facts, Known, Limits, Message, Site, Timestamp};
+use mail::{Envelope, Facts, Limits, Message, Site, Timestamp};
 use rustix::time::{ClockId, clock_gettime};
 
 const KEYWORDS: usize = 10_000;
@@ -23,9 +24,9 @@ fn main() {
     let limits = Limits::default();
     let mut dice = Dice(7);
     let text = policy(&mut dice);
-    let (policy, took) = timed(|| Policy::parse(&text, &limits).unwrap());
+    let (policy, took, work) = built(&text, &limits);
     println!(
-        "building the shipped policy with {KEYWORDS} keywords and {PATTERNS} patterns more: {took:.0} ms"
+        "building the shipped policy with {KEYWORDS} keywords and {PATTERNS} patterns more: {took:.0} ms, {work:.0} ms of processor time on all cores"
     );
 
     for (what, letter) in [
@@ -216,6 +217,14 @@ fn timed<T>(work: impl FnOnce() -> T) -> (T, f64) {
     (done, now() - before)
 }
 
+/// A policy with how long its building took, and what it cost: it works on several cores.
+fn built(text: &str, limits: &Limits) -> (Policy, f64, f64) {
+    let (before, work) = (Instant::now(), cpu(ClockId::ProcessCPUTime));
+    let policy = Policy::parse(text, limits).unwrap();
+    let took = before.elapsed().as_secs_f64() * 1000.0;
+    (policy, took, cpu(ClockId::ProcessCPUTime) - work)
+}
+
 /// The median of many.
 fn each(mut work: impl FnMut()) -> f64 {
     let mut times: Vec<f64> = (0..200).map(|_| timed(&mut work).1).collect();
@@ -224,7 +233,11 @@ fn each(mut work: impl FnMut()) -> f64 {
 }
 
 fn now() -> f64 {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
+    cpu(ClockId::ThreadCPUTime)
+}
+
+fn cpu(of: ClockId) -> f64 {
+    let time = clock_gettime(of);
     time.tv_sec as f64 * 1000.0 + time.tv_nsec as f64 / 1e6
 }
 

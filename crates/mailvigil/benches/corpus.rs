@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use judge::Policy;
-use mail::{Address, Envelope, Facts, Known, Limits, Message, Secret, Site, Timestamp};
+use mail::{Address, Envelope, Facts, Limits, Message, Secret, Site, Timestamp};
 use store::{Act, NewPolicy, Store, StoreConfig};
 use testkit::process::{Program, Ready, Service};
 use wire::milter::{Answer, Client, Offer, Submission, Visit};

@@ -417,7 +417,10 @@ pub(crate) fn regex(text: &str) -> Result<Regex, String> {
                 .trim_start_matches("error: ")
         )
     })?;
-    if regex.is_match("") {
+    // Looking costs memory that the pattern keeps, so only those are tried that might.
+    let may_be_empty =
+        regex_syntax::parse(text).is_ok_and(|hir| hir.properties().minimum_len() == Some(0));
+    if may_be_empty && regex.is_match("") {
         Err("matches everything, even nothing".to_owned())
     } else {
         Ok(regex)

@@ -1,6 +1,6 @@
 //! Examples a policy carries: messages that must come out one way, tried before it comes into force.
 
-use mail::{Action, Address, Envelope, Facts, Known, Level, Limits, Message, Site, Timestamp};
+use mail::{Action, Address, Envelope, Facts, Level, Limits, Message, Site, Timestamp};
 use written::Section;
 
 use super::Policy;

@@ -221,7 +221,7 @@ fn received(message: &Message, envelope: &Envelope) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mail::{Address, Known, Site, Timestamp};
+    use mail::{Address, Site, Timestamp};
 
     use crate::Policy;
 

@@ -4,11 +4,14 @@ use std::collections::HashSet;
 
 use mail::Hit;
 use regex::Regex;
-use written::Section;
+use written::{Section, Spot};
 
 use super::lists::name;
 use crate::condition::read::{places, regex, term, weighted};
 use crate::scan::Places;
+
+/// Patterns that are worth a thread of their own.
+const WORTH_A_THREAD: usize = 100;
 
 /// One set.
 pub(crate) struct KeywordSet {
@@ -91,21 +94,22 @@ fn one(section: &Section<'_, '_>, is_pattern: bool) -> Option<KeywordSet> {
     if written.is_empty() {
         section.complain(key, "is empty", "[\"…\", { term = \"…\", weight = 2.0 }]");
     }
-    let mut patterns = is_pattern.then(Vec::new);
-    for (text, _, spot) in &written {
-        let wrong = match &mut patterns {
+    let (patterns, right) = if is_pattern {
+        let right = "a regular expression (crate regex: no look-around, no back references)";
+        (Some(compiled(&written)), right)
+    } else {
+        (None, "a word or phrase")
+    };
+    for (number, (text, _, spot)) in written.iter().enumerate() {
+        let wrong = match &patterns {
             None => term(text).err().map(str::to_owned),
-            Some(patterns) => regex(text).map(|regex| patterns.push(regex)).err(),
+            Some(patterns) => patterns[number].as_ref().err().cloned(),
         };
         if let Some(wrong) = wrong {
-            let right = if is_pattern {
-                "a regular expression (crate regex: no look-around, no back references)"
-            } else {
-                "a word or phrase"
-            };
             section.complain_at(spot, &format!("{text:?} {wrong}"), right);
         }
     }
+    let patterns = patterns.map(|patterns| patterns.into_iter().filter_map(Result::ok).collect());
     Some(KeywordSet {
         name: name?,
         terms: written
@@ -119,5 +123,24 @@ fn one(section: &Section<'_, '_>, is_pattern: bool) -> Option<KeywordSet> {
         cap,
         scores,
         text,
+    })
+}
+
+/// Compiles patterns on as many cores as there are: with thousands of them it is most of the time a policy takes to be built.
+fn compiled(written: &[(String, f64, Spot)]) -> Vec<Result<Regex, String>> {
+    let compile = |part: &[(String, f64, Spot)]| -> Vec<_> {
+        part.iter().map(|(text, ..)| regex(text)).collect()
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let each = written.len().div_ceil(cores).max(WORTH_A_THREAD);
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = written
+            .chunks(each)
+            .map(|part| scope.spawn(move || compile(part)))
+            .collect();
+        let parts = threads.into_iter().map(|thread| thread.join());
+        parts
+            .flat_map(|part| part.expect("compiling does not panic"))
+            .collect()
     })
 }

@@ -1,4 +1,4 @@
-use mail::{Address, Domain, Envelope, Facts, Known, Limits, Message, Site, Timestamp};
+use mail::{Address, Domain, Envelope, Facts, Limits, Message, Site, Timestamp};
 
 use super::SIGNALS;
 

@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 
 use mail::verdict::{Evidence, Outcome, Reason};
 use mail::{
-    Action, Address, Envelope, Facts, Fate, Known, Level, Message, Record, RecordId, Secret,
-    Timestamp, Verdict,
+    Action, Address, Envelope, Facts, Fate, Level, Message, Record, RecordId, Secret, Timestamp,
+    Verdict,
 };
 use store::{Act, Store, StoreConfig};
 use testkit::postgres::Postgres;
