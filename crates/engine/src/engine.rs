@@ -26,6 +26,7 @@ use crate::fence::{LONG_BYTES, aside, guarded};
 use crate::learning::{LearnSetup, Learning, Looked};
 use crate::mark::{self, Marker};
 use crate::metrics::{FailureLabels, MessageLabels, Metrics};
+use crate::nodes::{Line, Outbox, Word};
 use crate::own::Pass;
 use crate::policy::{Active, PolicyInForce};
 use crate::recorder::Recorder;
@@ -66,6 +67,8 @@ pub struct Settings {
     pub watch: WatchSetup,
     /// What the learner needs to know.
     pub learn: LearnSetup,
+    /// Over what the nodes of this installation hear each other; `None` is a node that is alone.
+    pub hub: Option<hub::Place>,
 }
 
 /// One message to judge.
@@ -149,6 +152,8 @@ pub struct Engine {
     pub(crate) counting: Counting,
     watching: Arc<Watching>,
     learning: Arc<Learning>,
+    pub(crate) outbox: Arc<Outbox>,
+    pub(crate) line: Option<Line>,
     pub(crate) marker: Marker,
     pub(crate) canaries: Marker,
     pub(crate) digests: Marker,
@@ -186,6 +191,11 @@ impl Engine {
         metrics: Arc<Metrics>,
         readers: Arc<Pool>,
     ) -> Result<Arc<Self>, StartError> {
+        let line = match &settings.hub {
+            Some(place) => Some(Line::open(place, &store).await?),
+            None => None,
+        };
+        let outbox = Outbox::new(line.is_some(), &settings.limits, metrics.clone());
         let policy = PolicyInForce::load(&store, &settings.limits, metrics.clone()).await?;
         let marker = Marker::new(store.secret("release-mark").await?);
         let canaries = Marker::for_canaries(store.secret("canary-mark").await?);
@@ -204,6 +214,7 @@ impl Engine {
             settings.watch.clone(),
             &settings.limits,
             metrics.clone(),
+            outbox.clone(),
         )
         .await?;
         let learning = Learning::start(
@@ -211,6 +222,7 @@ impl Engine {
             settings.learn.clone(),
             &settings.limits,
             metrics.clone(),
+            outbox.clone(),
         )
         .await?;
         Ok(Arc::new(Self {
@@ -219,6 +231,8 @@ impl Engine {
             counting: Counting::default(),
             watching: Arc::new(watching),
             learning: Arc::new(learning),
+            outbox,
+            line,
             settings: ArcSwap::from_pointee(settings),
             store,
             policy,
@@ -257,6 +271,7 @@ impl Engine {
             report_inbox: old.report_inbox.clone(),
             watch: old.watch.clone(),
             learn: old.learn.clone(),
+            hub: old.hub.clone(),
         }));
     }
 
@@ -506,12 +521,14 @@ impl Engine {
 
     /// Counts the message in the windows of its peer, sender and recipients, and reads them.
     fn count(&self, envelope: &Envelope, size_bytes: u64) -> Vec<WindowFact> {
+        let arrival = Arrival::new(envelope, size_bytes);
+        self.outbox.put(|| Word::Arrived(arrival.clone()));
         let mut windows = self.windows();
-        windows.apply(&Arrival::new(envelope, size_bytes));
+        windows.apply(&arrival);
         windows.read(envelope, envelope.received_at)
     }
 
-    fn windows(&self) -> MutexGuard<'_, Ledger> {
+    pub(crate) fn windows(&self) -> MutexGuard<'_, Ledger> {
         // A panic while counting leaves at worst one count undone; the windows stay usable.
         self.windows.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -20,6 +20,9 @@ mod watching;
 // What people say mail was, and what is learnt from it.
 mod learning;
 
+// Other nodes.
+mod nodes;
+
 // Mail that comes past in other ways.
 pub mod mark;
 mod own;
@@ -68,6 +71,9 @@ pub use watching::{News, Telling, WatchSetup, Watching};
 
 /// What is watched and decided, in the words of the crate that does it.
 pub use watch;
+
+/// Over what nodes hear each other, in the words of the crate that carries it.
+pub use hub;
 
 /// What is learnt, in the words of the crate that learns.
 pub use learn;

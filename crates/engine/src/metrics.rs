@@ -73,6 +73,34 @@ pub struct EndLabels {
     pub how: &'static str,
 }
 
+/// Labels of `mailvigil_hub`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct HubLabels {
+    /// One of the below.
+    pub what: &'static str,
+}
+
+impl HubLabels {
+    /// Operations, decisions, arrivals and looks told to other nodes.
+    pub const WORDS_TOLD: Self = Self { what: "words-told" };
+    /// The same, heard of them.
+    pub const WORDS_HEARD: Self = Self {
+        what: "words-heard",
+    };
+    /// Not told, because too much waited.
+    pub const WORDS_DROPPED: Self = Self {
+        what: "words-dropped",
+    };
+    /// Told by others, and gone before they were heard.
+    pub const BATCHES_MISSED: Self = Self {
+        what: "batches-missed",
+    };
+    /// Not of this installation, or there twice.
+    pub const BATCHES_REFUSED: Self = Self {
+        what: "batches-refused",
+    };
+}
+
 /// Every metric of the service, registered once.
 pub struct Metrics {
     registry: Registry,
@@ -122,6 +150,10 @@ pub struct Metrics {
     pub lessons: Gauge,
     /// Messages whose sight was not kept for labels, because too many wait to be written.
     pub sights_dropped: Counter,
+    /// What nodes tell one another.
+    pub hub: Family<HubLabels, Counter>,
+    /// 1 while other nodes can be told and heard; 0 on a node that is alone.
+    pub hub_up: Gauge,
 }
 
 impl Default for Metrics {
@@ -152,6 +184,8 @@ impl Default for Metrics {
             asked: Family::default(),
             lessons: Gauge::default(),
             sights_dropped: Counter::default(),
+            hub: Family::default(),
+            hub_up: Gauge::default(),
         };
         metrics.store_up.set(1);
         metrics.registered()
@@ -190,8 +224,15 @@ impl Metrics {
             asked: "Questions about logins and mail, by what was said",
             lessons: "The place in the training log up to which this node has learnt",
             sights_dropped: "Messages whose sight was not kept for labels",
+            hub: "What nodes tell one another",
+            hub_up: "1 while other nodes can be told and heard",
         }
         self
+    }
+
+    /// Counts something of the hub.
+    pub(crate) fn hub(&self, what: HubLabels, many: u64) {
+        self.hub.get_or_create(&what).inc_by(many);
     }
 
     /// The OpenMetrics text of everything.
@@ -206,7 +247,8 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     use super::{
-        AskedLabels, DetectorLabels, EndLabels, FailureLabels, MessageLabels, Metrics, ToldLabels,
+        AskedLabels, DetectorLabels, EndLabels, FailureLabels, HubLabels, MessageLabels, Metrics,
+        ToldLabels,
     };
 
     #[test]
@@ -241,6 +283,7 @@ mod tests {
             door: "auth-policy",
             said: "allow",
         }));
+        metrics.hub(HubLabels::WORDS_TOLD, 1);
         let text = metrics.text();
         let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
         let mut count = 0;
@@ -256,6 +299,6 @@ mod tests {
             );
             count += 1;
         }
-        assert_eq!(count, 23);
+        assert_eq!(count, 25);
     }
 }

@@ -329,6 +329,7 @@ mod tests {
             report_inbox: Vec::new(),
             watch: crate::WatchSetup::default(),
             learn: crate::LearnSetup::default(),
+            hub: None,
         };
         let readers = Arc::new(Pool::new(&settings.limits));
         let metrics = Arc::new(Metrics::default());

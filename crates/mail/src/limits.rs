@@ -157,6 +157,10 @@ pub struct Limits {
     pub told_queue_max: usize,
     /// Operations kept in a day; further ones are counted and not kept, so that a botnet's tries do not fill the disk.
     pub told_per_day_max: u64,
+    /// Largest batch told to other nodes, bytes, but for its last word.
+    pub hub_batch_bytes_max: usize,
+    /// Words that wait for other nodes to be told; beyond it the oldest are given up.
+    pub hub_queue_max: usize,
     /// Different operations of the last minute that are compared with what another door tells.
     pub twins_max: usize,
 
@@ -272,6 +276,8 @@ impl Default for Limits {
             sights_queue_max: 5_000,
             told_queue_max: 100_000,
             told_per_day_max: 5_000_000,
+            hub_batch_bytes_max: 256 << 10,
+            hub_queue_max: 50_000,
             twins_max: 100_000,
             report_bytes_max: 16 << 20,
             report_unpacked_bytes_max: 64 << 20,

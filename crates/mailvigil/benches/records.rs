@@ -260,6 +260,7 @@ async fn pages(store: Store, middle: &Record) {
         report_inbox: Vec::new(),
         watch: engine::WatchSetup::default(),
         learn: engine::LearnSetup::default(),
+        hub: None,
     };
     let started = Instant::now();
     let engine = Engine::start(

@@ -84,6 +84,10 @@ impl Service {
                 places: config.watch.places.clone(),
             },
             learn: config.learn.clone(),
+            hub: match &config.hub {
+                Some(hub) => Some(hub.place()?),
+                None => None,
+            },
         };
         let readers = Arc::new(Readers::new(&config.limits).with_ocr(config.ocr.clone()));
         let engine = Engine::start(settings, store, Arc::new(Metrics::default()), readers).await?;
@@ -124,6 +128,10 @@ impl Service {
         self.until_stop(keep_standing(self.engine.clone()));
         self.until_stop(keep_watch(self.engine.clone()));
         self.until_stop(keep_snapshot(self.engine.clone()));
+        if self.config.hub.is_some() {
+            let engine = self.engine.clone();
+            self.until_stop(async move { engine.talk().await });
+        }
         self.until_stop(keep_learning(self.engine.clone()));
         if !self.config.watch.places.is_empty() {
             self.until_stop(keep_places(self.engine.clone()));
@@ -304,6 +312,7 @@ impl Service {
         if let Err(error) = self.engine.keep_sessions().await {
             tracing::error!("what was counted of sessions since the last minute is lost: {error}");
         }
+        self.engine.say_last().await;
         if let Err(error) = self.engine.keep_watch().await {
             tracing::error!("what users did in the last moments is not written: {error}");
         }

@@ -49,6 +49,7 @@ pub mod dovecot;
 pub mod exim;
 pub mod postfix;
 pub mod postgres;
+pub mod redis;
 // The two ends of a mail's way: who sends it, and where it arrives.
 pub mod sink;
 pub mod smtp;

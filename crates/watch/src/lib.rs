@@ -118,6 +118,13 @@ pub struct Happened {
     pub decisions: Vec<Decision>,
 }
 
+/// Which node took an operation in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum TakenIn {
+    Here,
+    Elsewhere,
+}
+
 #[derive(Clone, Default, Serialize, Deserialize)]
 struct Told {
     at: Seconds,
@@ -149,6 +156,22 @@ impl Watch {
 
     /// Counts an operation, looks at it, decides.
     pub fn apply(&mut self, operation: &Operation) -> Happened {
+        self.see(operation, TakenIn::Here)
+    }
+
+    /// Counts an operation that another node took in, and holds against whom it is about what it looks like. To tell of it and to decide
+    /// is that node's: it was the first to know.
+    pub fn hear(&mut self, operation: &Operation) {
+        self.see(operation, TakenIn::Elsewhere);
+    }
+
+    /// Enters what a detector of another node decided; `false` when the same stands already, was undone, or is allowed here meanwhile.
+    pub fn adopt(&mut self, decision: Decision) -> bool {
+        let allowed = self.allowances().iter().any(|one| one.ends(&decision));
+        !allowed && self.response.book.adopt(decision, &self.ledger)
+    }
+
+    fn see(&mut self, operation: &Operation, taken_in: TakenIn) -> Happened {
         let marks = self.ledger.keys.marks(operation);
         let before = self.ledger.apply(operation, &marks);
         let mut happened = Happened::default();
@@ -210,14 +233,19 @@ impl Watch {
                     .collect(),
                 evidence: finding.evidence,
             };
+            if let (true, true, Some(account)) = (
+                detection.acts,
+                setting.steps.contains(&Step::ResetCredential),
+                marks.account,
+            ) {
+                self.ledger.expel(account, operation.at);
+            }
+            if taken_in == TakenIn::Elsewhere {
+                self.hold_against(&detection, &marks);
+                continue;
+            }
             if detection.acts {
                 let strange = !before.at_home;
-                if let (true, Some(account)) = (
-                    setting.steps.contains(&Step::ResetCredential),
-                    marks.account,
-                ) {
-                    self.ledger.expel(account, operation.at);
-                }
                 let decided =
                     self.response
                         .consider(&detection, &who, strange, &self.ledger, &self.settings);

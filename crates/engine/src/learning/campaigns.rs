@@ -94,7 +94,12 @@ impl Campaigns {
         noted
     }
 
-    /// A message that came before this process began.
+    /// Was it met already?
+    pub(super) fn knows(&self, id: RecordId) -> bool {
+        self.of.contains_key(&id)
+    }
+
+    /// A message that came before this process began, or to another node: who took it in keeps what it is of.
     pub(super) fn met_before(&mut self, id: RecordId, print: &[u8], source: u64) {
         let Some(print) = Print::from_bytes(print) else {
             return;

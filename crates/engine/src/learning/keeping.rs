@@ -19,6 +19,7 @@ use super::{LearnSetup, Learning, LearningState, Rows, Waiting};
 use crate::clock::now;
 use crate::files::put_in_place;
 use crate::metrics::Metrics;
+use crate::nodes::Outbox;
 
 /// Where nodes tell how the learner is.
 const STATE: &str = "learning:state";
@@ -40,6 +41,7 @@ impl Learning {
         setup: LearnSetup,
         limits: &Limits,
         metrics: Arc<Metrics>,
+        outbox: Arc<Outbox>,
     ) -> Result<Self, StoreError> {
         let key = super::key(&store.secret("learn").await?);
         let kept = match setup.file.clone() {
@@ -63,6 +65,7 @@ impl Learning {
             campaigns: Mutex::new(Campaigns::new(campaign_key)),
             written: AtomicI64::new(0),
             metrics,
+            outbox,
         };
         // The file may be of a log that is not there any more: a database that was put back, or another one.
         let known = store

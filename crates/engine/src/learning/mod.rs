@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use data_encoding::BASE64;
 use learn::prints::Print;
 use learn::{Arrival, Asker, Course, Key, Letter, Needs, Opinion, Scope, Sight, Viewer};
 use mail::learnt::Campaign;
@@ -29,6 +30,7 @@ use store::{CampaignRow, NewLesson, Question, SightRow};
 
 use crate::clock::now;
 use crate::metrics::Metrics;
+use crate::nodes::{Outbox, Word};
 use campaigns::Campaigns;
 use gate::Gate;
 pub(crate) use keeping::told;
@@ -71,6 +73,7 @@ pub struct Learning {
     /// The place of the model that is in the file.
     written: AtomicI64,
     metrics: Arc<Metrics>,
+    outbox: Arc<Outbox>,
 }
 
 /// What the learner saw of a message, and thought of it.
@@ -186,12 +189,27 @@ impl Learning {
         let noted = self
             .campaigns()
             .meet(id, looked.print.clone(), &looked.sight);
+        if looked.print.exact.is_some() {
+            self.outbox.put(|| Word::Looked {
+                id,
+                print: BASE64.encode(&looked.print.to_bytes()),
+                source: looked.sight.arrival.source,
+            });
+        }
         let mut waiting = self.waiting();
         if waiting.rows.members.len() < self.limits.sights_queue_max {
             waiting.rows.campaigns.extend(noted.row);
             waiting.rows.members.extend(noted.members);
         }
         noted.campaign
+    }
+
+    /// Counts a message that another node took in to those with about the same text.
+    pub(crate) fn met_elsewhere(&self, id: RecordId, print: &[u8], source: u64) {
+        let mut campaigns = self.campaigns();
+        if !campaigns.knows(id) {
+            campaigns.met_before(id, print, source);
+        }
     }
 
     fn with_viewer<T>(&self, work: impl FnOnce(&mut Viewer) -> T) -> T {

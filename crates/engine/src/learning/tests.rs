@@ -32,6 +32,7 @@ async fn node(store: &Store, learn: LearnSetup) -> Arc<Engine> {
         report_inbox: Vec::new(),
         watch: crate::WatchSetup::default(),
         learn,
+        hub: None,
     };
     let readers = Arc::new(Readers::new(&settings.limits));
     Engine::start(

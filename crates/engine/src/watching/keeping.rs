@@ -16,6 +16,7 @@ use super::{WatchSetup, Watching, read_operation};
 use crate::clock::now;
 use crate::files::put_in_place;
 use crate::metrics::Metrics;
+use crate::nodes::Outbox;
 use crate::windows::half;
 
 /// Operations read at a time.
@@ -47,6 +48,7 @@ impl Watching {
         setup: WatchSetup,
         limits: &Limits,
         metrics: Arc<Metrics>,
+        outbox: Arc<Outbox>,
     ) -> Result<Self, StoreError> {
         let key = store.secret("watch").await?;
         let secret = half(&key);
@@ -74,7 +76,7 @@ impl Watching {
                 ),
             }
         }
-        let watching = Self::new(watch, key, limits, setup, metrics);
+        let watching = Self::new(watch, key, limits, setup, metrics, outbox);
         {
             let mut state = watching.state();
             match place {
@@ -86,6 +88,10 @@ impl Watching {
             }
         }
         watching.replay(store, since).await?;
+        {
+            let mut state = watching.state();
+            state.replayed = state.last.max(state.messages.newest());
+        }
         watching.allow_front_ends();
         Ok(watching)
     }

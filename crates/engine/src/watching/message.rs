@@ -11,6 +11,7 @@ use watch::SendQuestion;
 
 use super::Watching;
 use crate::clock::now;
+use crate::nodes::Word;
 
 /// Messages remembered by name, so that none counts twice when a snapshot and the records meet.
 const RECENT_MAX: usize = 20_000;
@@ -31,6 +32,14 @@ impl Recent {
                 self.since = self.since.max(oldest.at());
             }
         }
+    }
+
+    /// The last that was told.
+    pub(super) fn newest(&self) -> RecordId {
+        self.ids
+            .back()
+            .copied()
+            .unwrap_or(RecordId::first_at(Timestamp(0)))
     }
 
     pub(super) fn holds(&self, id: RecordId) -> bool {
@@ -122,6 +131,7 @@ impl Watching {
             let state = &mut *guard;
             state.messages.enter(id);
             let happened = state.watch.apply(&operation);
+            self.outbox.put(|| Word::Operation(operation));
             self.note(state, happened);
         }
     }

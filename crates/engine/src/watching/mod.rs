@@ -33,6 +33,7 @@ use watch::{
 
 use crate::clock::now;
 use crate::metrics::{Metrics, ToldLabels};
+use crate::nodes::{Outbox, Word};
 use crate::windows::half;
 use sessions::Sessions;
 use wishes::Wished;
@@ -94,6 +95,7 @@ pub struct Watching {
     setup: WatchSetup,
     places: ArcSwap<Places>,
     metrics: Arc<Metrics>,
+    outbox: Arc<Outbox>,
     news: broadcast::Sender<News>,
     /// What tags of passwords are keyed by.
     key: Secret<[u8; 32]>,
@@ -109,6 +111,8 @@ struct State {
     waiting: Watched,
     /// The newest operation that was told by a door.
     last: RecordId,
+    /// Everything up to here the store told at the start.
+    replayed: RecordId,
     /// Messages told lately, and when the last snapshot was made.
     messages: message::Recent,
     /// The last wish that was granted.
@@ -128,6 +132,7 @@ impl Watching {
         limits: &Limits,
         setup: WatchSetup,
         metrics: Arc<Metrics>,
+        outbox: Arc<Outbox>,
     ) -> Self {
         let secret = half(&key);
         let state = State {
@@ -136,6 +141,7 @@ impl Watching {
             sessions: Sessions::new(limits.twins_max),
             waiting: Watched::default(),
             last: RecordId::first_at(Timestamp(0)),
+            replayed: RecordId::first_at(Timestamp(0)),
             messages: message::Recent::default(),
             wish: 0,
             text: String::new(),
@@ -148,6 +154,7 @@ impl Watching {
             setup,
             places: ArcSwap::default(),
             metrics,
+            outbox,
             news: broadcast::Sender::new(NEWS_MAX),
             key,
             daily: Mutex::default(),
@@ -222,6 +229,7 @@ impl Watching {
             return Vec::new();
         }
         let happened = state.watch.apply(&operation);
+        self.outbox.put(|| Word::Operation(operation.clone()));
         if operation.act != Act::Control {
             let day = told.at.secs().div_euclid(DAY_SECS);
             if state.kept.0 < day {
@@ -257,8 +265,35 @@ impl Watching {
         }
         for decision in &happened.decisions {
             self.decided(state, decision);
+            self.outbox.put(|| Word::Decided(decision.clone()));
         }
         happened.decisions
+    }
+
+    /// Counts an operation that another node took in, unless a door of ours told it before.
+    pub(crate) fn hear(&self, operation: &Operation) {
+        let mut guard = self.state();
+        let state = &mut *guard;
+        if operation.id <= state.replayed || !state.twins.is_news(operation) {
+            return;
+        }
+        // A snapshot knows what it holds by this; a clock that is ahead must not hide what comes.
+        if operation.id.at() <= now() {
+            state.last = state.last.max(operation.id);
+        }
+        if operation.door == Door::Message {
+            state.messages.enter(operation.id);
+        }
+        state.watch.hear(operation);
+    }
+
+    /// Takes over what a detector of another node decided. That node has written it down; what is to be carried out beside our own
+    /// doors is carried out here too.
+    pub(crate) fn adopt(&self, decision: Decision) {
+        if self.state().watch.adopt(decision.clone()) {
+            // Nobody may carry anything out.
+            let _ = self.news.send(News::Decided(Arc::new(decision)));
+        }
     }
 
     fn decided(&self, state: &mut State, decision: &Decision) {

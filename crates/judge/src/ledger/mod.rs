@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 
 use mail::{Address, Envelope, Timestamp, WindowFact, WindowKey};
+use serde::{Deserialize, Serialize};
 
 mod counts;
 #[cfg(test)]
@@ -26,7 +27,7 @@ const KEY_BYTES: usize = 64;
 const NEWCOMER_BYTES: usize = 64;
 
 /// One message that came.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Arrival {
     /// When.
     pub at: Timestamp,

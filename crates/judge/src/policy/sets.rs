@@ -138,7 +138,7 @@ fn compiled(written: &[(String, f64, Spot)]) -> Vec<Result<Regex, String>> {
             .chunks(each)
             .map(|part| scope.spawn(move || compile(part)))
             .collect();
-        let parts = threads.into_iter().map(|thread| thread.join());
+        let parts = threads.into_iter().map(std::thread::ScopedJoinHandle::join);
         parts
             .flat_map(|part| part.expect("compiling does not panic"))
             .collect()

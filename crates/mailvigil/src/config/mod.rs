@@ -17,6 +17,7 @@ use self::authenticity::AuthenticityConfig;
 pub use self::authenticity::KeyConfig;
 use self::console::ConsoleConfig;
 pub use self::doors::{Doors, Listen, Protocol, ProxyConfig, TlsConfig};
+pub use self::hub::HubConfig;
 pub use self::watch::{CommandConfig, WatchConfig};
 
 use crate::mail_log::MailLog;
@@ -24,6 +25,7 @@ use crate::mail_log::MailLog;
 mod authenticity;
 mod console;
 mod doors;
+mod hub;
 mod learning;
 mod reports;
 #[cfg(test)]
@@ -70,6 +72,8 @@ pub struct Config {
     pub authenticity: AuthenticityConfig,
     /// What is kept of others' reports, and what we report.
     pub reports: ReportSettings,
+    /// Over what the nodes of this installation hear each other; `None` is a node that is alone.
+    pub hub: Option<HubConfig>,
     /// From whom the learner learns without being told.
     pub learn: LearnSetup,
     /// The program that reads text in pictures; `None` is off.
@@ -147,6 +151,11 @@ impl Config {
         );
         let quarantine = store.text("quarantine", "a folder", path);
         store.finish();
+
+        let is_shared = database
+            .as_ref()
+            .is_some_and(|database| !database.starts_with("sqlite:"));
+        let hub = hub::read(root.section("hub"), is_shared);
 
         let section = root.section("site");
         let site = Site {
@@ -248,6 +257,7 @@ impl Config {
             http_listen: http_listen.unwrap_or(Some(SocketAddr::from(([127, 0, 0, 1], 7780)))),
             console,
             database: Secret::new(database),
+            hub,
             site,
             submit_to,
             submit_servers,
@@ -284,6 +294,7 @@ impl Config {
                 "store.database",
                 self.database.reveal() != new.database.reveal(),
             ),
+            ("hub", self.hub != new.hub),
             ("store.quarantine", self.quarantine != new.quarantine),
             ("mail_logs", self.mail_logs != new.mail_logs),
             (
@@ -396,6 +407,8 @@ fn read_limits(section: Section<'_, '_>) -> Limits {
         sights_queue_max: 100..=1_000_000;
         told_queue_max: 100..=10_000_000;
         told_per_day_max: 1_000..=1 << 40;
+        hub_batch_bytes_max: 1_024..=1 << 26;
+        hub_queue_max: 100..=10_000_000;
         twins_max: 100..=10_000_000;
         record_queue_max: 1..=10_000_000;
         facts_bytes_max: 1_024..=1 << 24;

@@ -33,6 +33,7 @@ pub struct Vigil {
 
 /// Configuration besides ports and data folder.
 pub struct Wish<'w> {
+    pub node: &'w str,
     pub more: &'w str,
     pub service: &'w str,
     /// Keys of `[console]`.
@@ -47,6 +48,7 @@ pub struct Wish<'w> {
 impl Default for Wish<'_> {
     fn default() -> Self {
         Self {
+            node: "test",
             more: "",
             service: "",
             console: "",
@@ -66,8 +68,9 @@ impl Vigil {
             .clone()
             .unwrap_or_else(|| program.folder().join("data"));
         let text = format!(
-            "[service]\ndata = \"{}\"\nnode = \"test\"\n{}\n[milter]\nlisten = [\"127.0.0.1:{milter_port}\", \"unix:{}\"]\n[http]\nlisten = \"127.0.0.1:{http_port}\"\n[console]\nlisten = \"127.0.0.1:{console_port}\"\n{}\n[release]\nsubmit_to = \"127.0.0.1:{}\"\n{}{}\n",
+            "[service]\ndata = \"{}\"\nnode = \"{}\"\n{}\n[milter]\nlisten = [\"127.0.0.1:{milter_port}\", \"unix:{}\"]\n[http]\nlisten = \"127.0.0.1:{http_port}\"\n[console]\nlisten = \"127.0.0.1:{console_port}\"\n{}\n[release]\nsubmit_to = \"127.0.0.1:{}\"\n{}{}\n",
             data.display(),
+            wish.node,
             wish.service,
             program.folder().join("milter.sock").display(),
             wish.console,
@@ -228,6 +231,7 @@ impl Bed {
         let setup = Postfix::named("mx.example.org").delivers_to(sink.port());
         let placeholder = free_port();
         let wish = Wish {
+            node: wish.node,
             submit_port: placeholder,
             more: wish.more,
             service: wish.service,

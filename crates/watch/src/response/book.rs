@@ -91,21 +91,8 @@ impl Book {
     ) -> Option<Decision> {
         let key = key(&wish.scope, ledger.keys);
         let simulated = wish.simulated || verdict.held_back.is_some();
-        let same = |one: &Decision| {
-            one.step == wish.step && one.expires > wish.at && (simulated || !one.simulated)
-        };
-        if self
-            .standing
-            .get(&key)
-            .is_some_and(|list| list.iter().any(same))
-        {
+        if self.stands(key, wish.step, wish.at, simulated) {
             return None;
-        }
-        if self.count >= self.most {
-            self.expire(wish.at);
-            if self.count >= self.most {
-                self.drop_first_to_end();
-            }
         }
         self.number += 1;
         // What a person decided has the same name and the same end on every node that hears of it.
@@ -131,15 +118,48 @@ impl Book {
             strangers_only: wish.strangers_only,
             good_users: verdict.good_users,
         };
+        self.write(key, decision.clone());
+        Some(decision)
+    }
+
+    /// Enters what another node decided, under its name and with its end, unless the same stands or it was undone meanwhile.
+    pub(crate) fn adopt(&mut self, decision: Decision, ledger: &Ledger) -> bool {
+        let key = key(&decision.scope, ledger.keys);
+        let (at, simulated) = (decision.created, decision.simulated);
+        if self.stands(key, decision.step, at, simulated)
+            || self.in_grace(&decision.scope, ledger, at)
+        {
+            return false;
+        }
+        self.count_up(key, decision.step, at, simulated);
+        self.write(key, decision);
+        true
+    }
+
+    /// Does the same stand already? What is simulated gives way to what is not.
+    fn stands(&self, key: u64, step: Step, at: Timestamp, simulated: bool) -> bool {
+        let same =
+            |one: &Decision| one.step == step && one.expires > at && (simulated || !one.simulated);
+        let list = self.standing.get(&key);
+        list.is_some_and(|list| list.iter().any(same))
+    }
+
+    fn write(&mut self, key: u64, decision: Decision) {
+        let at = decision.created;
+        if self.count >= self.most {
+            self.expire(at);
+            if self.count >= self.most {
+                self.drop_first_to_end();
+            }
+        }
         if !decision.simulated {
             self.good_users_blocked += decision.good_users;
         }
         let list = self.standing.entry(key).or_default();
         let before = list.len();
-        list.retain(|one| one.expires > wish.at);
+        list.retain(|one| one.expires > at);
         self.count = self.count + 1 + list.len() - before;
-        list.push(decision.clone());
-        Some(decision)
+        list.push(decision);
     }
 
     /// The decisions about a scope that stand, by its key.
@@ -230,6 +250,15 @@ impl Book {
 
     /// Twice as long each time, with a tenth up or down so that not everybody comes back in the same second.
     fn length(&mut self, key: u64, step: Step, at: Timestamp, random: u64, simulated: bool) -> i64 {
+        let times = self.count_up(key, step, at, simulated);
+        let doubled = step.first_secs() << times.min(16);
+        let tenth = (random % 201) as i64 - 100;
+        let secs = doubled.min(LONGEST_SECS);
+        secs + secs / 1000 * tenth
+    }
+
+    /// How often this was decided about the same before, and once more from now on.
+    fn count_up(&mut self, key: u64, step: Step, at: Timestamp, simulated: bool) -> u32 {
         let now = seconds(at);
         let past = mix(key ^ step as u64);
         let times = self.past.update(past, at, false, |past| {
@@ -241,10 +270,7 @@ impl Book {
             }
             times
         });
-        let doubled = step.first_secs() << times.unwrap_or(0).min(16);
-        let tenth = (random % 201) as i64 - 100;
-        let secs = doubled.min(LONGEST_SECS);
-        secs + secs / 1000 * tenth
+        times.unwrap_or(0)
     }
 }
 
