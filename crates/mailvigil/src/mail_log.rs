@@ -6,13 +6,13 @@
 //! for which no record with this queue id appears within a grace time becomes a record of fate `unscanned`.
 //!
 //! The place in the file is kept in the store, so a restart reads on where it stopped: mail that passed in
-//! between is found. A file that shrank or was replaced (logrotate) is read from its start.
+//! between is found. A file that shrank or was replaced (logrotate) is read from its start. systemd's journal is read by [`Journal`].
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{BufRead, BufReader, Seek, SeekFrom};
 use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +23,7 @@ use wire::postfix_log::{LINE_BYTES_MAX, Line};
 use wire::server_log::Noted;
 use wire::tls_log::Sessions;
 
+use crate::journal::{Journal, JournalConfig};
 use crate::log_tales::Tales;
 
 /// How often the file is looked at.
@@ -36,11 +37,33 @@ const BEGUN_SECS: i64 = 3600;
 /// Lines read at a time, so that a huge log does not hold the task.
 const LINES_MAX: usize = 5_000;
 
+/// Where a log is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// In a file.
+    File(PathBuf),
+    /// In systemd's journal.
+    Journal(JournalConfig),
+}
+
+impl std::fmt::Display for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Journal(JournalConfig {
+                folder: Some(folder),
+                ..
+            }) => write!(f, "the journal in {}", folder.display()),
+            Self::Journal(_) => f.write_str("the journal"),
+        }
+    }
+}
+
 /// One log to follow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MailLog {
-    /// The file.
-    pub path: std::path::PathBuf,
+    /// Where it is.
+    pub source: Source,
     /// Clients whose mail does not pass through us on purpose (content filters that hand back).
     pub ignore: Vec<IpNet>,
     /// Is what it says of logins and strangers told to the watch?
@@ -57,27 +80,18 @@ pub async fn open(log: MailLog, engine: &Engine) -> Reader {
         Ok(Some(place)) => reader.place = Place::parse(&place).unwrap_or_default(),
         // The first time: start at the end. What passed before we were installed is not ours to count.
         Ok(None) => {
-            reader.place = Place::end_of(&reader.log.path);
+            reader.place = Place::end_of(&reader.log.source);
             let place = reader.place.to_string();
             if let Err(error) = engine.store().set_state(&reader.name(), &place).await {
-                tracing::warn!(
-                    "the place in {} was not kept: {error}",
-                    reader.log.path.display()
-                );
+                tracing::warn!("the place in {} was not kept: {error}", reader.log.source);
             }
         }
-        Err(error) => tracing::warn!(
-            "where {} was left is not known: {error}",
-            reader.log.path.display()
-        ),
+        Err(error) => tracing::warn!("where {} was left is not known: {error}", reader.log.source),
     }
     match engine.store().state(&reader.watched_name()).await {
         Ok(Some(place)) => reader.watched = Place::parse(&place).unwrap_or_default(),
         Ok(None) => {}
-        Err(error) => tracing::warn!(
-            "where {} was left is not known: {error}",
-            reader.log.path.display()
-        ),
+        Err(error) => tracing::warn!("where {} was left is not known: {error}", reader.log.source),
     }
     reader
 }
@@ -111,7 +125,7 @@ pub async fn follow(mut reader: Reader, engine: Arc<Engine>) {
                 complained = true;
                 tracing::warn!(
                     "{} cannot be read, so mail that passes unjudged is not counted: {error}",
-                    reader.log.path.display()
+                    reader.log.source
                 );
             }
             Err(_) => {}
@@ -128,10 +142,9 @@ pub async fn follow(mut reader: Reader, engine: Arc<Engine>) {
                 .await
             {
                 Ok(()) => kept_watched = watched,
-                Err(error) => tracing::warn!(
-                    "the place in {} was not kept: {error}",
-                    reader.log.path.display()
-                ),
+                Err(error) => {
+                    tracing::warn!("the place in {} was not kept: {error}", reader.log.source)
+                }
             }
         }
         let place = reader.settled_place().to_string();
@@ -141,10 +154,7 @@ pub async fn follow(mut reader: Reader, engine: Arc<Engine>) {
         match engine.store().set_state(&name, &place).await {
             Ok(()) => kept = place,
             Err(error) => {
-                tracing::warn!(
-                    "the place in {} was not kept: {error}",
-                    reader.log.path.display()
-                );
+                tracing::warn!("the place in {} was not kept: {error}", reader.log.source);
             }
         }
     }
@@ -166,7 +176,7 @@ async fn settle(reader: &mut Reader, engine: &Engine) -> Result<(), store::Store
     }
 }
 
-/// Where reading stopped: which file, and how far.
+/// Where reading stopped: which file, and how far; of a journal the time in microseconds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Place {
     inode: u64,
@@ -174,14 +184,20 @@ struct Place {
 }
 
 impl Place {
-    fn end_of(path: &Path) -> Self {
-        std::fs::metadata(path).map_or_else(
-            |_| Self::default(),
-            |file| Self {
-                inode: file.ino(),
-                offset: file.len(),
+    fn end_of(source: &Source) -> Self {
+        match source {
+            Source::File(path) => std::fs::metadata(path).map_or_else(
+                |_| Self::default(),
+                |file| Self {
+                    inode: file.ino(),
+                    offset: file.len(),
+                },
+            ),
+            Source::Journal(_) => Self {
+                inode: 0,
+                offset: engine::clock::now().0.max(0) as u64,
             },
-        )
+        }
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -202,6 +218,8 @@ impl std::fmt::Display for Place {
 /// One log, read so far.
 pub struct Reader {
     log: MailLog,
+    /// What reads the journal, where the log is one.
+    journal: Option<Journal>,
     place: Place,
     /// Messages begun by a client, by queue id.
     begun: HashMap<String, Begun>,
@@ -226,6 +244,7 @@ impl Reader {
     fn new(log: MailLog) -> Self {
         Self {
             log,
+            journal: None,
             place: Place::default(),
             begun: HashMap::new(),
             taken: VecDeque::new(),
@@ -238,16 +257,45 @@ impl Reader {
 
     /// Its name in the store.
     fn name(&self) -> String {
-        format!("mail-log:{}", self.log.path.display())
+        format!("mail-log:{}", self.log.source)
     }
 
     /// The name of how far the watch has come.
     fn watched_name(&self) -> String {
-        format!("mail-log-watched:{}", self.log.path.display())
+        format!("mail-log-watched:{}", self.log.source)
     }
 
     fn read(&mut self) -> std::io::Result<()> {
-        let file = std::fs::File::open(&self.log.path)?;
+        match self.log.source.clone() {
+            Source::File(path) => self.read_file(&path),
+            Source::Journal(config) => {
+                let read = self.read_journal(&config);
+                if read.is_err() {
+                    // A new one is begun the next time.
+                    self.journal = None;
+                }
+                read
+            }
+        }
+    }
+
+    fn read_journal(&mut self, config: &JournalConfig) -> std::io::Result<()> {
+        let mut journal = match self.journal.take() {
+            Some(journal) => journal,
+            None => Journal::follow(config, self.place.offset)?,
+        };
+        for _ in 0..LINES_MAX {
+            let Some(entry) = journal.next()? else { break };
+            // Two of one microsecond follow each other, and so do those of a clock that was put back.
+            self.place.offset = entry.at_us.max(self.place.offset + 1);
+            self.line(&entry.line);
+        }
+        self.journal = Some(journal);
+        Ok(())
+    }
+
+    fn read_file(&mut self, path: &Path) -> std::io::Result<()> {
+        let file = std::fs::File::open(path)?;
         let metadata = file.metadata()?;
         if metadata.ino() != self.place.inode || metadata.len() < self.place.offset {
             self.place = Place {

@@ -300,6 +300,81 @@ fn stopped_mail_passes_and_is_counted_after_the_restart() {
     );
 }
 
+/// Entries for a journal, as `journalctl --output=export` writes them.
+fn entries(at_us: i64, messages: &[(&str, &str)]) -> String {
+    let mut text = String::new();
+    for ((program, message), at) in messages.iter().zip(at_us..) {
+        text.push_str(&format!(
+            "__REALTIME_TIMESTAMP={at}\n__MONOTONIC_TIMESTAMP={at}\n_BOOT_ID=2c7a2a3a6d7c4a2f8f3d0a8a3a1c5b11\n_HOSTNAME=mx\nSYSLOG_FACILITY=2\nSYSLOG_IDENTIFIER={program}\nSYSLOG_PID=7\nMESSAGE={message}\n\n"
+        ));
+    }
+    text
+}
+
+/// A real journal, written by systemd's own program.
+fn write_journal(folder: &std::path::Path, entries: &str) {
+    use std::io::Write as _;
+    let mut child = std::process::Command::new("/lib/systemd/systemd-journal-remote")
+        .arg("--output")
+        .arg(folder.join("remote.journal"))
+        .arg("-")
+        .stdin(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(entries.as_bytes()).unwrap();
+    drop(input);
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn a_journal_is_read_as_a_file_is_and_goes_on_where_it_was_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let now_us = || engine::clock::now().0;
+    let passed = |id: &str, at_us: i64| {
+        let client = format!("{id}: client=there.example[192.0.2.7]");
+        let queued = format!("{id}: from=<ann@there.example>, size=900, nrcpt=1 (queue active)");
+        entries(
+            at_us,
+            &[("postfix/smtpd", &client), ("postfix/qmgr", &queued)],
+        )
+    };
+    // What was there before we came is not ours to count.
+    write_journal(folder.path(), &passed("4AAAAA", now_us() - 60_000_000));
+    let more = format!("[[mail_logs]]\njournal = \"{}\"\n", folder.path().display());
+    let mut vigil = Vigil::start(&Wish {
+        more: &more,
+        ..Wish::default()
+    });
+    let tried = entries(
+        now_us(),
+        &[(
+            "postfix/submission/smtpd",
+            "warning: unknown[203.0.113.9]: SASL LOGIN authentication failed: UGFzc3dvcmQ6, sasl_username=ann@ours.example",
+        )],
+    );
+    write_journal(folder.path(), &tried);
+    write_journal(folder.path(), &passed("4BBBBB", now_us()));
+    let records = vigil.records(&["--fate", "unscanned"], 1);
+    assert_eq!(records[0]["envelope"]["queue_id"], "4BBBBB");
+    let told = || vigil.metric("mailvigil_operations_total{door=\"log\",kind=\"login\"}");
+    assert!(wait_for(|| (told() > 0.0).then_some(())).is_some());
+
+    assert!(vigil.service.terminate(PATIENCE).unwrap().success());
+    write_journal(folder.path(), &passed("4CCCCC", now_us()));
+    vigil.service.start_again().unwrap();
+    let records = vigil.records(&["--fate", "unscanned"], 2);
+    let mut ids: Vec<&str> = records
+        .iter()
+        .map(|record| record["envelope"]["queue_id"].as_str().unwrap())
+        .collect();
+    ids.sort_unstable();
+    assert_eq!(ids, ["4BBBBB", "4CCCCC"]);
+    let told = vigil.metric("mailvigil_operations_total{door=\"log\",kind=\"login\"}");
+    assert!(told < 0.5, "what was told is not told again");
+}
+
 /// A service at a port Postfix knows already.
 fn start_at(milter_port: u16, more: &str) -> Vigil {
     let mut vigil = Vigil::start(&Wish {

@@ -20,7 +20,8 @@ pub use self::doors::{Doors, Listen, Protocol, ProxyConfig, TlsConfig};
 pub use self::hub::HubConfig;
 pub use self::watch::{CommandConfig, WatchConfig};
 
-use crate::mail_log::MailLog;
+use crate::journal::JournalConfig;
+use crate::mail_log::{MailLog, Source};
 
 mod authenticity;
 mod console;
@@ -192,20 +193,17 @@ impl Config {
 
         let mut mail_logs = Vec::new();
         for section in root.sections("mail_logs") {
-            let file = section.text("path", "the file", path);
+            let source = log_source(&section);
             let ignore = section
                 .texts("ignore", "networks", network)
                 .unwrap_or_default();
             let watch = section.flag("watch").unwrap_or(true);
-            match file {
-                Some(path) => mail_logs.push(MailLog {
-                    path,
-                    ignore,
-                    watch,
-                    sessions: false,
-                }),
-                None => section.complain("path", "is missing", "the mail server's log file"),
-            }
+            mail_logs.extend(source.map(|source| MailLog {
+                source,
+                ignore,
+                watch,
+                sessions: false,
+            }));
             section.finish();
         }
         for log in &mut mail_logs {
@@ -313,6 +311,55 @@ impl Config {
         let named = differs.into_iter().filter(|(_, differs)| *differs);
         named.map(|(name, _)| name).collect()
     }
+}
+
+/// `path`, or `journal` with `units`.
+fn log_source(section: &Section<'_, '_>) -> Option<Source> {
+    let file = section.text("path", "the file", path);
+    let journal = section.text(
+        "journal",
+        "\"system\", or the whole path of a folder of journals",
+        journal_folder,
+    );
+    let units = section.texts("units", "units such as \"postfix@-.service\"", unit);
+    match (file, journal, units) {
+        (Some(path), None, None) => Some(Source::File(path)),
+        (None, Some(folder), units) => Some(Source::Journal(JournalConfig {
+            folder,
+            units: units.unwrap_or_default(),
+        })),
+        (Some(_), Some(_), _) => {
+            section.complain("journal", "stands beside path", "one of the two");
+            None
+        }
+        (Some(_), None, Some(_)) => {
+            section.complain("units", "is for a journal", "journal = \"system\"");
+            None
+        }
+        (None, None, _) => {
+            let right = "the mail server's log file, or journal = \"system\"";
+            section.complain("path", "is missing", right);
+            None
+        }
+    }
+}
+
+fn journal_folder(text: &str) -> Result<Option<PathBuf>, &'static str> {
+    match text {
+        "system" => Ok(None),
+        _ if Path::new(text).is_absolute() => Ok(Some(PathBuf::from(text))),
+        _ => Err("is neither system nor the whole path of a folder"),
+    }
+}
+
+fn unit(text: &str) -> Result<String, &'static str> {
+    let good = !text.is_empty()
+        && text.len() <= 255
+        && text.contains('.')
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || ":-_.\\@".contains(c));
+    good.then(|| text.to_owned()).ok_or("is no name of a unit")
 }
 
 /// One line per limit, each with the range that makes sense; `mail::Limits` says what it bounds.

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use super::{Config, Listen};
+use super::{Config, JournalConfig, Listen, Source};
 
 fn problems(text: &str) -> Vec<String> {
     let problems = Config::parse(text, None).expect_err(text);
@@ -75,7 +75,15 @@ fn every_key_is_read() {
         config.submit_servers,
         [("mx2.example.org".into(), "10.0.0.2:25".into())]
     );
-    assert_eq!(config.mail_logs[0].path, Path::new("/var/log/mail.log"));
+    let file = Source::File("/var/log/mail.log".into());
+    assert_eq!(config.mail_logs[0].source, file);
+    let text = "[[mail_logs]]\njournal = \"system\"\nunits = [\"postfix@-.service\"]\n";
+    let logs = Config::parse(text, None).expect("it is good").mail_logs;
+    let journal = Source::Journal(JournalConfig {
+        folder: None,
+        units: vec!["postfix@-.service".into()],
+    });
+    assert_eq!(logs[0].source, journal);
     assert_eq!(
         (config.drain.as_secs(), config.limits.message_bytes_max),
         (5, 1_000_000)
@@ -176,6 +184,22 @@ fn what_is_wrong_is_told_with_its_line_and_what_would_be_right() {
         (
             "[[mail_logs]]\nignore = []",
             "mail_logs[1].path: is missing",
+        ),
+        (
+            "[[mail_logs]]\njournal = \"here\"",
+            "mail_logs[1].journal: is neither system nor",
+        ),
+        (
+            "[[mail_logs]]\npath = \"/a\"\njournal = \"system\"",
+            "mail_logs[1].journal: stands beside path",
+        ),
+        (
+            "[[mail_logs]]\npath = \"/a\"\nunits = [\"a.service\"]",
+            "mail_logs[1].units: is for a journal",
+        ),
+        (
+            "[[mail_logs]]\njournal = \"system\"\nunits = [\"a=b.service\"]",
+            "mail_logs[1].units: is no name of a unit",
         ),
         ("[log]\nlevel = \"=\"", "log.level"),
         (
