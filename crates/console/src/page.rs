@@ -92,6 +92,7 @@ impl Page {
             "decide-watched" => Right::DecideWatched,
             "lessons" => Right::SeeLessons,
             "teach-all" => Right::TeachAll,
+            "recall" => Right::Recall,
             _ => Right::Approve,
         };
         self.author.as_ref().is_some_and(|author| author.may(right))

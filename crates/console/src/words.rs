@@ -206,6 +206,7 @@ mod tests {
             "asked.",
             "source.",
             "label.",
+            "recall.",
         ];
         for key in ENGLISH.keys() {
             let family = families.iter().any(|family| key.starts_with(family));

@@ -153,6 +153,7 @@ async fn node(folder: &std::path::Path, name: &str, hub: Option<&Place>) -> Arc<
         watch: WatchSetup::default(),
         learn: LearnSetup::default(),
         hub: hub.cloned(),
+        recalls: false,
     };
     let store = Store::open(&config).await.unwrap();
     let readers = Arc::new(Readers::new(&settings.limits));

@@ -69,6 +69,8 @@ pub struct Settings {
     pub learn: LearnSetup,
     /// Over what the nodes of this installation hear each other; `None` is a node that is alone.
     pub hub: Option<hub::Place>,
+    /// Can this node call delivered mail back?
+    pub recalls: bool,
 }
 
 /// One message to judge.
@@ -272,6 +274,7 @@ impl Engine {
             watch: old.watch.clone(),
             learn: old.learn.clone(),
             hub: old.hub.clone(),
+            recalls: old.recalls,
         }));
     }
 

@@ -22,6 +22,9 @@ pub struct Presence {
     /// Its doors; of an older program none.
     #[serde(default)]
     pub doors: Vec<DoorState>,
+    /// Can it call delivered mail back?
+    #[serde(default)]
+    pub recalls: bool,
 }
 
 impl Engine {
@@ -31,6 +34,7 @@ impl Engine {
             policy_version: self.policy().now().version,
             at: now(),
             doors: self.doors().states(),
+            recalls: self.settings().recalls,
         };
         let name = format!("{NODE}{}", self.settings().node);
         self.store()

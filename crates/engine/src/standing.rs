@@ -330,6 +330,7 @@ mod tests {
             watch: crate::WatchSetup::default(),
             learn: crate::LearnSetup::default(),
             hub: None,
+            recalls: false,
         };
         let readers = Arc::new(Pool::new(&settings.limits));
         let metrics = Arc::new(Metrics::default());

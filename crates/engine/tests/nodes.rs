@@ -68,6 +68,7 @@ impl Installation {
             },
             learn: LearnSetup::default(),
             hub: hub.cloned(),
+            recalls: false,
         };
         let readers = Arc::new(Readers::new(&settings.limits));
         let engine = Engine::start(

@@ -261,6 +261,7 @@ async fn pages(store: Store, middle: &Record) {
         watch: engine::WatchSetup::default(),
         learn: engine::LearnSetup::default(),
         hub: None,
+        recalls: false,
     };
     let started = Instant::now();
     let engine = Engine::start(

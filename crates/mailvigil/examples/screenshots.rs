@@ -122,6 +122,9 @@ fn pictures(folder: &std::path::Path, link: &str) -> Result<()> {
     browser.go(&format!("{base}/messages?level=dangerous"))?;
     browser.click("td.subject a")?;
     let message = browser.url()?.replace(&base, "");
+    browser.go(&format!("{base}/learning/campaigns"))?;
+    browser.click("td.subject a")?;
+    let campaign = browser.url()?.replace(&base, "");
     let pages = [
         ("overview", "/"),
         ("messages", "/messages"),
@@ -138,6 +141,8 @@ fn pictures(folder: &std::path::Path, link: &str) -> Result<()> {
         ("learning", "/learning"),
         ("learning-log", "/learning/log?source=files"),
         ("campaigns", "/learning/campaigns"),
+        ("campaign", campaign.as_str()),
+        ("recalls", "/recalls"),
         ("policy", "/policy"),
         ("policy-set", "/policy/set/advance-fee"),
         ("policy-text", "/policy/text"),
@@ -176,6 +181,7 @@ fn pictures(folder: &std::path::Path, link: &str) -> Result<()> {
         ("domain-dns", "/domains/bank.example?dns=yes"),
         ("reports", "/reports"),
         ("learning", "/learning"),
+        ("campaign", campaign.as_str()),
     ] {
         browser.go(&format!("{base}{path}"))?;
         browser.screenshot(folder.join(format!("{page}-chinese.png")))?;

@@ -1,6 +1,7 @@
 //! The command line: what can be asked for, and the words of `--help`.
 
 mod learning;
+mod recall;
 mod standing;
 mod watching;
 
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::eval::{Feedback, Kind};
 
 pub use learning::{LearnArgs, LearnCommand, LessonArgs, LogArgs};
+pub use recall::{RecallCommand, TakeArgs};
 pub use standing::{MarkArg, MarkArgs, PinArgs, StageArg, StandingArgs, WishArg, WishArgs};
 pub use watching::{
     AddArgs, DecisionsCommand, DetectionsArgs, ListArgs, RemoveArgs, WatchCommand, WhoArgs,
@@ -94,6 +96,9 @@ pub enum Command {
     /// What people said mail was, and what was learnt from it.
     #[command(subcommand)]
     Learn(LearnCommand),
+    /// Delivered copies called back out of mailboxes, and put back.
+    #[command(subcommand)]
+    Recall(RecallCommand),
     /// What administrators did: releases, deletions, policy changes.
     Acts(ActsArgs),
     /// The log of acts as evidence: verified, taken away.

@@ -143,7 +143,7 @@ pub async fn follow(mut reader: Reader, engine: Arc<Engine>) {
             {
                 Ok(()) => kept_watched = watched,
                 Err(error) => {
-                    tracing::warn!("the place in {} was not kept: {error}", reader.log.source)
+                    tracing::warn!("the place in {} was not kept: {error}", reader.log.source);
                 }
             }
         }

@@ -13,6 +13,7 @@ mod doors;
 mod journal;
 mod log_tales;
 mod mail_log;
+mod recall;
 mod service;
 
 // What a person sees and gives.

@@ -25,7 +25,7 @@ use crate::doors::scan::Scanning;
 use crate::doors::smtp::SmtpCourier;
 use crate::doors::watch::WatchDoor;
 use crate::doors::{delegation, events, http, milter, proxy, rspamd, spamd, watch};
-use crate::mail_log;
+use crate::{mail_log, recall};
 
 /// How often a newer policy is looked for. With it a change made by any process, on any node, holds within this time.
 const POLICY_EVERY: Duration = Duration::from_millis(50);
@@ -88,6 +88,7 @@ impl Service {
                 Some(hub) => Some(hub.place()?),
                 None => None,
             },
+            recalls: config.recall.is_some(),
         };
         let readers = Arc::new(Readers::new(&config.limits).with_ocr(config.ocr.clone()));
         let engine = Engine::start(settings, store, Arc::new(Metrics::default()), readers).await?;
@@ -139,6 +140,11 @@ impl Service {
         if let Some(hands) = Hands::new(&self.config.watch)? {
             let news = self.engine.watching().news();
             self.until_stop(hands.follow(news));
+        }
+        if let Some(recall) = self.config.recall.clone() {
+            let store = self.engine.store().clone();
+            let desk = desk(&self.config, store, Author::by_itself("recall"));
+            self.until_stop(recall::follow(desk, recall));
         }
         if self.config.reports.sends() {
             let store = self.engine.store().clone();

@@ -29,6 +29,7 @@ mod acts;
 mod lessons;
 mod people;
 mod policies;
+mod recalls;
 mod requests;
 
 // What others tell about our domains.
@@ -54,6 +55,7 @@ pub use people::{Link, Login, Person, Session, Token};
 pub use policies::{NewPolicy, PolicyVersion};
 pub use quarantine::{Held, HeldFilter, HoldState, Mark};
 pub use query::{CANDIDATES, Page, Query};
+pub use recalls::{Recall, RecallState};
 pub use reports::{ReportFilter, ReportRow};
 pub use requests::{Request, RequestState};
 pub use retention::{Retention, Swept};

@@ -24,6 +24,9 @@ const FEEDBACK_DAYS: u32 = 30;
 /// Days that operations are kept, and what was seen and decided in them: who did what is personal.
 const WATCHED_DAYS: u32 = 30;
 
+/// Days that it is known what was called back, and so can be put back.
+const RECALLS_DAYS: u32 = 90;
+
 /// How many days things are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Retention {
@@ -62,7 +65,7 @@ pub struct Swept {
     pub watched: u64,
     /// What the learner saw of messages, and what it asked.
     pub sights: u64,
-    /// Sessions, links and answers whose time is over.
+    /// Sessions, links, answers and recalls whose time is over.
     pub leftovers: u64,
 }
 
@@ -120,7 +123,8 @@ impl Store {
         swept.sights = self
             .forget_sights(days_ago(now, retention.sights_days))
             .await?;
-        swept.leftovers = self.sweep_leftovers(now).await?;
+        swept.leftovers = self.sweep_leftovers(now).await?
+            + self.forget_recalls(days_ago(now, RECALLS_DAYS)).await?;
         swept.orphans = self.sweep_bodies().await?;
         Ok(swept)
     }

@@ -6,7 +6,7 @@ use crate::StoreError;
 use crate::db::{Db, writing};
 
 /// Statements of each version, in order; a version is never changed once released, only followed.
-const VERSIONS: [&[&str]; 4] = [&[
+const VERSIONS: [&[&str]; 5] = [&[
     // Summaries of messages. `envelope`, `verdict`, `facts` are JSON; the rest is what is searched by.
     "CREATE TABLE records (
         id TEXT PRIMARY KEY, at BIGINT NOT NULL, fate TEXT NOT NULL, level TEXT, action TEXT, score DOUBLE PRECISION, direction TEXT NOT NULL, server TEXT NOT NULL,
@@ -106,6 +106,12 @@ const VERSIONS: [&[&str]; 4] = [&[
     "INSERT INTO lessons (seq, at, record_id, label, trust, chosen, source, who)
         SELECT ROW_NUMBER() OVER (ORDER BY id), at, record_id, label, 'trusted', 0, 'quarantine', who FROM labels",
     "DROP TABLE labels",
+], &[
+    // Delivered copies that are called back.
+    "CREATE TABLE recalls (
+        record_id TEXT NOT NULL, mailbox TEXT NOT NULL, state TEXT NOT NULL, asked BIGINT NOT NULL, who TEXT NOT NULL, reason TEXT NOT NULL, changed BIGINT NOT NULL, said TEXT NOT NULL,
+        PRIMARY KEY (record_id, mailbox))",
+    "CREATE INDEX recalls_to_do ON recalls (asked) WHERE state IN ('wanted', 'back-wanted')",
 ]];
 
 /// Makes or completes the tables. A database that a newer program has changed is left alone.

@@ -6,6 +6,7 @@
 mod domain_types;
 mod domains;
 mod learning;
+mod recalls;
 mod reports;
 mod types;
 mod users;
@@ -75,6 +76,8 @@ pub(crate) fn router() -> (axum::Router<Arc<Shared>>, OpenApi) {
         .routes(routes!(learning::take_back))
         .routes(routes!(learning::campaigns))
         .routes(routes!(learning::campaign))
+        .routes(routes!(recalls::recalls, recalls::recall))
+        .routes(routes!(recalls::put_back))
         .routes(routes!(reports::reports, reports::import))
         .routes(routes!(reports::sources))
         .routes(routes!(reports::tls))

@@ -12,6 +12,7 @@ mod own;
 mod people;
 mod policy;
 mod quarantine;
+mod recalls;
 mod reports;
 mod users;
 
@@ -65,6 +66,7 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
         .merge(messages::router())
         .merge(quarantine::router())
         .merge(learning::router())
+        .merge(recalls::router())
         .merge(domains::router())
         .merge(reports::router())
         .merge(users::router())

@@ -260,7 +260,8 @@ impl Desk {
     ) -> Result<Vec<Decided>, DeskError> {
         self.need(Right::DecideHeld)?;
         check_count(items)?;
-        self.may_release_many(items, reason).await?;
+        self.may_do_many("release", items, self.care().bulk_release_over, reason)
+            .await?;
         let mut decided = Vec::with_capacity(items.len());
         for item in items {
             let outcome = self.release(*item, reason).await.map(|_| ());

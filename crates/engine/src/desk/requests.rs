@@ -20,6 +20,8 @@ pub struct Care {
     pub content: bool,
     /// Releasing more than so many at once.
     pub bulk_release_over: usize,
+    /// Calling more than so many delivered copies back at once.
+    pub recall_over: usize,
 }
 
 /// Where somebody's reading of a message stands.
@@ -34,6 +36,7 @@ impl Default for Care {
         Self {
             content: false,
             bulk_release_over: 100,
+            recall_over: 20,
         }
     }
 }
@@ -135,13 +138,15 @@ impl Desk {
         })
     }
 
-    /// May the author release so many at once? Uses up an approval when it takes one.
-    pub(super) async fn may_release_many(
+    /// May the author do this to so many at once, `over` of which anybody may? Uses up an approval when it takes one.
+    pub(super) async fn may_do_many(
         &self,
+        what: &str,
         items: &[RecordId],
+        over: usize,
         reason: &str,
     ) -> Result<(), DeskError> {
-        if items.len() <= self.care().bulk_release_over {
+        if items.len() <= over {
             return Ok(());
         }
         let mut ids: Vec<String> = items.iter().map(ToString::to_string).collect();
@@ -149,7 +154,7 @@ impl Desk {
         let target = ids.join(" ");
         let last = self
             .store()
-            .last_request(&self.author.who, "release", &target)
+            .last_request(&self.author.who, what, &target)
             .await?;
         if let Some(last) = last {
             if last.state == RequestState::Open {
@@ -162,9 +167,10 @@ impl Desk {
         if reason.trim().is_empty() {
             return Err(DeskError::NeedsReason);
         }
-        let request = self.request("release", &target, reason, false);
+        let request = self.request(what, &target, reason, false);
         let count = format!("{} messages", items.len());
-        let act = self.act("release-asked", &request.id.to_string(), reason, &count, "");
+        let asked = format!("{what}-asked");
+        let act = self.act(&asked, &request.id.to_string(), reason, &count, "");
         self.store().add_request(&request, &act).await?;
         Err(DeskError::NeedsApproval(request.id))
     }

@@ -49,7 +49,7 @@ impl Role {
             }
             Right::SeeRecords => !matches!(self, Self::Owner),
             Right::SeePolicy | Right::SeeLessons => !matches!(self, Self::Owner),
-            Right::AllowSender | Right::DecideWatched | Right::TeachAll => {
+            Right::AllowSender | Right::DecideWatched | Right::TeachAll | Right::Recall => {
                 matches!(self, Self::Administrator | Self::Operator)
             }
             Right::SeeActs | Right::SeePeople => {
@@ -93,6 +93,8 @@ pub enum Right {
     SeeLessons,
     /// Teach mail that did not come past here, and take back what was learnt.
     TeachAll,
+    /// Call delivered mail back out of mailboxes, and put it back.
+    Recall,
 }
 
 impl Right {
@@ -113,6 +115,7 @@ impl Right {
             Self::DecideWatched => "decide about users and machines",
             Self::SeeLessons => "see the training log",
             Self::TeachAll => "teach for the whole site",
+            Self::Recall => "call delivered mail back",
         }
     }
 

@@ -33,6 +33,7 @@ async fn node(store: &Store, learn: LearnSetup) -> Arc<Engine> {
         watch: crate::WatchSetup::default(),
         learn,
         hub: None,
+        recalls: false,
     };
     let readers = Arc::new(Readers::new(&settings.limits));
     Engine::start(

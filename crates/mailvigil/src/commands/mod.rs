@@ -23,6 +23,7 @@ mod messages;
 mod people;
 mod policy;
 mod quarantine;
+mod recall;
 mod report;
 mod scan;
 mod simulate;
@@ -110,6 +111,7 @@ async fn dispatch(config: Config, command: Command) -> anyhow::Result<ExitCode> 
         Command::Detections(args) => return watching::detections(&config, &args).await,
         Command::Watch(command) => return watching::watch(&config, command).await,
         Command::Learn(command) => return learning::run(&desk(&config).await?, command).await,
+        Command::Recall(command) => return recall::run(&desk(&config).await?, command).await,
         Command::Acts(args) => return messages::acts(&desk(&config).await?, &args).await,
         Command::Audit(command) => return console::audit(&desk(&config).await?, command).await,
         Command::Auth(command) => return auth::auth(&config, command).await,

@@ -106,6 +106,9 @@ impl ConsoleConfig {
         let bulk = section
             .number("second_person_releases_over", 1..=1000)
             .unwrap_or(100);
+        let recalls = section
+            .number("second_person_recalls_over", 0..=1000)
+            .unwrap_or(20);
         let breached_passwords = section.text("breached_passwords", "a file", super::path);
         let digest_hours = section.number("digest_every_hours", 1..=168);
         let digest_from = section.text("digest_from", "an address", |text| {
@@ -142,6 +145,7 @@ impl ConsoleConfig {
             care: Care {
                 content,
                 bulk_release_over: bulk as usize,
+                recall_over: recalls as usize,
             },
             breached_passwords,
         }

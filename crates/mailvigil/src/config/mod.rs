@@ -18,6 +18,7 @@ pub use self::authenticity::KeyConfig;
 use self::console::ConsoleConfig;
 pub use self::doors::{Doors, Listen, Protocol, ProxyConfig, TlsConfig};
 pub use self::hub::HubConfig;
+pub use self::recall::RecallConfig;
 pub use self::watch::{CommandConfig, WatchConfig};
 
 use crate::journal::JournalConfig;
@@ -28,6 +29,7 @@ mod console;
 mod doors;
 mod hub;
 mod learning;
+mod recall;
 mod reports;
 #[cfg(test)]
 mod tests;
@@ -75,6 +77,8 @@ pub struct Config {
     pub reports: ReportSettings,
     /// Over what the nodes of this installation hear each other; `None` is a node that is alone.
     pub hub: Option<HubConfig>,
+    /// How delivered copies are called back; `None` is a node that calls nothing back.
+    pub recall: Option<RecallConfig>,
     /// From whom the learner learns without being told.
     pub learn: LearnSetup,
     /// The program that reads text in pictures; `None` is off.
@@ -182,6 +186,7 @@ impl Config {
         let reports = reports::read(reports);
 
         let learn = learning::read(root.section("learning"));
+        let recall = recall::read(root.section("recall"));
 
         let release = root.section("release");
         let submit_to = release
@@ -256,6 +261,7 @@ impl Config {
             console,
             database: Secret::new(database),
             hub,
+            recall,
             site,
             submit_to,
             submit_servers,
@@ -293,6 +299,7 @@ impl Config {
                 self.database.reveal() != new.database.reveal(),
             ),
             ("hub", self.hub != new.hub),
+            ("recall", self.recall != new.recall),
             ("store.quarantine", self.quarantine != new.quarantine),
             ("mail_logs", self.mail_logs != new.mail_logs),
             (

@@ -1,0 +1,310 @@
+//! Delivered copies taken out of mailboxes and put back, by Dovecot's `doveadm`.
+//!
+//! A copy is found by its Message-ID *and* the mail server's queue id in a `Received` field, which no sender can know beforehand. What
+//! was done already is found done, so that a crash in between, or a second node, does no harm.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::{Copy, Desk, RecallState};
+use tokio::process::Command;
+
+use crate::config::RecallConfig;
+use crate::show;
+
+/// How often it is looked for what is to be done.
+const EVERY: Duration = Duration::from_secs(2);
+/// After a failure that may pass.
+const AGAIN: Duration = Duration::from_secs(30);
+/// How long one command may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Copies taken up at a time.
+const AT_ONCE: u32 = 100;
+/// Longest that is tried again, seconds.
+const TRIED_SECS: i64 = 86_400;
+
+/// Exit codes of `doveadm` (sysexits.h).
+const EXISTS: i32 = 65;
+const NO_SUCH_USER: i32 = 67;
+const LATER: i32 = 75;
+
+/// Does what people want called back, until the task is dropped.
+pub async fn follow(desk: Desk, config: RecallConfig) {
+    let doveadm = Doveadm {
+        config: Arc::new(config),
+    };
+    loop {
+        tokio::time::sleep(EVERY).await;
+        let to_do = match desk.recalls_to_do(AT_ONCE).await {
+            Ok(to_do) => to_do,
+            Err(error) => {
+                tracing::warn!("what is to be called back waits for the store: {error}");
+                continue;
+            }
+        };
+        for copy in to_do {
+            let recall = &copy.recall;
+            let (state, said) = match doveadm.carry_out(&copy).await {
+                Done::Is(state, said) => (state, said),
+                Done::Later(why)
+                    if engine::clock::now().micros_since(recall.asked) < TRIED_SECS * 1_000_000 =>
+                {
+                    tracing::warn!(
+                        "the copy of message {} in {} waits to be called back: {}",
+                        recall.record,
+                        show::safe(&recall.mailbox),
+                        show::safe(&why)
+                    );
+                    tokio::time::sleep(AGAIN).await;
+                    continue;
+                }
+                Done::Later(why) => (undone(recall.state), why),
+            };
+            match desk.settle_recall(recall, state, &said).await {
+                Ok(_) => tracing::info!(
+                    "the copy of message {} in {} is now: {} {}",
+                    recall.record,
+                    show::safe(&recall.mailbox),
+                    state.as_str(),
+                    show::safe(&said)
+                ),
+                Err(error) => tracing::warn!("what came of a recall is not noted: {error}"),
+            }
+        }
+    }
+}
+
+/// What a recall is when it could not be done.
+const fn undone(wanted: RecallState) -> RecallState {
+    match wanted {
+        RecallState::BackWanted => RecallState::Recalled,
+        RecallState::Wanted
+        | RecallState::Recalled
+        | RecallState::NotThere
+        | RecallState::Failed
+        | RecallState::Back => RecallState::Failed,
+    }
+}
+
+/// What came of it.
+#[derive(Debug, PartialEq, Eq)]
+enum Done {
+    Is(RecallState, String),
+    /// Worth trying again.
+    Later(String),
+}
+
+/// Why a command did not do what it was asked.
+#[derive(Debug, PartialEq, Eq)]
+enum Failure {
+    NoSuchUser,
+    Later(String),
+    Other(i32, String),
+}
+
+struct Doveadm {
+    config: Arc<RecallConfig>,
+}
+
+impl Doveadm {
+    async fn carry_out(&self, copy: &Copy) -> Done {
+        let recall = &copy.recall;
+        if recall.mailbox.contains(['*', '?']) {
+            let said = "the mailbox has a wildcard in its name".to_owned();
+            return Done::Is(undone(recall.state), said);
+        }
+        let done = if recall.state == RecallState::BackWanted {
+            self.put_back(copy).await
+        } else {
+            self.take(copy).await
+        };
+        match done {
+            Ok((state, said)) => Done::Is(state, said),
+            Err(Failure::NoSuchUser) if recall.state == RecallState::Wanted => {
+                Done::Is(RecallState::NotThere, "no such account".to_owned())
+            }
+            Err(Failure::NoSuchUser) => {
+                Done::Is(undone(recall.state), "no such account".to_owned())
+            }
+            Err(Failure::Later(why)) => Done::Later(why),
+            Err(Failure::Other(code, why)) => Done::Is(
+                undone(recall.state),
+                format!("doveadm ended with {code}: {why}"),
+            ),
+        }
+    }
+
+    async fn take(&self, copy: &Copy) -> Result<(RecallState, String), Failure> {
+        let owner = copy.recall.mailbox.as_str();
+        let (keeper, folder) = self.keeper_and_folder(owner);
+        let mut lies = vec!["mailbox", "*"];
+        if keeper == owner {
+            lies.extend(["not", "mailbox", folder.as_str()]);
+        }
+        let found = self.count(owner, &lies, copy).await?;
+        if found == 0 {
+            // A crash may have come between moving and noting it.
+            return Ok(
+                if self
+                    .count(keeper, &["mailbox", folder.as_str()], copy)
+                    .await?
+                    > 0
+                {
+                    (RecallState::Recalled, String::new())
+                } else {
+                    (
+                        RecallState::NotThere,
+                        "no such copy is in the mailbox".to_owned(),
+                    )
+                },
+            );
+        }
+        match self
+            .run("mailbox create", &["-u", keeper, folder.as_str()])
+            .await
+        {
+            Ok(_) | Err(Failure::Other(EXISTS, _)) => {}
+            Err(failure) => return Err(failure),
+        }
+        self.move_into(keeper, &folder, owner, &lies, copy).await?;
+        let copies = if found == 1 {
+            "1 copy".to_owned()
+        } else {
+            format!("{found} copies")
+        };
+        Ok((RecallState::Recalled, copies))
+    }
+
+    async fn put_back(&self, copy: &Copy) -> Result<(RecallState, String), Failure> {
+        let owner = copy.recall.mailbox.as_str();
+        let (keeper, folder) = self.keeper_and_folder(owner);
+        let lies = ["mailbox", folder.as_str()];
+        if self.count(keeper, &lies, copy).await? == 0 {
+            return Ok(
+                if self.count(owner, &["mailbox", "INBOX"], copy).await? > 0 {
+                    (RecallState::Back, String::new())
+                } else {
+                    let said =
+                        "it is not in the folder any more, and not in the mailbox".to_owned();
+                    (RecallState::Recalled, said)
+                },
+            );
+        }
+        self.move_into(owner, "INBOX", keeper, &lies, copy).await?;
+        Ok((RecallState::Back, String::new()))
+    }
+
+    /// Who keeps an owner's copies, and where. With a keeper each owner has a folder: one message may have been for several.
+    fn keeper_and_folder<'a>(&'a self, owner: &'a str) -> (&'a str, String) {
+        match &self.config.keeper {
+            None => (owner, self.config.folder.clone()),
+            Some(keeper) => (keeper, format!("{}-{}", self.config.folder, named(owner))),
+        }
+    }
+
+    async fn count(&self, user: &str, lies: &[&str], copy: &Copy) -> Result<usize, Failure> {
+        let mut arguments = vec!["-u", user];
+        arguments.extend(lies);
+        arguments.extend(found_by(copy));
+        let found = self.run("search", &arguments).await?;
+        Ok(found.lines().filter(|line| !line.trim().is_empty()).count())
+    }
+
+    async fn move_into(
+        &self,
+        to: &str,
+        folder: &str,
+        from: &str,
+        lies: &[&str],
+        copy: &Copy,
+    ) -> Result<(), Failure> {
+        let mut arguments = vec!["-u", to, folder];
+        if from != to {
+            arguments.extend(["user", from]);
+        }
+        arguments.extend(lies);
+        arguments.extend(found_by(copy));
+        self.run("move", &arguments).await.map(drop)
+    }
+
+    /// Runs a command, without a shell and without our surroundings; what it wrote.
+    async fn run(&self, command: &str, arguments: &[&str]) -> Result<String, Failure> {
+        let (program, before) = self
+            .config
+            .doveadm
+            .split_first()
+            .ok_or_else(|| Failure::Other(-1, "no program is configured".to_owned()))?;
+        let server = self.config.server.iter().flat_map(|server| ["-S", server]);
+        let child = Command::new(program)
+            .args(before)
+            .args(command.split(' '))
+            .args(server)
+            .args(arguments)
+            .env_clear()
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+            .stdin(std::process::Stdio::null())
+            .kill_on_drop(true)
+            .output();
+        let output = match tokio::time::timeout(PATIENCE, child).await {
+            Ok(Ok(output)) => output,
+            Ok(Err(error)) => return Err(Failure::Other(-1, format!("{program}: {error}"))),
+            Err(_) => return Err(Failure::Later("it takes too long".to_owned())),
+        };
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        let said = String::from_utf8_lossy(&output.stderr);
+        let said: String = said.trim().chars().take(300).collect();
+        Err(match output.status.code() {
+            Some(NO_SUCH_USER) => Failure::NoSuchUser,
+            Some(LATER) | None => Failure::Later(said),
+            Some(code) => Failure::Other(code, said),
+        })
+    }
+}
+
+/// The search that finds a copy, and none else.
+fn found_by(copy: &Copy) -> [&str; 6] {
+    [
+        "header",
+        "message-id",
+        &copy.message_id,
+        "header",
+        "received",
+        &copy.queue_id,
+    ]
+}
+
+/// A mailbox as part of a folder's name: two never have the same, and nothing in it separates folders.
+fn named(mailbox: &str) -> String {
+    let plain: String = mailbox
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || "@-_".contains(c) {
+                c
+            } else {
+                '_'
+            }
+        })
+        .take(60)
+        .collect();
+    // FNV-1a: folders must be found again.
+    let hash = mailbox
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+    format!("{plain}-{:08x}", hash as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_of_two_owners_never_are_one() {
+        assert_ne!(named("a.b@c.example"), named("a_b@c.example"));
+        assert_eq!(named("a.b@c.example"), named("a.b@c.example"));
+        assert!(!named("a/../b@c.example").contains(['/', '.']));
+    }
+}
