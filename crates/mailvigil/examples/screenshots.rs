@@ -14,6 +14,9 @@ use testkit::browser::{Browser, Look};
 #[path = "../tests/bed/domains.rs"]
 #[allow(clippy::unwrap_used, reason = "shared with tests")]
 mod domains;
+#[path = "../tests/bed/recalls.rs"]
+#[allow(clippy::unwrap_used, reason = "shared with tests")]
+mod recalls;
 #[path = "../tests/bed/users.rs"]
 #[allow(clippy::unwrap_used, reason = "shared with tests")]
 mod users;
@@ -32,7 +35,9 @@ fn main() -> Result<()> {
     domains::seed(&data.path().join("demo"), "lindenhof.example");
     users::seed(&data.path().join("demo"));
     teach(&data.path().join("demo"))?;
-    let taken = pictures(&folder, &link);
+    let recalled = recalls::seed(&data.path().join("demo"));
+    let recalled = format!("/learning/recalls?message={recalled}");
+    let taken = pictures(&folder, &link, &recalled);
     stop(demo)?;
     taken
 }
@@ -97,7 +102,7 @@ fn stop(mut demo: Child) -> Result<()> {
     Ok(())
 }
 
-fn pictures(folder: &std::path::Path, link: &str) -> Result<()> {
+fn pictures(folder: &std::path::Path, link: &str, recalled: &str) -> Result<()> {
     let base = link.split("/welcome").next().unwrap_or_default().to_owned();
     let browser = Browser::start_with(&Look {
         width: 1400,
@@ -142,7 +147,7 @@ fn pictures(folder: &std::path::Path, link: &str) -> Result<()> {
         ("learning-log", "/learning/log?source=files"),
         ("campaigns", "/learning/campaigns"),
         ("campaign", campaign.as_str()),
-        ("recalls", "/recalls"),
+        ("recalls", recalled),
         ("policy", "/policy"),
         ("policy-set", "/policy/set/advance-fee"),
         ("policy-text", "/policy/text"),
@@ -182,6 +187,7 @@ fn pictures(folder: &std::path::Path, link: &str) -> Result<()> {
         ("reports", "/reports"),
         ("learning", "/learning"),
         ("campaign", campaign.as_str()),
+        ("recalls", recalled),
     ] {
         browser.go(&format!("{base}{path}"))?;
         browser.screenshot(folder.join(format!("{page}-chinese.png")))?;

@@ -22,8 +22,8 @@ const SHOWN: u32 = 500;
 
 pub(crate) fn router() -> Router<Arc<Shared>> {
     Router::new()
-        .route("/recalls", get(recalls).post(recall))
-        .route("/recalls/back", post(put_back))
+        .route("/learning/recalls", get(recalls).post(recall))
+        .route("/learning/recalls/back", post(put_back))
 }
 
 #[derive(Template)]
@@ -72,7 +72,7 @@ async fn recall(sent: Sent) -> Response {
         }
     };
     match called.await {
-        Ok(count) => done("/recalls", "done.recalled", &count.to_string()),
+        Ok(count) => done("/learning/recalls", "done.recalled", &count.to_string()),
         Err(error) => Fault::new(p, error).into_response(),
     }
 }
@@ -86,7 +86,7 @@ async fn put_back(sent: Sent) -> Response {
     };
     match wanted {
         Ok(count) => done(
-            &format!("/recalls?message={text}"),
+            &format!("/learning/recalls?message={text}"),
             "done.put_back",
             &count.to_string(),
         ),
