@@ -63,7 +63,7 @@ pub use documents::{Ocr, Pool as Readers};
 pub use door::{Door, DoorState, Doors};
 pub use engine::{Answer, Engine, NotRead, OnFailure, Question, Refusal, Settings};
 pub use keeper::Presence;
-pub use learning::{LearnSetup, Learning, LearningState};
+pub use learning::{LearnSetup, Learning, LearningState, Shifted};
 pub use reading::read;
 pub use release::{Courier, Released, Submitted};
 pub use unscanned::Arrived;

@@ -3,6 +3,8 @@
 //! What happened to one message is a record, the health of the program is a log line; only counts
 //! and durations are here. `docs/operating.md` names them all; a test holds it to that.
 
+use std::sync::atomic::AtomicU64;
+
 use prometheus_client::encoding::{EncodeLabelSet, text::encode};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -150,6 +152,8 @@ pub struct Metrics {
     pub lessons: Gauge,
     /// Messages whose sight was not kept for labels, because too many wait to be written.
     pub sights_dropped: Counter,
+    /// By how much the scores of the last 2,000 messages differ from those of the 2,000 before (population stability index).
+    pub scores_shift: Gauge<f64, AtomicU64>,
     /// What nodes tell one another.
     pub hub: Family<HubLabels, Counter>,
     /// 1 while other nodes can be told and heard; 0 on a node that is alone.
@@ -184,6 +188,7 @@ impl Default for Metrics {
             asked: Family::default(),
             lessons: Gauge::default(),
             sights_dropped: Counter::default(),
+            scores_shift: Gauge::default(),
             hub: Family::default(),
             hub_up: Gauge::default(),
         };
@@ -224,6 +229,7 @@ impl Metrics {
             asked: "Questions about logins and mail, by what was said",
             lessons: "The place in the training log up to which this node has learnt",
             sights_dropped: "Messages whose sight was not kept for labels",
+            scores_shift: "By how much the learner's scores of all mail differ from those before",
             hub: "What nodes tell one another",
             hub_up: "1 while other nodes can be told and heard",
         }
@@ -299,6 +305,6 @@ mod tests {
             );
             count += 1;
         }
-        assert_eq!(count, 25);
+        assert_eq!(count, 26);
     }
 }

@@ -54,6 +54,8 @@ pub(super) struct LearnerOut {
     pub passed_over: u64,
     /// When labels of trusted people last began to contradict what was learnt.
     pub alarmed: Option<String>,
+    /// When all mail last began to score otherwise than before, labelled or not.
+    pub shifted: Option<String>,
     /// The place of the last lesson learnt.
     pub place: i64,
 }
@@ -80,6 +82,7 @@ impl From<Learner> for LearnerOut {
             proven: Vec::new(),
             passed_over: 0,
             alarmed: None,
+            shifted: None,
             place: 0,
         };
         if let Some(state) = learner.state {
@@ -89,6 +92,7 @@ impl From<Learner> for LearnerOut {
             out.reported = summary.reported;
             out.passed_over = summary.passed_over;
             out.alarmed = summary.alarmed.map(time);
+            out.shifted = state.shifted.map(|shifted| time(shifted.at));
             out.place = summary.place;
             let proven = summary.proven.into_iter().map(|proven| ProvenOut {
                 ham_share: proven.ham_share,

@@ -8,7 +8,9 @@ use axum::extract::{Path, RawQuery};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use engine::learn::{Standing, Summary};
-use engine::{Asked, CampaignView, Desk, DeskError, Learner, LessonFilter, LessonView, first_of};
+use engine::{
+    Asked, CampaignView, Desk, DeskError, Learner, LessonFilter, LessonView, Shifted, first_of,
+};
 use mail::learnt::OBSERVED_MIN;
 use mail::{Fate, Record, RecordId, Timestamp};
 
@@ -79,6 +81,11 @@ struct CampaignPage<'p> {
 impl LearningPage<'_> {
     fn summary(&self) -> Option<&Summary> {
         self.learner.state.as_ref().map(|state| &state.summary)
+    }
+
+    /// When all mail last began to score otherwise.
+    fn shifted(&self) -> Option<Shifted> {
+        self.learner.state.as_ref().and_then(|state| state.shifted)
     }
 
     /// How far it has come, in words.

@@ -63,6 +63,7 @@ impl Learning {
             waiting: Mutex::new(Waiting::new(questions)),
             gate: Mutex::new(Gate::default()),
             campaigns: Mutex::new(Campaigns::new(campaign_key)),
+            drift: Mutex::default(),
             written: AtomicI64::new(0),
             metrics,
             outbox,
@@ -97,7 +98,16 @@ impl Learning {
             self.waiting().rows.put_back(waiting);
             return Err(error);
         }
-        self.catch_up(store).await
+        self.catch_up(store).await?;
+        let untold = {
+            let drift = self.drift();
+            drift.last.is_some() && !drift.told
+        };
+        if untold {
+            self.tell(store).await?;
+            self.drift().told = true;
+        }
+        Ok(())
     }
 
     async fn enter(&self, store: &Store, rows: &Rows) -> Result<(), StoreError> {
@@ -262,8 +272,12 @@ impl Learning {
 
     /// Tells people and other nodes how the learner is.
     async fn tell(&self, store: &Store) -> Result<(), StoreError> {
+        // Another node may have seen it later, or this one before it was started again.
+        let before = told(store).await?.and_then(|state| state.shifted);
+        let here = self.drift().last;
         let state = LearningState {
             summary: self.course().summary(),
+            shifted: before.into_iter().chain(here).max_by_key(|one| one.at),
             at: now(),
         };
         self.metrics.lessons.set(state.summary.place);

@@ -18,6 +18,7 @@ use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use data_encoding::BASE64;
+use learn::drift::{SHIFTED, Shift};
 use learn::prints::Print;
 use learn::{Arrival, Asker, Course, Key, Letter, Needs, Opinion, Scope, Sight, Viewer};
 use mail::learnt::Campaign;
@@ -70,6 +71,7 @@ pub struct Learning {
     waiting: Mutex<Waiting>,
     gate: Mutex<Gate>,
     campaigns: Mutex<Campaigns>,
+    drift: Mutex<Drift>,
     /// The place of the model that is in the file.
     written: AtomicI64,
     metrics: Arc<Metrics>,
@@ -116,12 +118,33 @@ struct Day {
     senders: HashSet<String>,
 }
 
+/// Whether all mail scores otherwise than it did, labelled or not.
+#[derive(Default)]
+struct Drift {
+    shift: Shift,
+    /// The last time it did, and whether people were told.
+    last: Option<Shifted>,
+    told: bool,
+}
+
+/// Mail began to score otherwise than the mail before it: it has become other mail, or something else was learnt.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Shifted {
+    /// When.
+    pub at: Timestamp,
+    /// By how much: the population stability index of two spans of 2,000 messages; above 0.2 it is told.
+    pub index: f64,
+}
+
 /// How the learner is, as nodes tell each other and people.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LearningState {
     /// What was learnt.
     #[serde(flatten)]
     pub summary: learn::Summary,
+    /// The last time all mail began to score otherwise.
+    #[serde(default)]
+    pub shifted: Option<Shifted>,
     /// When that was told.
     pub at: Timestamp,
 }
@@ -249,6 +272,11 @@ impl Learning {
             print,
             opinion,
         } = looked;
+        if let (Direction::Inbound, Some(probability)) =
+            (facts.envelope.direction, opinion.probability)
+        {
+            self.follow_drift(probability);
+        }
         let mut waiting = self.waiting();
         if waiting.rows.sights.len() >= self.limits.sights_queue_max {
             self.metrics.sights_dropped.inc();
@@ -282,6 +310,24 @@ impl Learning {
             print: print.to_bytes(),
             source: sight.arrival.source as i64,
         });
+    }
+
+    /// Compares what mail scores with what it scored, whatever anybody says of it.
+    fn follow_drift(&self, probability: f64) {
+        let mut drift = self.drift();
+        let Some(index) = drift.shift.add(probability) else {
+            return;
+        };
+        self.metrics.scores_shift.set(index);
+        if index > SHIFTED {
+            drift.last = Some(Shifted { at: now(), index });
+            drift.told = false;
+        }
+    }
+
+    fn drift(&self) -> MutexGuard<'_, Drift> {
+        // A panic in here leaves at worst one message uncounted.
+        self.drift.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn trap_of(&self, envelope: &Envelope) -> Option<&Address> {

@@ -640,3 +640,39 @@ async fn one_text_from_many_networks_is_a_campaign_with_who_got_it() {
         Err(DeskError::NotFound(_))
     ));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mail_that_scores_otherwise_than_before_is_told_once_by_whoever_sees_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path()).await;
+    let (one, desk) = (node(&store, LearnSetup::default()).await, desk(&store));
+    teach(&one, &desk, 100, 5).await;
+    let spread = |engine: &Engine, most: f64| {
+        for number in 0..2000 {
+            engine
+                .learning()
+                .follow_drift(f64::from(number) / 2000.0 * most);
+        }
+    };
+    let shifted = async || {
+        desk.learner()
+            .await
+            .expect("told")
+            .state
+            .expect("it has learnt")
+            .shifted
+    };
+    spread(&one, 1.0);
+    spread(&one, 1.0);
+    one.keep_learning().await.expect("told");
+    assert_eq!(shifted().await, None, "the same as before");
+    spread(&one, 0.3);
+    one.keep_learning().await.expect("told");
+    let told = shifted().await.expect("it is other mail");
+    assert!(told.index > learn::drift::SHIFTED, "{told:?}");
+    assert!(one.metrics().text().contains("mailvigil_scores_shift "));
+    // A node that has seen nothing, and learns something, does not take it back.
+    let two = node(&store, LearnSetup::default()).await;
+    teach(&two, &desk, 200, 2).await;
+    assert_eq!(shifted().await, Some(told));
+}

@@ -139,6 +139,12 @@ async fn status(desk: &Desk, json: bool) -> anyhow::Result<ExitCode> {
             "alarm                      at {at} trusted labels began to contradict what was learnt"
         );
     }
+    if let Some(shifted) = state.shifted {
+        println!(
+            "scores shifted             at {} all mail began to score otherwise (index {:.2}): other mail, or something else was learnt",
+            shifted.at, shifted.index
+        );
+    }
     println!(
         "learnt up to lesson        {} (told at {})",
         summary.place, state.at
