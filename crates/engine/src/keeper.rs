@@ -44,9 +44,10 @@ impl Engine {
 
     /// Retention and expiry as the policy in force says.
     pub async fn tidy(&self) -> Result<Swept, StoreError> {
-        self.store()
-            .sweep(now(), &retention(&self.policy().now().policy.retention()))
-            .await
+        let retention = retention(&self.policy().now().policy.retention());
+        let mut swept = self.store().sweep(now(), &retention).await?;
+        swept.watched += crate::watching::wishes::tidy(self.store(), now()).await?;
+        Ok(swept)
     }
 }
 

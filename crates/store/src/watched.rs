@@ -360,6 +360,19 @@ impl Store {
         Ok(seq)
     }
 
+    /// Removes wishes; how many. The newest stays whatever is said, for the next one is numbered by it.
+    pub async fn remove_wishes(&self, places: &[i64]) -> Result<u64, StoreError> {
+        let sql = "DELETE FROM wishes WHERE seq = $1 AND seq < (SELECT MAX(seq) FROM wishes)";
+        let removed = writing!(&self.db, tx => {
+            let mut removed = 0;
+            for place in places {
+                removed += sqlx::query(sql).bind(place).execute(&mut *tx).await?.rows_affected();
+            }
+            removed
+        });
+        Ok(removed)
+    }
+
     /// Wishes behind a place, in order.
     pub async fn wishes_after(&self, seq: i64) -> Result<Vec<WishRow>, StoreError> {
         let sql = "SELECT seq, at, who, body FROM wishes WHERE seq > $1 ORDER BY seq LIMIT 1000";

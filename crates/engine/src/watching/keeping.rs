@@ -26,7 +26,7 @@ const REPLAYED_MAX: u64 = 2_000_000;
 /// Messages replayed at most.
 const MESSAGES_MAX: u32 = 200_000;
 /// How far back the store is asked without a snapshot, days.
-const DAYS_BACK: i64 = 30;
+pub(super) const DAYS_BACK: i64 = 30;
 /// A message may be told so long after it was received, seconds.
 const TOLD_LATE_SECS: i64 = 120;
 
@@ -61,6 +61,8 @@ impl Watching {
         };
         let bytes_max = limits.watch_bytes_max;
         let mut since = now().plus_secs(-DAYS_BACK * 86_400);
+        // What took back something in an older one is not kept (`wishes::tidy`).
+        let kept = kept.filter(|kept| kept.at > since);
         let mut watch = Watch::new(Settings::default(), bytes_max, secret);
         let mut place = None;
         if let Some(kept) = kept {
