@@ -202,6 +202,13 @@ async fn guesses_at_two_nodes_add_up_and_what_one_decides_stands_at_both() {
         ids(&one).len() + ids(&alone).len()
     );
 
+    // A node that comes later, or was away, knows what stands, and decides none of it again.
+    let three = installation.node("three", Some(&place)).await;
+    assert_eq!(answer(&three, THIEF), LoginAnswer::Refuse);
+    let rows = installation.decisions().await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(installation.decisions().await, rows);
+
     // An undo ends it at both, and clears what both counted.
     let source = Scope::Source(THIEF.parse().unwrap());
     assert!(installation.desk.undo(source, "test").await.unwrap());

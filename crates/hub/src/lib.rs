@@ -5,7 +5,7 @@
 //! is told to the other (`tests/both.rs`). Nobody is kept waiting: a server that is away is an error at once ([`Away`]), what
 //! could not be handed over stays in the mouth, and an ear that comes back goes on where it stopped, as long as that is kept.
 //!
-//! Batches are sealed under the installation's secret ([`seal`]): whoever runs the server can neither read them, nor make one, nor
+//! Batches are sealed under the installation's secret (`seal.rs`): whoever runs the server can neither read them, nor make one, nor
 //! have one heard twice. Two installations on one server do not hear each other.
 
 use std::sync::Arc;

@@ -28,6 +28,8 @@ use crate::log_tales::Tales;
 
 /// How often the file is looked at.
 const EVERY: Duration = Duration::from_millis(500);
+/// Between two tries of a journal that cannot be read: each starts a program.
+const JOURNAL_AGAIN: Duration = Duration::from_secs(5);
 /// How long a record may take to be written before its absence counts, seconds.
 const GRACE_SECS: i64 = 5;
 /// Messages waited for at once; the oldest are given up (not counted) beyond it.
@@ -118,6 +120,9 @@ pub async fn follow(mut reader: Reader, engine: Arc<Engine>) {
         }
         for session in reader.ended.drain(..) {
             engine.count_session(session);
+        }
+        if read.is_err() && matches!(reader.log.source, Source::Journal(_)) {
+            tokio::time::sleep(JOURNAL_AGAIN).await;
         }
         match read {
             Ok(()) => complained = false,

@@ -17,9 +17,9 @@ const EVERY: Duration = Duration::from_secs(2);
 /// After a failure that may pass.
 const AGAIN: Duration = Duration::from_secs(30);
 /// How long one command may take.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// Copies taken up at a time.
-const AT_ONCE: u32 = 100;
+const PATIENCE: Duration = Duration::from_secs(15);
+/// Copies taken up before it is looked for new ones.
+const AT_ONCE: u32 = 20;
 /// Longest that is tried again, seconds.
 const TRIED_SECS: i64 = 86_400;
 
@@ -42,6 +42,7 @@ pub async fn follow(desk: Desk, config: RecallConfig) {
                 continue;
             }
         };
+        let mut waits = false;
         for copy in to_do {
             let recall = &copy.recall;
             let (state, said) = match doveadm.carry_out(&copy).await {
@@ -55,7 +56,7 @@ pub async fn follow(desk: Desk, config: RecallConfig) {
                         show::safe(&recall.mailbox),
                         show::safe(&why)
                     );
-                    tokio::time::sleep(AGAIN).await;
+                    waits = true;
                     continue;
                 }
                 Done::Later(why) => (undone(recall.state), why),
@@ -70,6 +71,9 @@ pub async fn follow(desk: Desk, config: RecallConfig) {
                 ),
                 Err(error) => tracing::warn!("what came of a recall is not noted: {error}"),
             }
+        }
+        if waits {
+            tokio::time::sleep(AGAIN).await;
         }
     }
 }

@@ -118,11 +118,19 @@ impl Store {
         Ok(added)
     }
 
-    /// Wants the copies of a message back in their mailboxes; how many.
-    pub async fn want_back(&self, record: RecordId, act: &Act) -> Result<u64, StoreError> {
-        let sql = "UPDATE recalls SET state = 'back-wanted', asked = $2, who = $3, changed = $2, said = '' WHERE record_id = $1 AND state = 'recalled'";
+    /// Wants copies of a message back in these mailboxes; how many.
+    pub async fn want_back(
+        &self,
+        record: RecordId,
+        mailboxes: &[String],
+        act: &Act,
+    ) -> Result<u64, StoreError> {
+        let sql = "UPDATE recalls SET state = 'back-wanted', asked = $3, who = $4, changed = $3, said = '' WHERE record_id = $1 AND mailbox = $2 AND state = 'recalled'";
         let wanted = writing!(&self.db, tx => {
-            let wanted = sqlx::query(sql).bind(record.to_string()).bind(act.at.0).bind(storable(act.who.clone())).execute(&mut *tx).await?.rows_affected();
+            let mut wanted = 0;
+            for mailbox in mailboxes {
+                wanted += sqlx::query(sql).bind(record.to_string()).bind(mailbox).bind(act.at.0).bind(storable(act.who.clone())).execute(&mut *tx).await?.rows_affected();
+            }
             if wanted > 0 {
                 insert_act!(self, tx, act);
             }

@@ -51,16 +51,21 @@ fn a_copy_is_called_back_once_put_back_once_and_called_back_again() {
         assert_eq!(store.recalls_to_do(10).await.unwrap(), to_do[2..]);
 
         // Only what is out of the mailbox can be put back.
+        let mailboxes = ["ann@a.example", "bob@a.example"].map(str::to_owned);
+        let others = ["zoe@a.example".to_owned()];
+        let back = act("put-back");
+        let back = store.want_back(to_do[0].record, &others, &back).await;
+        assert_eq!(back.unwrap(), 0);
         assert_eq!(
             store
-                .want_back(to_do[0].record, &act("put-back"))
+                .want_back(to_do[0].record, &mailboxes, &act("put-back"))
                 .await
                 .unwrap(),
             1
         );
         assert_eq!(
             store
-                .want_back(to_do[0].record, &act("put-back"))
+                .want_back(to_do[0].record, &mailboxes, &act("put-back"))
                 .await
                 .unwrap(),
             0

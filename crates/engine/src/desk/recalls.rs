@@ -80,17 +80,17 @@ impl Desk {
             return Err(DeskError::NeedsReason);
         }
         let recalls = self.recalls_of(record).await?;
-        let count = recalls
-            .iter()
-            .filter(|one| one.state == RecallState::Recalled)
-            .count();
-        if count == 0 {
+        let out = recalls
+            .into_iter()
+            .filter(|one| one.state == RecallState::Recalled);
+        let mailboxes: Vec<String> = out.map(|one| one.mailbox).collect();
+        if mailboxes.is_empty() {
             return Err(DeskError::Conflict(format!(
                 "no copy of message {record} is called back now"
             )));
         }
         let act = self.act("put-back", &record.to_string(), reason, "recalled", "");
-        Ok(self.store().want_back(record, &act).await?)
+        Ok(self.store().want_back(record, &mailboxes, &act).await?)
     }
 
     /// Copies that are called back, asked for last first, of the author's scope.

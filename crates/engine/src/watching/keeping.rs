@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use mail::{Fate, Limits, RecordId, Timestamp};
 use serde::{Deserialize, Serialize};
-use store::{PastArrival, Store, StoreError, WishRow};
-use watch::{Settings, Snapshot, Watch};
+use store::{PastArrival, Store, StoreError, WatchFilter, WishRow};
+use watch::{Author, Decision, Settings, Snapshot, Watch};
 
 use super::message::Recent;
 use super::wishes::Wished;
@@ -25,6 +25,8 @@ const ROWS: u32 = 5_000;
 const REPLAYED_MAX: u64 = 2_000_000;
 /// Messages replayed at most.
 const MESSAGES_MAX: u32 = 200_000;
+/// Decisions that stand and are taken over at most, the newest.
+const DECISIONS_MAX: u32 = 100_000;
 /// How far back the store is asked without a snapshot, days.
 pub(super) const DAYS_BACK: i64 = 30;
 /// A message may be told so long after it was received, seconds.
@@ -89,6 +91,7 @@ impl Watching {
                 None => state.last = RecordId::first_at(since),
             }
         }
+        watching.adopt_standing(store).await?;
         watching.replay(store, since).await?;
         {
             let mut state = watching.state();
@@ -96,6 +99,32 @@ impl Watching {
         }
         watching.allow_front_ends();
         Ok(watching)
+    }
+
+    /// Enters what detectors decided and still stands: what it rests on need not be in the store (passwords that were sprayed never are), and what is
+    /// replayed then decides none of it a second time.
+    async fn adopt_standing(&self, store: &Store) -> Result<(), StoreError> {
+        let standing = WatchFilter {
+            standing_at: Some(now()),
+            limit: DECISIONS_MAX,
+            ..WatchFilter::default()
+        };
+        let rows = store.decisions(&standing).await?;
+        let mut state = self.state();
+        for row in rows.iter().rev() {
+            match serde_json::from_str::<Decision>(&row.body) {
+                Ok(decision) if matches!(decision.author, Author::Detector(_)) => {
+                    state.watch.adopt(decision);
+                }
+                // What people decided is a wish, and is granted again.
+                Ok(_) => {}
+                Err(error) => tracing::warn!(
+                    "decision {} cannot be read and is passed over: {error}",
+                    row.id
+                ),
+            }
+        }
+        Ok(())
     }
 
     /// Counts what the store tells since a point in time: operations, messages and wishes, each at its time.
