@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use judge::Policy;
 use libfuzzer_sys::fuzz_target;
-use mail::{Envelope, Facts, Known, Limits, Message, Site, Timestamp};
+use mail::{Envelope, Facts, Limits, Message, Site, Timestamp};
 
 static LIMITS: LazyLock<Limits> = LazyLock::new(|| Limits {
     headers_max: 50,
