@@ -217,6 +217,7 @@ fn labels_of_an_older_version_come_over() {
     on_both(|kept| async move {
         let id = RecordId::random(at(5)).to_string();
         let statements = [
+            "DROP TABLE recalls".to_owned(),
             "DROP TABLE lessons".to_owned(),
             "DROP TABLE lesson_bases".to_owned(),
             "DROP TABLE sights".to_owned(),
