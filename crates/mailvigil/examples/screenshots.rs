@@ -127,6 +127,9 @@ fn pictures(folder: &std::path::Path, link: &str, recalled: &str) -> Result<()> 
     browser.go(&format!("{base}/messages?level=dangerous"))?;
     browser.click("td.subject a")?;
     let message = browser.url()?.replace(&base, "");
+    browser.go(&format!("{base}/messages?fate=delivered"))?;
+    browser.click("td.subject a")?;
+    let delivered = browser.url()?.replace(&base, "");
     browser.go(&format!("{base}/learning/campaigns"))?;
     browser.click("td.subject a")?;
     let campaign = browser.url()?.replace(&base, "");
@@ -134,6 +137,7 @@ fn pictures(folder: &std::path::Path, link: &str, recalled: &str) -> Result<()> 
         ("overview", "/"),
         ("messages", "/messages"),
         ("message", &message),
+        ("message-delivered", delivered.as_str()),
         ("quarantine", "/quarantine"),
         ("held", &held),
         ("domains", "/domains"),
