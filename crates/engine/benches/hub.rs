@@ -84,7 +84,7 @@ fn heard(node: &Engine) -> f64 {
     let text = node.metrics().text();
     let line = text
         .lines()
-        .find_map(|line| line.strip_prefix("mailvigil_hub_total{what=\"words-heard\"} "));
+        .find_map(|line| line.strip_prefix("mailvigil_hub_total{what=\"tidings-heard\"} "));
     line.map_or(0.0, |number| number.parse().unwrap())
 }
 

@@ -26,7 +26,7 @@ use crate::fence::{LONG_BYTES, aside, guarded};
 use crate::learning::{LearnSetup, Learning, Looked};
 use crate::mark::{self, Marker};
 use crate::metrics::{FailureLabels, MessageLabels, Metrics};
-use crate::nodes::{Line, Outbox, Word};
+use crate::nodes::{Line, Outbox, Tiding};
 use crate::own::Pass;
 use crate::policy::{Active, PolicyInForce};
 use crate::recorder::Recorder;
@@ -525,7 +525,7 @@ impl Engine {
     /// Counts the message in the windows of its peer, sender and recipients, and reads them.
     fn count(&self, envelope: &Envelope, size_bytes: u64) -> Vec<WindowFact> {
         let arrival = Arrival::new(envelope, size_bytes);
-        self.outbox.put(|| Word::Arrived(arrival.clone()));
+        self.outbox.put(|| Tiding::Arrived(arrival.clone()));
         let mut windows = self.windows();
         windows.apply(&arrival);
         windows.read(envelope, envelope.received_at)

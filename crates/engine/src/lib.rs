@@ -53,7 +53,7 @@ pub use authenticity::Authenticity;
 pub use by_hand::{envelope_by_header, envelope_of_file, judge_by_hand};
 pub use canary::Canary;
 pub use desk::{
-    Asked, Author, CampaignView, Care, Changed, Copy, Decided, DecisionView, Desk, DeskError,
+    Asked, Author, CampaignView, Care, Changed, CopyToMove, Decided, DecisionView, Desk, DeskError,
     DetectionView, DomainFilter, DomainPage, DomainView, HITS_COUNTED, Happening, HeldView, Hint,
     Hour, Identity, Learner, MessageView, Moment, NewPerson, Overview, Passed, Replay, Right, Role,
     Taught, Teacher, Trial, TriedMessage, allowed, first_of, named, read_allowed, read_scope,

@@ -84,14 +84,16 @@ pub struct HubLabels {
 
 impl HubLabels {
     /// Operations, decisions, arrivals and looks told to other nodes.
-    pub const WORDS_TOLD: Self = Self { what: "words-told" };
+    pub const TIDINGS_TOLD: Self = Self {
+        what: "tidings-told",
+    };
     /// The same, heard of them.
-    pub const WORDS_HEARD: Self = Self {
-        what: "words-heard",
+    pub const TIDINGS_HEARD: Self = Self {
+        what: "tidings-heard",
     };
     /// Not told, because too much waited.
-    pub const WORDS_DROPPED: Self = Self {
-        what: "words-dropped",
+    pub const TIDINGS_DROPPED: Self = Self {
+        what: "tidings-dropped",
     };
     /// Told by others, and gone before they were heard.
     pub const BATCHES_MISSED: Self = Self {
@@ -289,7 +291,7 @@ mod tests {
             door: "auth-policy",
             said: "allow",
         }));
-        metrics.hub(HubLabels::WORDS_TOLD, 1);
+        metrics.hub(HubLabels::TIDINGS_TOLD, 1);
         let text = metrics.text();
         let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
         let mut count = 0;

@@ -23,7 +23,7 @@ use crate::Engine;
 use crate::clock::now;
 use crate::metrics::{HubLabels, Metrics};
 
-/// Words are collected for so long before they are told.
+/// Tidings are collected for so long before they are told.
 const COLLECT: Duration = Duration::from_millis(100);
 /// Between two tries while the hub is away.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -33,7 +33,7 @@ const LAST: Duration = Duration::from_secs(1);
 /// One thing a node tells.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Word {
+pub(crate) enum Tiding {
     /// It took in an operation.
     Operation(Operation),
     /// A detector of it decided.
@@ -51,11 +51,11 @@ pub(crate) enum Word {
     },
 }
 
-/// Words on their way to the other nodes.
+/// Tidings on their way to the other nodes.
 pub(crate) struct Outbox {
     /// Is there anybody to tell?
     open: bool,
-    words: Mutex<VecDeque<Word>>,
+    tidings: Mutex<VecDeque<Tiding>>,
     most: usize,
     news: Notify,
     metrics: Arc<Metrics>,
@@ -66,48 +66,48 @@ impl Outbox {
     pub(crate) fn new(open: bool, limits: &Limits, metrics: Arc<Metrics>) -> Arc<Self> {
         Arc::new(Self {
             open,
-            words: Mutex::default(),
+            tidings: Mutex::default(),
             most: limits.hub_queue_max,
             news: Notify::new(),
             metrics,
         })
     }
 
-    fn words(&self) -> MutexGuard<'_, VecDeque<Word>> {
+    fn tidings(&self) -> MutexGuard<'_, VecDeque<Tiding>> {
         // Nothing can be half done under this lock.
-        self.words.lock().unwrap_or_else(PoisonError::into_inner)
+        self.tidings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells the others, if there are any. What is oldest is given up when too much waits: it matters least.
-    pub(crate) fn put(&self, word: impl FnOnce() -> Word) {
+    pub(crate) fn put(&self, tiding: impl FnOnce() -> Tiding) {
         if !self.open {
             return;
         }
-        let word = word();
-        let mut words = self.words();
-        if words.len() >= self.most {
-            words.pop_front();
-            self.metrics.hub(HubLabels::WORDS_DROPPED, 1);
+        let tiding = tiding();
+        let mut tidings = self.tidings();
+        if tidings.len() >= self.most {
+            tidings.pop_front();
+            self.metrics.hub(HubLabels::TIDINGS_DROPPED, 1);
         }
-        words.push_back(word);
-        drop(words);
+        tidings.push_back(tiding);
+        drop(tidings);
         self.news.notify_one();
     }
 
-    /// As many of the oldest words as go into one batch, and how many they are.
+    /// As many of the oldest tidings as go into one batch, and how many they are.
     fn batch(&self, bytes_max: usize) -> Option<(Vec<u8>, u64)> {
         let (mut batch, mut count) = (Vec::new(), 0);
         while batch.len() < bytes_max
-            && let Some(word) = self.words().pop_front()
+            && let Some(tiding) = self.tidings().pop_front()
         {
-            match serde_json::to_vec(&word) {
+            match serde_json::to_vec(&tiding) {
                 Ok(line) => {
                     batch.extend(line);
                     batch.push(b'\n');
                     count += 1;
                 }
                 Err(error) => tracing::error!(
-                    "a word for the other nodes cannot be written: {error} (a bug; please report it)"
+                    "a tiding for the other nodes cannot be written: {error} (a bug; please report it)"
                 ),
             }
         }
@@ -115,8 +115,8 @@ impl Outbox {
     }
 }
 
-/// Words of a batch; those that this version does not know are `None`.
-fn read(batch: &[u8]) -> impl Iterator<Item = Option<Word>> {
+/// Tidings of a batch; those that this version does not know are `None`.
+fn read(batch: &[u8]) -> impl Iterator<Item = Option<Tiding>> {
     let lines = batch.split(|byte| *byte == b'\n');
     lines
         .filter(|line| !line.is_empty())
@@ -211,8 +211,8 @@ impl Engine {
         let batch = self
             .outbox
             .batch(self.settings().limits.hub_batch_bytes_max);
-        batch.is_some_and(|(batch, words)| {
-            self.metrics().hub(HubLabels::WORDS_TOLD, words);
+        batch.is_some_and(|(batch, tidings)| {
+            self.metrics().hub(HubLabels::TIDINGS_TOLD, tidings);
             mouth.take(&batch)
         })
     }
@@ -268,26 +268,26 @@ impl Engine {
 
     fn hear(&self, batch: &[u8], since: Timestamp) {
         let mut unknown = 0;
-        for word in read(batch) {
-            match word {
-                Some(Word::Operation(operation)) => self.watching().hear(&operation),
-                Some(Word::Decided(decision)) => self.watching().adopt(decision),
-                Some(Word::Arrived(arrival)) if arrival.at >= since => {
+        for tiding in read(batch) {
+            match tiding {
+                Some(Tiding::Operation(operation)) => self.watching().hear(&operation),
+                Some(Tiding::Decided(decision)) => self.watching().adopt(decision),
+                Some(Tiding::Arrived(arrival)) if arrival.at >= since => {
                     self.windows().apply(&arrival);
                 }
                 // The records told of it.
-                Some(Word::Arrived(_)) => {}
-                Some(Word::Looked { id, print, source }) => {
+                Some(Tiding::Arrived(_)) => {}
+                Some(Tiding::Looked { id, print, source }) => {
                     if let Ok(print) = BASE64.decode(print.as_bytes()) {
                         self.learning().met_elsewhere(id, &print, source);
                     }
                 }
                 None => unknown += 1,
             }
-            self.metrics().hub(HubLabels::WORDS_HEARD, 1);
+            self.metrics().hub(HubLabels::TIDINGS_HEARD, 1);
         }
         if unknown > 0 {
-            tracing::debug!("{unknown} words of another node are of another version");
+            tracing::debug!("{unknown} tidings of another node are of another version");
         }
     }
 }
@@ -296,8 +296,8 @@ impl Engine {
 mod tests {
     use super::*;
 
-    fn arrived(second: i64) -> Word {
-        Word::Arrived(Arrival {
+    fn arrived(second: i64) -> Tiding {
+        Tiding::Arrived(Arrival {
             at: Timestamp::from_secs(second),
             peer: None,
             sender: "ann@a.example".to_owned(),
@@ -318,12 +318,12 @@ mod tests {
         let mut back = Vec::new();
         while let Some((batch, count)) = outbox.batch(1000) {
             assert!(batch.len() < 1200, "{}", batch.len());
-            let words: Vec<Word> = read(&batch).flatten().collect();
-            assert_eq!(words.len() as u64, count);
-            back.extend(words);
+            let tidings: Vec<Tiding> = read(&batch).flatten().collect();
+            assert_eq!(tidings.len() as u64, count);
+            back.extend(tidings);
         }
         assert_eq!(back, (10..60).map(arrived).collect::<Vec<_>>());
-        assert!(metrics.text().contains("{what=\"words-dropped\"} 10"));
+        assert!(metrics.text().contains("{what=\"tidings-dropped\"} 10"));
         let alone = Outbox::new(false, &limits, metrics);
         alone.put(|| panic!("nobody is told"));
         assert_eq!(alone.batch(1000), None);

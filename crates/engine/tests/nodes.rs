@@ -146,7 +146,7 @@ fn heard(engine: &Engine) -> u64 {
     let text = engine.metrics().text();
     let line = text
         .lines()
-        .find_map(|line| line.strip_prefix("mailvigil_hub_total{what=\"words-heard\"} "));
+        .find_map(|line| line.strip_prefix("mailvigil_hub_total{what=\"tidings-heard\"} "));
     line.map_or(0, |number| number.parse().unwrap())
 }
 

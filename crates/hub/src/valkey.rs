@@ -64,7 +64,12 @@ impl Address {
     }
 
     fn away(&self, error: &redis::RedisError) -> Away {
-        Away(format!("{}: {error}", self.shown))
+        // A part of it is what the server said.
+        Away(format!(
+            "{}: {}",
+            self.shown,
+            error.to_string().escape_debug()
+        ))
     }
 }
 

@@ -157,9 +157,9 @@ pub struct Limits {
     pub told_queue_max: usize,
     /// Operations kept in a day; further ones are counted and not kept, so that a botnet's tries do not fill the disk.
     pub told_per_day_max: u64,
-    /// Largest batch told to other nodes, bytes, but for its last word.
+    /// Largest batch told to other nodes, bytes, but for its last tiding.
     pub hub_batch_bytes_max: usize,
-    /// Words that wait for other nodes to be told; beyond it the oldest are given up.
+    /// Tidings that wait for other nodes to be told; beyond it the oldest are given up.
     pub hub_queue_max: usize,
     /// Different operations of the last minute that are compared with what another door tells.
     pub twins_max: usize,

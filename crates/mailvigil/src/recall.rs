@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{Copy, Desk, RecallState};
+use engine::{CopyToMove, Desk, RecallState};
 use tokio::process::Command;
 
 use crate::config::RecallConfig;
@@ -111,7 +111,7 @@ struct Doveadm {
 }
 
 impl Doveadm {
-    async fn carry_out(&self, copy: &Copy) -> Done {
+    async fn carry_out(&self, copy: &CopyToMove) -> Done {
         let recall = &copy.recall;
         if recall.mailbox.contains(['*', '?']) {
             let said = "the mailbox has a wildcard in its name".to_owned();
@@ -138,7 +138,7 @@ impl Doveadm {
         }
     }
 
-    async fn take(&self, copy: &Copy) -> Result<(RecallState, String), Failure> {
+    async fn take(&self, copy: &CopyToMove) -> Result<(RecallState, String), Failure> {
         let owner = copy.recall.mailbox.as_str();
         let (keeper, folder) = self.keeper_and_folder(owner);
         let mut lies = vec!["mailbox", "*"];
@@ -179,7 +179,7 @@ impl Doveadm {
         Ok((RecallState::Recalled, copies))
     }
 
-    async fn put_back(&self, copy: &Copy) -> Result<(RecallState, String), Failure> {
+    async fn put_back(&self, copy: &CopyToMove) -> Result<(RecallState, String), Failure> {
         let owner = copy.recall.mailbox.as_str();
         let (keeper, folder) = self.keeper_and_folder(owner);
         let lies = ["mailbox", folder.as_str()];
@@ -206,7 +206,7 @@ impl Doveadm {
         }
     }
 
-    async fn count(&self, user: &str, lies: &[&str], copy: &Copy) -> Result<usize, Failure> {
+    async fn count(&self, user: &str, lies: &[&str], copy: &CopyToMove) -> Result<usize, Failure> {
         let mut arguments = vec!["-u", user];
         arguments.extend(lies);
         arguments.extend(found_by(copy));
@@ -220,7 +220,7 @@ impl Doveadm {
         folder: &str,
         from: &str,
         lies: &[&str],
-        copy: &Copy,
+        copy: &CopyToMove,
     ) -> Result<(), Failure> {
         let mut arguments = vec!["-u", to, folder];
         if from != to {
@@ -268,7 +268,7 @@ impl Doveadm {
 }
 
 /// The search that finds a copy, and none else.
-fn found_by(copy: &Copy) -> [&str; 6] {
+fn found_by(copy: &CopyToMove) -> [&str; 6] {
     [
         "header",
         "message-id",

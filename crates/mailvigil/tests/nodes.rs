@@ -124,7 +124,7 @@ fn an_attack_over_two_nodes_is_one_and_each_goes_on_without_the_hub() {
     let both_know = wait_for(|| {
         let heard = [&one, &two].map(|node| {
             node.vigil
-                .metric("mailvigil_hub_total{what=\"words-heard\"}") as u32
+                .metric("mailvigil_hub_total{what=\"tidings-heard\"}") as u32
         });
         (heard.into_iter().min()? >= 23).then_some(())
     });

@@ -38,7 +38,7 @@ pub use messages::{Hint, MessageView};
 pub use overview::{Hour, Overview, Passed};
 pub use people::NewPerson;
 pub use policy::HITS_COUNTED;
-pub use recalls::Copy;
+pub use recalls::CopyToMove;
 pub use replay::{Changed, Replay};
 pub use requests::Care;
 pub use rights::{Author, Right, Role, read_scope};

@@ -13,7 +13,7 @@ const AT_ONCE_MAX: usize = 1_000;
 
 /// A copy that is to be taken out of a mailbox or put back, with what it is found by.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Copy {
+pub struct CopyToMove {
     /// What is wanted.
     pub recall: Recall,
     /// Its Message-ID, in angle brackets; the sender chose it, so it finds nothing by itself.
@@ -110,12 +110,12 @@ impl Desk {
     }
 
     /// What a node beside the mail store is to do now. What is not known any more, or cannot be told from other mail, is settled as failed.
-    pub async fn recalls_to_do(&self, limit: u32) -> Result<Vec<Copy>, DeskError> {
+    pub async fn recalls_to_do(&self, limit: u32) -> Result<Vec<CopyToMove>, DeskError> {
         let mut to_do = Vec::new();
         for recall in self.store().recalls_to_do(limit).await? {
             let record = self.store().get(recall.record).await?;
             match record.as_ref().and_then(found_by) {
-                Some((message_id, queue_id)) => to_do.push(Copy {
+                Some((message_id, queue_id)) => to_do.push(CopyToMove {
                     recall,
                     message_id,
                     queue_id,

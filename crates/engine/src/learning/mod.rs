@@ -31,7 +31,7 @@ use store::{CampaignRow, NewLesson, Question, SightRow};
 
 use crate::clock::now;
 use crate::metrics::Metrics;
-use crate::nodes::{Outbox, Word};
+use crate::nodes::{Outbox, Tiding};
 use campaigns::Campaigns;
 use gate::Gate;
 pub(crate) use keeping::told;
@@ -213,7 +213,7 @@ impl Learning {
             .campaigns()
             .meet(id, looked.print.clone(), &looked.sight);
         if looked.print.exact.is_some() {
-            self.outbox.put(|| Word::Looked {
+            self.outbox.put(|| Tiding::Looked {
                 id,
                 print: BASE64.encode(&looked.print.to_bytes()),
                 source: looked.sight.arrival.source,

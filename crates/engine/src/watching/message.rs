@@ -11,7 +11,7 @@ use watch::SendQuestion;
 
 use super::Watching;
 use crate::clock::now;
-use crate::nodes::Word;
+use crate::nodes::Tiding;
 
 /// Messages remembered by name, so that none counts twice when a snapshot and the records meet.
 const RECENT_MAX: usize = 20_000;
@@ -131,7 +131,7 @@ impl Watching {
             let state = &mut *guard;
             state.messages.enter(id);
             let happened = state.watch.apply(&operation);
-            self.outbox.put(|| Word::Operation(operation));
+            self.outbox.put(|| Tiding::Operation(operation));
             self.note(state, happened);
         }
     }

@@ -33,7 +33,7 @@ use watch::{
 
 use crate::clock::now;
 use crate::metrics::{Metrics, ToldLabels};
-use crate::nodes::{Outbox, Word};
+use crate::nodes::{Outbox, Tiding};
 use crate::windows::half;
 use sessions::Sessions;
 use wishes::Wished;
@@ -229,7 +229,7 @@ impl Watching {
             return Vec::new();
         }
         let happened = state.watch.apply(&operation);
-        self.outbox.put(|| Word::Operation(operation.clone()));
+        self.outbox.put(|| Tiding::Operation(operation.clone()));
         if operation.act != Act::Control {
             let day = told.at.secs().div_euclid(DAY_SECS);
             if state.kept.0 < day {
@@ -265,7 +265,7 @@ impl Watching {
         }
         for decision in &happened.decisions {
             self.decided(state, decision);
-            self.outbox.put(|| Word::Decided(decision.clone()));
+            self.outbox.put(|| Tiding::Decided(decision.clone()));
         }
         happened.decisions
     }

@@ -188,6 +188,23 @@ fn check_config(config: &Config) {
             .map_or_else(|| "off".to_owned(), |address| format!("http://{address}")),
     );
     show("store", without_password(config.database.reveal()));
+    let alone = || "off: this node counts what it sees itself".to_owned();
+    show(
+        "other nodes heard by",
+        config.hub.as_ref().map_or_else(alone, ToString::to_string),
+    );
+    let calls_back = config.recall.as_ref().map(|recall| match &recall.keeper {
+        Some(keeper) => format!("{}, copies go to {keeper}", recall.doveadm.join(" ")),
+        None => format!(
+            "{}, copies go to {}",
+            recall.doveadm.join(" "),
+            recall.folder
+        ),
+    });
+    show(
+        "mail called back by",
+        calls_back.unwrap_or_else(|| "off".to_owned()),
+    );
     show("quarantine", config.quarantine.display().to_string());
     show(
         "on failure",

@@ -39,6 +39,16 @@ pub fn read(section: Section<'_, '_>, is_shared: bool) -> Option<HubConfig> {
     url.map(|url| HubConfig { url, password_file })
 }
 
+impl std::fmt::Display for HubConfig {
+    /// Where it is, without a password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match Address::parse(self.url.reveal(), None) {
+            Ok(address) => write!(f, "{address:?}"),
+            Err(why) => f.write_str(&why),
+        }
+    }
+}
+
 impl HubConfig {
     /// Over what nodes hear each other.
     pub fn place(&self) -> anyhow::Result<Place> {

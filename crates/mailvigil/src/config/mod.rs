@@ -343,6 +343,8 @@ fn log_source(section: &Section<'_, '_>) -> Option<Source> {
             section.complain("units", "is for a journal", "journal = \"system\"");
             None
         }
+        // What stands there was complained about.
+        (None, None, _) if section.has("path") || section.has("journal") => None,
         (None, None, _) => {
             let right = "the mail server's log file, or journal = \"system\"";
             section.complain("path", "is missing", right);

@@ -22,6 +22,7 @@ pub fn read(section: Section<'_, '_>) -> Option<RecallConfig> {
     let server = section.text("server", "a socket or HOST:PORT", word);
     let folder = section.text("folder", "a name without dots and slashes", |text| {
         let good = !text.is_empty()
+            && !text.starts_with('-')
             && text
                 .chars()
                 .all(|c| c.is_alphanumeric() || "-_ ".contains(c));

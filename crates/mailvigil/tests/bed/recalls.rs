@@ -2,21 +2,14 @@
 
 use std::path::Path;
 
-use mail::{RecordId, Secret};
-use store::{Act, RecallState, Store, StoreConfig};
+use mail::RecordId;
+use store::{Act, RecallState};
 
 /// Writes it into the store of a service with this data folder; the message it is of.
 pub fn seed(data: &Path) -> RecordId {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let settings = StoreConfig {
-            database: Secret::new(format!("sqlite:{}", data.join("mailvigil.db").display())),
-            bodies: data.join("quarantine"),
-            audit_head: data.join("audit-head"),
-            quarantine_bytes_max: 1 << 30,
-            facts_bytes_max: 1 << 20,
-        };
-        let store = Store::open(&settings).await.unwrap();
+        let store = crate::users::open(data).await;
         let now = engine::clock::now();
         let message = RecordId::random(now.plus_secs(-3600));
         let names = ["anna.lindner", "li.wen", "paul.okafor", "emil.brandt"];

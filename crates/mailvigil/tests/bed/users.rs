@@ -16,16 +16,21 @@ pub const HOSTILE: &str = "<script>alert(1)</script>@ours.example";
 pub fn seed(data: &Path) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let settings = StoreConfig {
-            database: Secret::new(format!("sqlite:{}", data.join("mailvigil.db").display())),
-            bodies: data.join("quarantine"),
-            audit_head: data.join("audit-head"),
-            quarantine_bytes_max: 1 << 30,
-            facts_bytes_max: 1 << 20,
-        };
-        let store = Store::open(&settings).await.unwrap();
+        let store = open(data).await;
         store.write_watched(&morning()).await.unwrap();
     });
+}
+
+/// The store of a service with this data folder.
+pub async fn open(data: &Path) -> Store {
+    let settings = StoreConfig {
+        database: Secret::new(format!("sqlite:{}", data.join("mailvigil.db").display())),
+        bodies: data.join("quarantine"),
+        audit_head: data.join("audit-head"),
+        quarantine_bytes_max: 1 << 30,
+        facts_bytes_max: 1 << 20,
+    };
+    Store::open(&settings).await.unwrap()
 }
 
 fn morning() -> Watched {
