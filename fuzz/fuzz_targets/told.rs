@@ -7,7 +7,7 @@ use mail::operation::{Classes, DeviceTag};
 use mail::{Limits, Secret};
 use wire::auth_policy::{Entry, Nonce, Told};
 use wire::delegation::{Answer, Delegation, Request};
-use wire::{auth_http, events, intake, server_log};
+use wire::{auth_http, events, firewall, intake, server_log};
 
 // The first byte says how large the pieces are; the rest is the server's.
 fuzz_target!(|data: &[u8]| {
@@ -35,6 +35,14 @@ fuzz_target!(|data: &[u8]| {
     let _ = DeviceTag::of(&text);
     for line in text.lines() {
         let _ = server_log::read(line);
+        let _ = firewall::read_head(line);
+        if let Ok(source) = firewall::read_source(line) {
+            assert!(
+                !source.ip.is_loopback() && source.secs > 0 && source.secs <= firewall::SECS_MAX
+            );
+        }
+        let outcome = firewall::read_answer(line);
+        assert_eq!(firewall::answer(&outcome).lines().count(), 1);
     }
     let fields: Vec<(&str, &str)> = text
         .lines()

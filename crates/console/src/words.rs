@@ -197,6 +197,7 @@ mod tests {
             "whose.",
             "operation.",
             "failed.",
+            "fault.",
             "step.",
             "remedy.",
             "span.",

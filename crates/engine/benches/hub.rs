@@ -124,11 +124,7 @@ fn ask(node: &Engine, seed: u32) -> Vec<Duration> {
             device,
             account: Some(account),
             session: None,
-            act: Act::Login(Login {
-                outcome,
-                password: None,
-                spray: None,
-            }),
+            act: Act::Login(Login::new(outcome)),
         });
         times.push(one.elapsed());
     }

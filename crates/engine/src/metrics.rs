@@ -156,6 +156,10 @@ pub struct Metrics {
     pub sights_dropped: Counter,
     /// By how much the scores of the last 2,000 messages differ from those of the 2,000 before (population stability index).
     pub scores_shift: Gauge<f64, AtomicU64>,
+    /// How much more the site is guessed at than usual: 0 as always, 1 as bad as it gets.
+    pub watch_attack_level: Gauge<f64, AtomicU64>,
+    /// Sources that the firewall drops; 0 while its helper is away.
+    pub firewall_sources: Gauge,
     /// What nodes tell one another.
     pub hub: Family<HubLabels, Counter>,
     /// 1 while other nodes can be told and heard; 0 on a node that is alone.
@@ -191,6 +195,8 @@ impl Default for Metrics {
             lessons: Gauge::default(),
             sights_dropped: Counter::default(),
             scores_shift: Gauge::default(),
+            watch_attack_level: Gauge::default(),
+            firewall_sources: Gauge::default(),
             hub: Family::default(),
             hub_up: Gauge::default(),
         };
@@ -232,6 +238,8 @@ impl Metrics {
             lessons: "The place in the training log up to which this node has learnt",
             sights_dropped: "Messages whose sight was not kept for labels",
             scores_shift: "By how much the learner's scores of all mail differ from those before",
+            watch_attack_level: "How much more the site is guessed at than usual, 0 to 1",
+            firewall_sources: "Sources that the firewall drops",
             hub: "What nodes tell one another",
             hub_up: "1 while other nodes can be told and heard",
         }
@@ -307,6 +315,6 @@ mod tests {
             );
             count += 1;
         }
-        assert_eq!(count, 26);
+        assert_eq!(count, 28);
     }
 }

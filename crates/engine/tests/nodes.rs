@@ -16,7 +16,8 @@ use mail::operation::{Act, Door, FailType, Login, LoginOutcome, Protocol};
 use mail::{Address, Domain, Envelope, Limits, RecordId, Secret, Site, Timestamp};
 use store::{Store, StoreConfig};
 
-const ENFORCE: &str = "mode = \"enforce\"\n[detectors.\"auth.bf.ip\"]\npasswords = 20\n";
+const ENFORCE: &str =
+    "mode = \"enforce\"\nobserve_days = 0\n[detectors.\"auth.bf.ip\"]\npasswords = 20\n";
 
 struct Installation {
     _folder: tempfile::TempDir,
@@ -121,9 +122,8 @@ fn guess(engine: &Engine, ip: &str, account: &str, password: &str) {
         account: Some(account.to_owned()),
         session: None,
         act: Act::Login(Login {
-            outcome: LoginOutcome::Failed(FailType::Credentials),
             password: Some(engine.watching().password_tag(account, password)),
-            spray: None,
+            ..Login::new(LoginOutcome::Failed(FailType::Credentials))
         }),
     });
 }
@@ -247,11 +247,7 @@ async fn one_operation_told_to_two_nodes_counts_once() {
             device: None,
             account: Some("user1".to_owned()),
             session: Some(format!("s{number}")),
-            act: Act::Login(Login {
-                outcome: LoginOutcome::Failed(FailType::Credentials),
-                password: None,
-                spray: None,
-            }),
+            act: Act::Login(Login::new(LoginOutcome::Failed(FailType::Credentials))),
         });
     }
     let text = two.metrics().text();

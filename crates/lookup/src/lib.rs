@@ -29,6 +29,9 @@ pub mod sign;
 // Where a user is.
 pub mod places;
 
+// Which passwords are known to thieves.
+pub mod breached;
+
 // Of no message: for reports, and for people.
 mod asking;
 mod remedies;

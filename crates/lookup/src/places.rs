@@ -22,6 +22,8 @@ pub struct Places {
     countries: Option<Reader<Vec<u8>>>,
     /// Providers.
     providers: Option<Reader<Vec<u8>>>,
+    /// Tor, VPNs, proxies, machines for rent.
+    hiding: Option<Reader<Vec<u8>>>,
 }
 
 /// Why a file cannot be used.
@@ -44,7 +46,7 @@ pub enum NotUsed {
         why: String,
     },
     /// It tells of something else.
-    #[error("{} is of the kind {kind:?}; right is one of City, Country or ASN, in MaxMind's form", .file.display())]
+    #[error("{} is of the kind {kind:?}; right is one of City, Country, ASN or Anonymous-IP, in MaxMind's form", .file.display())]
     OtherKind {
         /// Which.
         file: PathBuf,
@@ -63,6 +65,8 @@ impl Places {
             let named = kind.to_ascii_lowercase();
             if named.contains("asn") {
                 places.providers = Some(reader);
+            } else if named.contains("anonymous") {
+                places.hiding = Some(reader);
             } else if named.contains("city") || named.contains("country") {
                 places.countries = Some(reader);
             } else {
@@ -77,7 +81,7 @@ impl Places {
 
     /// Is there any file?
     pub const fn is_empty(&self) -> bool {
-        self.countries.is_none() && self.providers.is_none()
+        self.countries.is_none() && self.providers.is_none() && self.hiding.is_none()
     }
 
     /// Where an address is. Addresses that nobody announces (RFC 1918 and their like) are nowhere: `Absent`.
@@ -88,10 +92,33 @@ impl Places {
         let ip = ip.to_canonical();
         let (country, spot) = self.country(ip);
         let asn = self.provider(ip);
-        match (country, asn) {
-            (None, None) => Known::Absent,
-            (country, asn) => Known::Yes(Place { country, asn, spot }),
+        let hides = self.hides(ip);
+        match (country, asn, hides) {
+            (None, None, None | Some(false)) => Known::Absent,
+            (country, asn, hides) => Known::Yes(Place {
+                country,
+                asn,
+                spot,
+                hides,
+            }),
         }
+    }
+
+    /// Whoever is not in the file hides nobody.
+    fn hides(&self, ip: IpAddr) -> Option<bool> {
+        let reader = self.hiding.as_ref()?;
+        let found: Option<geoip2::AnonymousIp> = found(Some(reader), ip);
+        let any = found.is_some_and(|found| {
+            let kinds = [
+                found.is_anonymous,
+                found.is_anonymous_vpn,
+                found.is_hosting_provider,
+                found.is_public_proxy,
+                found.is_tor_exit_node,
+            ];
+            kinds.contains(&Some(true))
+        });
+        Some(any)
     }
 
     fn country(&self, ip: IpAddr) -> (Option<String>, Option<Spot>) {
@@ -207,6 +234,7 @@ mod tests {
                 longitude: 13.4,
                 radius_km: 20.0,
             }),
+            hides: None,
         });
         assert_eq!(of(&places, "198.51.100.7"), berlin);
         assert_eq!(of(&places, "::ffff:198.51.100.7"), berlin);
@@ -217,6 +245,21 @@ mod tests {
         assert_eq!(country, Some("CN"));
         assert_eq!(of(&places, "10.0.0.1"), Known::Absent);
         assert_eq!(of(&Places::default(), "198.51.100.7"), Known::NotAsked);
+    }
+
+    #[test]
+    fn what_hides_people_is_told_where_a_file_knows() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let tor = map(&[
+            ("is_anonymous", Value::Flag(true)),
+            ("is_tor_exit_node", Value::Flag(true)),
+        ]);
+        let bytes = database("GeoIP2-Anonymous-IP", &[("198.51.100.0/24", tor)]);
+        let hiding = file(folder.path(), "anonymous.mmdb", &bytes);
+        let places = Places::open(&[hiding]).expect("a file");
+        let hides = |ip: &str| of(&places, ip).yes().and_then(|place| place.hides);
+        assert_eq!(hides("198.51.100.7"), Some(true));
+        assert_eq!(of(&places, "192.0.2.7"), Known::Absent);
     }
 
     #[test]
@@ -231,7 +274,7 @@ mod tests {
         assert!(told(text).contains("is no MMDB file"));
         let other = database("GeoIP2-Domain", &[("198.51.100.0/24", map(&[]))]);
         let other = file(folder.path(), "domain.mmdb", &other);
-        assert!(told(other).contains("City, Country or ASN"));
+        assert!(told(other).contains("City, Country, ASN or Anonymous-IP"));
         // Cut anywhere, it is refused or says nothing, and never panics.
         let whole = database(
             "GeoLite2-City",

@@ -155,6 +155,8 @@ pub struct Limits {
     pub sights_queue_max: usize,
     /// Operations, detections and decisions that wait to be written; beyond it operations are counted and not kept.
     pub told_queue_max: usize,
+    /// Logins that nginx has waiting for us at the same time because they are slowed; further ones get a temporary failure at once.
+    pub waiting_logins_max: usize,
     /// Operations kept in a day; further ones are counted and not kept, so that a botnet's tries do not fill the disk.
     pub told_per_day_max: u64,
     /// Largest batch told to other nodes, bytes, but for its last tiding.
@@ -275,6 +277,7 @@ impl Default for Limits {
             told_bytes_max: 256 << 10,
             sights_queue_max: 5_000,
             told_queue_max: 100_000,
+            waiting_logins_max: 1000,
             told_per_day_max: 5_000_000,
             hub_batch_bytes_max: 256 << 10,
             hub_queue_max: 50_000,

@@ -15,8 +15,8 @@ pub use learning::{LearnArgs, LearnCommand, LessonArgs, LogArgs};
 pub use recall::{RecallCommand, TakeArgs};
 pub use standing::{MarkArg, MarkArgs, PinArgs, StageArg, StandingArgs, WishArg, WishArgs};
 pub use watching::{
-    AddArgs, DecisionsCommand, DetectionsArgs, ListArgs, RemoveArgs, WatchCommand, WhoArgs,
-    WhoCommand,
+    AddArgs, DecisionsCommand, DetectionsArgs, FirewallArgs, ListArgs, RemoveArgs, WatchCommand,
+    WhoArgs, WhoCommand,
 };
 
 /// Judges mail before delivery, beside the mail server you already run.
@@ -61,6 +61,8 @@ pub enum Command {
     Eval(EvalArgs),
     /// Play an organisation and its attackers against the watch on users' operations, and say how good it is.
     Simulate(SimulateArgs),
+    /// Drop blocked sources in nftables: the one process with the right to, told by the service (`watch.firewall`).
+    Firewall(FirewallArgs),
     /// Check the configuration and say everything that is wrong with it.
     CheckConfig,
     /// Search the records: where is my mail?

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use engine::clock::now;
 use engine::{Telling, Watching};
-use mail::Timestamp;
-use mail::operation::{Act, Door, FailType, Login, LoginOutcome, Protocol, Reply, Said};
+use mail::operation::{Act, Door, FailType, Login, LoginOutcome, Protocol, Reply, Said, Sent};
+use mail::{Account, Timestamp};
 use wire::server_log::{Noted, What};
 
 /// Messages remembered with who sent them; the oldest half is forgotten beyond it.
@@ -30,13 +30,7 @@ impl Tales {
     /// Tells the watch what a line says.
     pub fn tell(&mut self, noted: Noted, watching: &Watching) {
         let account = noted.account.clone();
-        let login = |outcome| {
-            Act::Login(Login {
-                outcome,
-                password: None,
-                spray: None,
-            })
-        };
+        let login = |outcome| Act::Login(Login::new(outcome));
         let failed = |kind| login(LoginOutcome::Failed(kind));
         let who = (noted.ip, account.clone().unwrap_or_default());
         let (act, times) = match noted.what {
@@ -66,11 +60,17 @@ impl Tales {
                 let said = Said::RelayDenied;
                 (Act::Probe { recipient, said }, 1)
             }
-            What::UnknownRecipient(None)
-            | What::RelayDenied(None)
-            | What::Refused
-            | What::Misbehaved
-            | What::Loitered => (Act::Control, 1),
+            What::Fault(fault) => (Act::Fault(fault), 1),
+            What::UnknownRecipient(None) | What::RelayDenied(None) | What::Refused => {
+                (Act::Control, 1)
+            }
+            What::HandedIn(uid) => {
+                self.remember(&Noted {
+                    account: Some(Account::of_program(uid).to_string()),
+                    ..noted
+                });
+                return;
+            }
             What::Delivered | What::Bounced | What::CalledSpam => {
                 self.replied(&noted, watching);
                 return;
@@ -111,6 +111,24 @@ impl Tales {
             .get(queue_id)
             .or_else(|| self.senders_before.get(queue_id));
         let Some((account, ip)) = sender else { return };
+        if let (Some(recipient), Some(true)) = (
+            &noted.recipient,
+            watching
+                .account(account)
+                .map(|account| account.is_program()),
+        ) {
+            // No other door sees what programs hand in.
+            watching.tell(Telling {
+                door: Door::Log,
+                at: now(),
+                protocol: Protocol::Submission,
+                ip: None,
+                device: None,
+                account: Some(account.clone()),
+                session: None,
+                act: Act::Send(handed_in(recipient)),
+            });
+        }
         let reply = match noted.what {
             What::Bounced => Reply::NoSuchRecipient,
             What::CalledSpam => Reply::CalledSpam,
@@ -126,5 +144,19 @@ impl Tales {
             session: None,
             act: Act::Reply(reply),
         });
+    }
+}
+
+/// What a log tells of a message: to whom. Not in whose name, and an unknown sender is not the null sender, so the recipient stands for it.
+fn handed_in(recipient: &mail::Address) -> Sent {
+    Sent {
+        envelope_from: Some(recipient.clone()),
+        recipients: vec![recipient.clone()],
+        taken: true,
+        size_bytes: 0,
+        owned: None,
+        print: None,
+        bulk: false,
+        authentic: None,
     }
 }

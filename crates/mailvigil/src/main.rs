@@ -10,6 +10,7 @@ mod config;
 // The running service.
 mod carry_out;
 mod doors;
+mod firewall;
 mod journal;
 mod log_tales;
 mod mail_log;

@@ -25,7 +25,7 @@ use crate::doors::scan::Scanning;
 use crate::doors::smtp::SmtpCourier;
 use crate::doors::watch::WatchDoor;
 use crate::doors::{delegation, events, http, milter, proxy, rspamd, spamd, watch};
-use crate::{mail_log, recall};
+use crate::{firewall, mail_log, recall};
 
 /// How often a newer policy is looked for. With it a change made by any process, on any node, holds within this time.
 const POLICY_EVERY: Duration = Duration::from_millis(50);
@@ -82,6 +82,7 @@ impl Service {
                 allow: config.watch.front_ends.clone(),
                 snapshot: Some(config.data.join("watch-snapshot")),
                 places: config.watch.places.clone(),
+                breached: config.watch.breached.clone(),
             },
             learn: config.learn.clone(),
             hub: match &config.hub {
@@ -93,6 +94,10 @@ impl Service {
         let readers = Arc::new(Readers::new(&config.limits).with_ocr(config.ocr.clone()));
         let engine = Engine::start(settings, store, Arc::new(Metrics::default()), readers).await?;
         engine.watching().read_places().context("watch.places")?;
+        engine
+            .watching()
+            .open_breached()
+            .context("watch.breached")?;
         let listeners = Listeners::open(&config.doors, &config.watch)?;
         Ok(Self {
             engine,
@@ -140,6 +145,10 @@ impl Service {
         if let Some(hands) = Hands::new(&self.config.watch)? {
             let news = self.engine.watching().news();
             self.until_stop(hands.follow(news));
+        }
+        if let Some(socket) = self.config.watch.firewall.clone() {
+            let news = self.engine.watching().news();
+            self.until_stop(firewall::follow(self.engine.clone(), socket, news));
         }
         if let Some(recall) = self.config.recall.clone() {
             let store = self.engine.store().clone();

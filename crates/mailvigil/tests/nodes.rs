@@ -13,7 +13,8 @@ use testkit::postgres::Postgres;
 use testkit::redis::Redis;
 
 const PASSWORD: &str = "a-password-of-the-hub";
-const ENFORCE: &str = "mode = \"enforce\"\n[detectors.\"auth.bf.ip\"]\npasswords = 20\n";
+const ENFORCE: &str =
+    "mode = \"enforce\"\nobserve_days = 0\n[detectors.\"auth.bf.ip\"]\npasswords = 20\n";
 
 /// A node, and where servers tell it what users do.
 struct Node {

@@ -156,7 +156,8 @@ fn what_one_decides_the_others_see_with_its_reason_and_its_end() {
         "{}",
         refused.body
     );
-    let text = json!({ "text": "mode = \"enforce\"\n", "reason": "after a week" });
+    let text =
+        json!({ "text": "mode = \"enforce\"\nobserve_days = 0\n", "reason": "after a week" });
     assert_eq!(
         program.call("PUT", "/users/settings", &text).json()["heard"],
         true

@@ -15,7 +15,7 @@ use testkit::nginx::Nginx;
 use testkit::smtp::{Client as Smtp, Mail, Peer};
 
 const SECRET: &str = "a-secret-of-the-tests-1234";
-const ENFORCE: &str = "mode = \"enforce\"\n";
+const ENFORCE: &str = "mode = \"enforce\"\nobserve_days = 0\n";
 
 struct Office {
     bed: Bed,

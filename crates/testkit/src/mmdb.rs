@@ -16,6 +16,8 @@ pub enum Value {
     Number(u32),
     /// A number of 64 bits.
     Long(u64),
+    /// Yes or no.
+    Flag(bool),
     /// Names with values.
     Map(Vec<(String, Value)>),
     /// A list.
@@ -151,6 +153,7 @@ impl Value {
                 control(out, 9, 8);
                 out.extend(number.to_be_bytes());
             }
+            Self::Flag(yes) => control(out, 14, usize::from(*yes)),
             Self::Map(fields) => {
                 control(out, 7, fields.len());
                 for (name, value) in fields {

@@ -19,7 +19,7 @@ fn main() {
     let mut numbers = std::env::args().filter_map(|arg| arg.parse::<u64>().ok());
     let accounts = numbers.next().unwrap_or(1_000_000);
     let sources = numbers.next().unwrap_or(4_000_000);
-    let mut watch = Watch::new(Settings::in_mode(Mode::Enforce), BYTES_MAX, 7);
+    let mut watch = Watch::new(Settings::in_mode(Mode::Enforce).at_once(), BYTES_MAX, 7);
     let mut dice = 0x9e37_79b9_7f4a_7c15_u64;
     let mut next = |most: u64| {
         dice ^= dice << 13;
@@ -90,13 +90,12 @@ fn login(at: Timestamp, source: u64, name: u64, right: bool) -> Operation {
         account: Some(account(name)),
         session: None,
         act: Act::Login(Login {
-            outcome: if right {
+            password: Some(PasswordTag::new(if right { 1 } else { at.0 as u16 })),
+            ..Login::new(if right {
                 LoginOutcome::Succeeded
             } else {
                 LoginOutcome::Failed(FailType::Credentials)
-            },
-            password: Some(PasswordTag::new(if right { 1 } else { at.0 as u16 })),
-            spray: None,
+            })
         }),
     }
 }

@@ -7,9 +7,11 @@
 //! comes from outside, and the same operations give the same decisions. It never holds more than its budget of bytes, whatever
 //! keys arrive. [`simulate`] plays an organisation and its attackers against it.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use mail::conduct::Asked;
+use mail::operation::{Act, LoginOutcome};
 use mail::{Account, Address, Conduct, Operation, RecordId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -42,7 +44,7 @@ use ledger::account::Account as Known;
 use ledger::distinct::mix;
 use ledger::evidence::{Seconds, seconds};
 use ledger::table::{Entry, Table};
-use response::{Who, Wish};
+use response::{Course, Who, Wish};
 
 /// The same finding about the same is told again after so long, or when it has grown surer.
 const TOLD_SECS: u32 = 900;
@@ -175,18 +177,24 @@ impl Watch {
         let marks = self.ledger.keys.marks(operation);
         let before = self.ledger.apply(operation, &marks);
         let mut happened = Happened::default();
+        let whose = self.whose(operation);
+        let falls_to = self.falls_to(operation);
+        let observes = self
+            .settings
+            .only_observes(self.ledger.began(), operation.at);
         for (number, detector) in DETECTORS.iter().enumerate() {
-            let setting = &self.settings.detectors[number];
+            let setting = &self.settings.of(whose.as_deref())[number];
             if setting.mode == Mode::Off {
                 continue;
             }
+            let values = fallen(detector, &setting.values, falls_to);
             let sight = Sight {
                 operation,
                 marks: &marks,
                 before: &before,
                 ledger: &self.ledger,
                 detector,
-                values: &setting.values,
+                values: &values,
             };
             let Some(finding) = (detector.looks)(&sight) else {
                 continue;
@@ -229,7 +237,7 @@ impl Watch {
                     .knobs
                     .iter()
                     .map(|knob| knob.name)
-                    .zip(setting.values.iter().copied())
+                    .zip(values.iter().copied())
                     .collect(),
                 evidence: finding.evidence,
             };
@@ -246,9 +254,14 @@ impl Watch {
             }
             if detection.acts {
                 let strange = !before.at_home;
-                let decided =
-                    self.response
-                        .consider(&detection, &who, strange, &self.ledger, &self.settings);
+                let course = Course {
+                    steps: &setting.steps,
+                    simulated: observes || setting.mode != Mode::Enforce,
+                    strangers_only: strange,
+                };
+                let decided = self
+                    .response
+                    .consider(&detection, &who, &course, &self.ledger);
                 happened.decisions.extend(decided);
             }
             self.hold_against(&detection, &marks);
@@ -262,6 +275,35 @@ impl Watch {
             happened.decisions.extend(sum);
         }
         happened
+    }
+
+    /// Whose settings hold for an operation: the account's, or those of the mailbox that strangers bury. Nobody's name is made while no account
+    /// has any.
+    fn whose(&self, operation: &Operation) -> Option<String> {
+        if !self.settings.has_accounts() {
+            return None;
+        }
+        match &operation.account {
+            Some(account) => Some(account.as_str().to_owned()),
+            None => self
+                .ledger
+                .busiest(operation)
+                .map(|(_, address)| address.key()),
+        }
+    }
+
+    /// What counts that fall while the site is attacked are to be divided by. Only what may be a guess or a harvest asks.
+    fn falls_to(&self, operation: &Operation) -> f64 {
+        let asks = match &operation.act {
+            Act::Login(login) => login.outcome != LoginOutcome::Succeeded,
+            Act::Probe { .. } => true,
+            _ => false,
+        };
+        if !asks || self.settings.attack_factor <= 1.0 {
+            return 1.0;
+        }
+        let level = f64::from(self.ledger.attack_level(operation.at));
+        1.0 + level * (self.settings.attack_factor - 1.0)
     }
 
     /// May this login proceed?
@@ -381,6 +423,11 @@ impl Watch {
         self.settings = settings;
     }
 
+    /// How they stand.
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// What is known.
     pub const fn ledger(&self) -> &Ledger {
         &self.ledger
@@ -476,7 +523,11 @@ impl Watch {
         if sum.total < self.settings.freeze_at || !(sum.login && sum.behaviour) {
             return None;
         }
-        let simulated = !self.settings.enforce || sum.observed(&self.settings);
+        let whose = self.whose(operation);
+        let simulated = self
+            .settings
+            .only_observes(self.ledger.began(), operation.at)
+            || sum.observed(self.settings.of(whose.as_deref()));
         let wish = Wish {
             at: operation.at,
             secs: None,
@@ -500,6 +551,21 @@ impl Watch {
         };
         self.response.freeze(wish, &who, &self.ledger)
     }
+}
+
+/// A detector's thresholds, with those that fall divided; never below what may be set.
+fn fallen<'a>(detector: &Detector, values: &'a [f64], by: f64) -> Cow<'a, [f64]> {
+    if by <= 1.0 || !detector.knobs.iter().any(|knob| knob.falls) {
+        return Cow::Borrowed(values);
+    }
+    let lowered = detector.knobs.iter().zip(values).map(|(knob, value)| {
+        if knob.falls {
+            (value / by).max(knob.allowed.0.min(*value))
+        } else {
+            *value
+        }
+    });
+    Cow::Owned(lowered.collect())
 }
 
 struct Shares {
@@ -539,6 +605,8 @@ impl Sum {
             numbers: Vec::new(),
         };
         let mut rest = 1.0;
+        // What is unusual about a login, thing by thing; and all of it ranked at once. They look at the same, so one of the two counts.
+        let (mut things, mut ranked) = (1.0_f32, 1.0_f32);
         for one in &account.weighed {
             let number = usize::from(one.detector);
             let Some(detector) = DETECTORS.get(number) else {
@@ -555,21 +623,26 @@ impl Sum {
             if score < 0.05 {
                 continue;
             }
-            rest *= 1.0 - score.min(1.0);
+            let left = 1.0 - score.min(1.0);
+            match detector.id.strip_prefix("ctx.") {
+                Some("rba") => ranked = left,
+                Some(_) if detector.only_weight => things *= left,
+                _ => rest *= left,
+            }
             let context = is_login || detector.id.starts_with("ctx.");
             sum.login |= context;
             sum.behaviour |= !context;
             sum.names.push(detector.id);
             sum.numbers.push(number);
         }
-        sum.total = 1.0 - rest;
+        sum.total = 1.0 - rest * things.min(ranked);
         sum
     }
 
     /// Is any of them only observed?
-    fn observed(&self, settings: &Settings) -> bool {
+    fn observed(&self, settings: &[Setting]) -> bool {
         self.numbers
             .iter()
-            .any(|number| settings.detectors[*number].mode != Mode::Enforce)
+            .any(|number| settings[*number].mode != Mode::Enforce)
     }
 }

@@ -1,5 +1,8 @@
 //! What a site says about watching: mode, thresholds and steps of each detector; strict TOML, every problem at once.
 
+use std::collections::BTreeMap;
+
+use mail::Timestamp;
 use written::{Section, Written};
 
 pub use written::Problem;
@@ -39,8 +42,14 @@ pub struct Settings {
     pub enforce: bool,
     /// What findings must add up to before mail of an account is frozen, 0 to 1.
     pub freeze_at: f32,
+    /// Days that the watch must have looked on before any detector acts.
+    pub observe_days: u32,
+    /// While the site is attacked as badly as it gets, counts that may fall stand at one in so many.
+    pub attack_factor: f64,
     /// One for each of [`DETECTORS`], in their order.
     pub detectors: Vec<Setting>,
+    /// The same for single accounts and mailboxes, by their names in lower case.
+    accounts: BTreeMap<String, Vec<Setting>>,
 }
 
 /// What is set for one detector.
@@ -56,6 +65,12 @@ pub struct Setting {
 
 /// Above two findings of .4 with an unusual login (1 − .6 · .6 · .8 = .71), below one with two unusual things (.62).
 const FREEZE_AT: f32 = 0.7;
+/// Before a week is over nobody is known well enough to be told from a stranger (`Contacts::settled`).
+const OBSERVE_DAYS: u32 = 7;
+/// Behaviour.md 3, anti-noise rule e: at most twice.
+const ATTACK_FACTOR: f64 = 2.0;
+/// Accounts with limits of their own.
+const ACCOUNTS_MAX: usize = 10_000;
 /// How a mode is written.
 const MODES: &str = "\"off\", \"observe\" or \"enforce\"";
 
@@ -68,18 +83,67 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Every threshold where it stands by default, every detector in this mode.
+    /// Every threshold where it stands by default, every detector in this mode but those that look only when they are named.
     pub fn in_mode(mode: Mode) -> Self {
         let detectors = DETECTORS.iter().map(|detector| Setting {
-            mode,
+            mode: if detector.when_named { Mode::Off } else { mode },
             values: detector.knobs.iter().map(|knob| knob.default).collect(),
             steps: detector.steps.to_vec(),
         });
         Self {
             enforce: true,
             freeze_at: FREEZE_AT,
+            observe_days: OBSERVE_DAYS,
+            attack_factor: ATTACK_FACTOR,
             detectors: detectors.collect(),
+            accounts: BTreeMap::new(),
         }
+    }
+
+    /// The same, acting from the first operation on.
+    #[must_use]
+    pub fn at_once(self) -> Self {
+        Self {
+            observe_days: 0,
+            ..self
+        }
+    }
+
+    /// What holds for an account or a mailbox.
+    pub fn of(&self, name: Option<&str>) -> &[Setting] {
+        let own = name.filter(|_| self.has_accounts());
+        own.and_then(|name| self.accounts.get(name))
+            .unwrap_or(&self.detectors)
+    }
+
+    /// Does any account have settings of its own?
+    pub fn has_accounts(&self) -> bool {
+        !self.accounts.is_empty()
+    }
+
+    /// Accounts and mailboxes with settings of their own.
+    pub fn accounts(&self) -> impl Iterator<Item = &str> {
+        self.accounts.keys().map(String::as_str)
+    }
+
+    /// Does any detector look at what is searched for?
+    pub fn reads_searches(&self) -> bool {
+        let all = std::iter::once(&self.detectors).chain(self.accounts.values());
+        let number = crate::detectors::number_of("mbx.recon");
+        number.is_some_and(|number| {
+            all.into_iter()
+                .any(|settings| settings[number].mode != Mode::Off)
+        })
+    }
+
+    /// Until when nothing automatic is done, for a watch that has looked on since `began`.
+    pub fn observes_until(&self, began: Option<Timestamp>) -> Option<Timestamp> {
+        began.map(|began| began.plus_secs(i64::from(self.observe_days) * 86_400))
+    }
+
+    /// Is everything automatic only written down?
+    pub(crate) fn only_observes(&self, began: Option<Timestamp>, at: Timestamp) -> bool {
+        !self.enforce || self.observes_until(began).is_none_or(|until| at < until)
     }
 
     /// Reads a document:
@@ -88,10 +152,14 @@ impl Settings {
     /// mode = "observe"            # of every detector that says nothing else
     /// enforce = true              # the kill switch
     /// freeze_at = 0.7
+    /// observe_days = 7            # nothing is done before the watch has looked on so long
+    /// attack_factor = 2           # counts marked with an arrow fall to one in so many while the site is attacked
     /// [detectors."auth.bf.ip"]
     /// mode = "enforce"
     /// passwords = 60
     /// steps = ["block-source"]
+    /// [accounts."news@example.org"."out.volume"]
+    /// hour = 20000
     /// ```
     pub fn parse(text: &str) -> Result<Self, Vec<Problem>> {
         let written = Written::new(text);
@@ -105,24 +173,26 @@ impl Settings {
         if let Some(freeze_at) = root.decimal("freeze_at", 0.1..=1.0) {
             settings.freeze_at = freeze_at as f32;
         }
-        let detectors = root.section("detectors");
-        for (detector, setting) in DETECTORS.iter().zip(&mut settings.detectors) {
-            let Some(section) = detectors.maybe_section(detector.id) else {
-                continue;
-            };
-            if let Some(mode) = section.text("mode", MODES, Mode::read) {
-                setting.mode = mode;
-            }
-            for (knob, value) in detector.knobs.iter().zip(&mut setting.values) {
-                let allowed = knob.allowed.0..=knob.allowed.1;
-                *value = section.decimal(knob.name, allowed).unwrap_or(*value);
-            }
-            if let Some(steps) = section.texts("steps", &Step::all_names(), Step::read) {
-                setting.steps = steps;
-            }
-            section.finish();
+        if let Some(days) = root.number("observe_days", 0..=90) {
+            settings.observe_days = days as u32;
         }
-        detectors.finish();
+        if let Some(factor) = root.decimal("attack_factor", 1.0..=4.0) {
+            settings.attack_factor = factor;
+        }
+        read_detectors(root.section("detectors"), &mut settings.detectors);
+        for (name, section) in root.section("accounts").named_sections() {
+            if settings.accounts.len() >= ACCOUNTS_MAX {
+                section.complain(
+                    "",
+                    "is one account too many",
+                    &format!("{ACCOUNTS_MAX} at most"),
+                );
+                break;
+            }
+            let mut own = settings.detectors.clone();
+            read_detectors(section, &mut own);
+            settings.accounts.insert(name.to_lowercase(), own);
+        }
         root.finish();
         let problems = written.into_problems();
         if problems.is_empty() {
@@ -131,6 +201,27 @@ impl Settings {
             Err(problems)
         }
     }
+}
+
+/// What a table of detectors says, over what holds without it.
+fn read_detectors(detectors: Section<'_, '_>, settings: &mut [Setting]) {
+    for (detector, setting) in DETECTORS.iter().zip(settings) {
+        let Some(section) = detectors.maybe_section(detector.id) else {
+            continue;
+        };
+        if let Some(mode) = section.text("mode", MODES, Mode::read) {
+            setting.mode = mode;
+        }
+        for (knob, value) in detector.knobs.iter().zip(&mut setting.values) {
+            let allowed = knob.allowed.0..=knob.allowed.1;
+            *value = section.decimal(knob.name, allowed).unwrap_or(*value);
+        }
+        if let Some(steps) = section.texts("steps", &Step::all_names(), Step::read) {
+            setting.steps = steps;
+        }
+        section.finish();
+    }
+    detectors.finish();
 }
 
 #[cfg(test)]
@@ -151,6 +242,49 @@ mod tests {
         assert_eq!(
             Settings::parse("").expect("nothing set"),
             Settings::default()
+        );
+    }
+
+    #[test]
+    fn accounts_have_limits_of_their_own() {
+        let text = "[detectors.\"out.volume\"]\nday = 700\n[accounts.\"News@example.org\".\"out.volume\"]\nhour = 20000\nmode = \"off\"\n";
+        let settings = Settings::parse(text).expect("good settings");
+        let number = number_of("out.volume").expect("a detector");
+        let (own, others) = (
+            &settings.of(Some("news@example.org"))[number],
+            &settings.of(Some("ann@example.org"))[number],
+        );
+        assert_eq!(
+            (own.mode, &own.values[..2]),
+            (Mode::Off, &[20_000.0, 700.0][..])
+        );
+        assert_eq!(
+            (others.mode, &others.values[..2]),
+            (Mode::Observe, &[500.0, 700.0][..])
+        );
+        assert_eq!(settings.of(None), settings.detectors);
+        let text = "[accounts.\"a@example.org\".\"out.volum\"]\nhour = 2\n[accounts]\nb = 3\n";
+        let said: Vec<String> = Settings::parse(text)
+            .expect_err("bad settings")
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert!(
+            said.iter()
+                .any(|one| one.contains("did you mean out.volume?")),
+            "{said:#?}"
+        );
+    }
+
+    #[test]
+    fn what_reads_searches_looks_only_when_it_is_named() {
+        let number = number_of("mbx.recon").expect("a detector");
+        let mode =
+            |text: &str| Settings::parse(text).expect("good settings").detectors[number].mode;
+        assert_eq!(mode("mode = \"enforce\"\n"), Mode::Off);
+        assert_eq!(
+            mode("[detectors.\"mbx.recon\"]\nmode = \"observe\"\n"),
+            Mode::Observe
         );
     }
 

@@ -24,7 +24,11 @@ impl Teller {
 
     fn within(bytes_max: usize) -> Self {
         Self {
-            watch: Watch::new(Settings::in_mode(Mode::Enforce), bytes_max, SECRET),
+            watch: Watch::new(
+                Settings::in_mode(Mode::Enforce).at_once(),
+                bytes_max,
+                SECRET,
+            ),
             number: 0,
         }
     }
@@ -75,9 +79,8 @@ impl Teller {
             device,
             Some(account),
             Act::Login(Login {
-                outcome,
                 password,
-                spray: None,
+                ..Login::new(outcome)
             }),
         )
     }
@@ -284,10 +287,8 @@ fn an_allowance_ends_what_stands() {
 
 #[test]
 fn observing_and_the_kill_switch_only_write_down() {
-    let killed = Settings {
-        enforce: false,
-        ..Settings::in_mode(Mode::Enforce)
-    };
+    let mut killed = Settings::in_mode(Mode::Enforce).at_once();
+    killed.enforce = false;
     for settings in [Settings::default(), killed] {
         let mut teller = Teller::new();
         teller.watch.set(settings);
@@ -559,7 +560,7 @@ fn the_same_operations_give_the_same_decisions_and_a_restart_changes_none() {
             if restart && turn == 200 {
                 let written = serde_json::to_string(&teller.watch.snapshot()).expect("a snapshot");
                 let read = || serde_json::from_str::<Snapshot>(&written).expect("what was written");
-                let settings = Settings::in_mode(Mode::Enforce);
+                let settings = Settings::in_mode(Mode::Enforce).at_once();
                 let other = Watch::restore(
                     read(),
                     settings.clone(),
@@ -631,4 +632,75 @@ fn a_person_s_word_stands_and_loopback_always_gets_in() {
         teller.ask(START.plus_secs(1), "127.0.0.1", None, "ann@example.org"),
         LoginAnswer::Allow
     );
+}
+
+/// A watch that knows nobody yet does nothing, whatever is switched on.
+#[test]
+fn the_first_week_is_only_looked_at() {
+    let guesses = |teller: &mut Teller, begin: Timestamp| {
+        let mut decided = Vec::new();
+        for tag in 0..60 {
+            let at = begin.plus_secs(i64::from(tag));
+            let account = format!("person{}@example.org", tag % 3);
+            let happened = teller.login(at, "198.51.100.7", None, &account, Some(tag));
+            decided.extend(happened.decisions);
+        }
+        decided
+    };
+    let mut teller = Teller::new();
+    teller.watch.set(Settings::in_mode(Mode::Enforce));
+    teller.habit("203.0.113.5", 1, "ann@example.org");
+    let begun = START.plus_secs(-10 * 86_400);
+    assert_eq!(teller.watch.ledger().began(), Some(begun));
+    assert!(guesses(&mut teller, START).iter().any(|one| !one.simulated));
+    let mut young = Teller::new();
+    young.watch.set(Settings::in_mode(Mode::Enforce));
+    let decided = guesses(&mut young, START);
+    assert!(!decided.is_empty() && decided.iter().all(|one| one.simulated));
+    assert_eq!(
+        young.ask(
+            START.plus_secs(70),
+            "198.51.100.7",
+            None,
+            "person1@example.org"
+        ),
+        LoginAnswer::Allow
+    );
+}
+
+/// Somebody who sends newsletters has limits of his own; nobody else has.
+#[test]
+fn an_account_with_limits_of_its_own_is_judged_by_them() {
+    let text = "mode = \"enforce\"\nobserve_days = 0\n[accounts.\"news@example.org\".\"out.volume\"]\nhour = 100000\nday = 100000\n";
+    for (account, stops) in [("news@example.org", false), ("ann@example.org", true)] {
+        let mut teller = Teller::new();
+        teller
+            .watch
+            .set(Settings::parse(text).expect("good settings"));
+        teller.habit("203.0.113.5", 1, account);
+        let recipients =
+            (0..1200).filter_map(|one| Address::new(&format!("reader{one}@elsewhere.example")));
+        let sent = Sent {
+            envelope_from: Address::new(account),
+            recipients: recipients.collect(),
+            taken: true,
+            size_bytes: 1000,
+            owned: Some(true),
+            print: None,
+            bulk: true,
+            authentic: None,
+        };
+        let happened = teller.tell(
+            START,
+            "203.0.113.5",
+            Some(1),
+            Some(account),
+            Act::Send(sent),
+        );
+        let stopped = happened
+            .decisions
+            .iter()
+            .any(|one| one.step == Step::DeferMail);
+        assert_eq!(stopped, stops, "{account}: {:?}", happened.decisions);
+    }
 }

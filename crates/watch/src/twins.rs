@@ -76,8 +76,10 @@ impl Twins {
             Act::Send(_)
             | Act::Reply(_)
             | Act::Retrieve(_)
-            | Act::List { .. }
+            | Act::List(_)
             | Act::Delete(_)
+            | Act::Append(_)
+            | Act::Fault(_)
             | Act::Administer(_)
             | Act::Control => return None,
         };
@@ -114,11 +116,7 @@ mod tests {
             },
             account: Account::new("ann", 10),
             session: None,
-            act: Act::Login(Login {
-                outcome,
-                password: None,
-                spray: None,
-            }),
+            act: Act::Login(Login::new(outcome)),
         }
     }
 

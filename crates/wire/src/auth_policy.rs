@@ -89,6 +89,9 @@ pub struct Told {
     pub device: Option<DeviceTag>,
     /// The server's name of the session.
     pub session: Option<String>,
+    /// The master user whose password it is, when that is not the account's own: `auth_user=%{auth_user}` in
+    /// `auth_policy_request_attributes` tells it.
+    pub master: Option<String>,
     /// The connection is encrypted.
     pub tls: bool,
     /// What came of it; `None` while it is only asked about.
@@ -166,6 +169,8 @@ impl Told {
             device: DeviceTag::of(&cut(&text("device_id"), limits.told_bytes_max)),
             session: Some(cut(&text("session_id"), limits.session_bytes_max))
                 .filter(|session| !session.is_empty()),
+            master: Some(cut(&text("auth_user"), limits.address_bytes_max))
+                .filter(|master| !master.is_empty() && *master != login),
             tls: flag(&object, "tls").unwrap_or(false),
             outcome,
             login,

@@ -8,7 +8,8 @@ use std::net::IpAddr;
 
 use mail::address::floor_char_boundary;
 use mail::operation::{
-    Act, Administer, Classes, Delete, FailType, Kind, Login, LoginOutcome, Protocol, Retrieve,
+    Act, Administer, Append, Classes, Delete, FailType, Fault, Kind, List, Login, LoginOutcome,
+    Protocol, Retrieve, Topics,
 };
 use mail::{Address, Limits};
 use serde_json::{Map, Value};
@@ -24,6 +25,8 @@ pub struct Event {
     pub ip: Option<IpAddr>,
     /// The session, by which a login's address is found.
     pub session: Option<String>,
+    /// The master user who logged in as `user`.
+    pub master: Option<String>,
     /// By what.
     pub protocol: Protocol,
     /// What was done. Whether a forward's target is ours is not known here.
@@ -65,6 +68,9 @@ pub fn read(body: &[u8], classes: &Classes, limits: &Limits) -> Result<Option<Ev
         session: fields
             .text("session")
             .map(|session| cut(session, limits.session_bytes_max)),
+        master: fields
+            .text("master_user")
+            .map(|master| cut(master, limits.address_bytes_max)),
         protocol,
         act,
     }))
@@ -153,15 +159,11 @@ fn login(fields: &Fields<'_>) -> Login {
             _ => FailType::Credentials,
         }
     };
-    Login {
-        outcome: if fields.says_yes("success") {
-            LoginOutcome::Succeeded
-        } else {
-            LoginOutcome::Failed(failed())
-        },
-        password: None,
-        spray: None,
-    }
+    Login::new(if fields.says_yes("success") {
+        LoginOutcome::Succeeded
+    } else {
+        LoginOutcome::Failed(failed())
+    })
 }
 
 /// A command that was carried out.
@@ -178,8 +180,20 @@ fn command(protocol: Protocol, fields: &Fields<'_>, classes: &Classes) -> Option
         .or_else(|| fields.text("cmd_human_args"))
         .unwrap_or_default();
     if !done {
-        // What was refused changed nothing.
-        return Some(Act::Control);
+        // What was refused changed nothing; but for want of a right it says something about whoever asked (RFC 5530, RFC 4314).
+        let reply = fields.text("tagged_reply").unwrap_or_default();
+        let denied = reply.to_ascii_uppercase().contains("[NOPERM]");
+        return Some(if denied {
+            Act::Fault(Fault::Denied)
+        } else {
+            Act::Control
+        });
+    }
+    if name == "APPEND" {
+        return Some(Act::Append(Append {
+            messages: 1,
+            bytes: fields.number("net_in_bytes").max(fields.number("bytes_in")),
+        }));
     }
     Some(match kind {
         Kind::Retrieve => Act::Retrieve(Retrieve {
@@ -205,11 +219,28 @@ fn command(protocol: Protocol, fields: &Fields<'_>, classes: &Classes) -> Option
                 mailbox_messages: None,
             })
         }
-        Kind::List => Act::List { folders: 1 },
+        Kind::List => Act::List(looked(&name, &args)),
         Kind::Administer => Act::Administer(Administer::Other),
         // Logins have an event of their own.
-        Kind::Login | Kind::Control | Kind::Send | Kind::Probe => Act::Control,
+        Kind::Login | Kind::Control | Kind::Send | Kind::Probe | Kind::Fault => Act::Control,
     })
+}
+
+/// A search looks into messages, everything else into a folder.
+fn looked(name: &str, args: &str) -> List {
+    let searches = ["SEARCH", "SORT", "THREAD"];
+    let name = name.strip_prefix("UID ").unwrap_or(name);
+    if searches.contains(&name) {
+        List {
+            folders: 0,
+            topics: Topics::of(args),
+        }
+    } else {
+        List {
+            folders: 1,
+            topics: Topics::default(),
+        }
+    }
 }
 
 /// How many messages a sequence set names.
@@ -264,7 +295,20 @@ mod tests {
         assert_eq!(imap("STORE", "7:10 +FLAGS (\\Seen)"), Some(Act::Control));
         assert_eq!(imap("MOVE", "1:4 Trash"), Some(deleted));
         assert_eq!(imap("EXPUNGE", ""), Some(Act::Control));
-        assert_eq!(imap("SELECT", "INBOX"), Some(Act::List { folders: 1 }));
+        let looked = |folders, topics| Some(Act::List(List { folders, topics }));
+        assert_eq!(imap("SELECT", "INBOX"), looked(1, Topics::default()));
+        let invoice = Topics::of("invoice");
+        assert!(!invoice.is_empty());
+        assert_eq!(imap("UID SEARCH", "TEXT \"invoice\""), looked(0, invoice));
+        assert!(matches!(
+            imap("APPEND", "INBOX"),
+            Some(Act::Append(Append { messages: 1, .. }))
+        ));
+        let refused = r#"{"event":"imap_command_finished","fields":{"user":"ann","cmd_name":"SELECT","tagged_reply_state":"NO","tagged_reply":"NO [NOPERM] Permission denied"}}"#;
+        assert_eq!(
+            event(refused).map(|event| event.act),
+            Some(Act::Fault(Fault::Denied))
+        );
         assert_eq!(imap("XYZZY", ""), None);
         assert_eq!(messages("4294967295:1,1:4294967295,*"), u32::MAX);
     }
@@ -281,6 +325,8 @@ mod tests {
                 ..
             })
         ));
+        let master = event(r#"{"event":"auth_request_finished","fields":{"user":"ann","master_user":"backup","success":"yes"}}"#).expect("a login");
+        assert_eq!(master.master.as_deref(), Some("backup"));
         let failed = event(r#"{"event":"auth_request_finished","fields":{"user":"ann","service":"pop3","error_code":"temp_fail"}}"#).expect("a login");
         assert!(matches!(
             failed.act,

@@ -86,6 +86,16 @@ pub fn read(body: &[u8], limits: &Limits) -> Result<Vec<Told>, Unfit> {
                 "operation {number} has more recipients than limits.recipients_max"
             )));
         }
+        let names = [one.account.as_deref(), into(&one.act)];
+        if names
+            .into_iter()
+            .flatten()
+            .any(|name| name.len() > limits.address_bytes_max)
+        {
+            return Err(Unfit::new(format!(
+                "operation {number} has an account longer than limits.address_bytes_max"
+            )));
+        }
         if addresses(&one.act).any(|one| one.as_str().len() > limits.address_bytes_max) {
             return Err(Unfit::new(format!(
                 "operation {number} has an address longer than limits.address_bytes_max"
@@ -93,6 +103,14 @@ pub fn read(body: &[u8], limits: &Limits) -> Result<Vec<Told>, Unfit> {
         }
     }
     Ok(told)
+}
+
+/// The account that a master user opens.
+fn into(act: &Act) -> Option<&str> {
+    match act {
+        Act::Login(login) => login.into.as_ref().map(mail::Account::as_str),
+        _ => None,
+    }
 }
 
 /// Addresses that an act names.
@@ -104,9 +122,11 @@ fn addresses(act: &Act) -> impl Iterator<Item = &Address> {
         Act::Login(_)
         | Act::Reply(_)
         | Act::Retrieve(_)
-        | Act::List { .. }
+        | Act::List(_)
         | Act::Delete(_)
+        | Act::Append(_)
         | Act::Administer(_)
+        | Act::Fault(_)
         | Act::Control => (None, &[] as &[Address]),
     };
     one.into_iter().chain(many)

@@ -8,7 +8,7 @@
 //!
 //! What users do is told and asked by [`auth_policy`] (Dovecot, weakforced), [`delegation`] (Postfix' policy service),
 //! [`events`] (Dovecot's event export), [`auth_http`] (nginx), [`intake`] (anything else), and, as the last resort, by
-//! [`server_log`].
+//! [`server_log`]. Which sources are to be dropped is told to the firewall's helper by [`firewall`].
 //!
 //! This crate must not know sockets, runtimes or clocks, must not allocate past [`mail::Limits`]
 //! whatever a peer sends, and must not panic. Whoever owns the socket reads, feeds, answers and writes.
@@ -17,6 +17,7 @@ pub mod auth_http;
 pub mod auth_policy;
 pub mod delegation;
 pub mod events;
+pub mod firewall;
 pub mod intake;
 pub mod milter;
 pub mod postfix_log;

@@ -4,7 +4,8 @@
 
 use std::path::PathBuf;
 
-use wire::server_log::{What, read};
+use mail::operation::Fault;
+use wire::server_log::{Noted, What, read};
 
 /// Logs of programs that are read.
 const LOGS: [&str; 10] = [
@@ -66,16 +67,20 @@ fn compared(name: &str, text: &str) -> (u32, Vec<String>) {
             let noted = read(line);
             let told = noted.as_ref().and_then(|noted| noted.ip);
             let same_host = told.map(|ip| ip.to_string()).as_deref() == Some(host);
-            let held_against = noted.as_ref().is_some_and(|noted| {
-                !matches!(
+            let innocent = |noted: &Noted| {
+                matches!(
                     noted.what,
-                    What::Loitered | What::LoggedIn | What::Delivered
+                    What::Fault(Fault::Loitered) | What::LoggedIn | What::Delivered
                 )
-            });
+            };
+            // Sessions that Dovecot ended for wrong commands count for fail2ban in its aggressive mode only; here three in ten
+            // minutes do.
+            let wrong_commands = |noted: &Noted| noted.what == What::Fault(Fault::Malformed);
+            let held_against = noted.as_ref().is_some_and(|noted| !innocent(noted));
             let same = if wanted {
                 same_host && (held_against || strict)
             } else {
-                !held_against || strict
+                !held_against || strict || noted.as_ref().is_some_and(wrong_commands)
             };
             if same {
                 right += 1;

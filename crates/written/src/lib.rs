@@ -380,6 +380,27 @@ impl<'w, 't> Section<'w, 't> {
         lists
     }
 
+    /// The tables of a section whose keys are names that the writer chose.
+    pub fn named_sections(self) -> Vec<(String, Self)> {
+        let mut sections = Vec::new();
+        for (key, value) in self.table.into_iter().flatten() {
+            let name = self.path(&format!("\"{}\"", key.get_ref()));
+            match value.get_ref() {
+                DeValue::Table(table) => {
+                    let section = self.below(name, value.span(), Some(table));
+                    sections.push((key.get_ref().to_string(), section));
+                }
+                _ => self.wrong(
+                    value,
+                    key.get_ref(),
+                    "is no table",
+                    &format!("write [{name}]"),
+                ),
+            }
+        }
+        sections
+    }
+
     /// Says that these keys are known here, though they are not read.
     pub fn knows(&self, keys: &[&'static str]) {
         self.asked.borrow_mut().extend(keys);

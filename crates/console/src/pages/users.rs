@@ -14,8 +14,8 @@ use engine::{
     DecisionView, Desk, DeskError, DetectionView, Happening, Identity, Moment, WatchFilter, named,
     read_allowed,
 };
-use mail::operation::{Act, Administer, LoginOutcome, Reply, Said};
-use mail::{Account, Address, Operation, Record, RecordId};
+use mail::operation::{Act, Administer, List, LoginOutcome, Reply, Said};
+use mail::{Account, Address, Operation, Record, RecordId, Timestamp};
 
 use super::done;
 use crate::Shared;
@@ -71,14 +71,16 @@ struct UsersPage<'p> {
     enforcing: usize,
     detectors: usize,
     enforce: bool,
+    /// Nothing automatic is done before.
+    observes_until: Option<Timestamp>,
     problem: String,
 }
 
-async fn users(visitor: Visitor) -> Response {
-    users_page(&visitor, None).await
+async fn users(State(shared): State<Arc<Shared>>, visitor: Visitor) -> Response {
+    users_page(&shared, &visitor, None).await
 }
 
-async fn users_page(visitor: &Visitor, error: Option<DeskError>) -> Response {
+async fn users_page(shared: &Shared, visitor: &Visitor, error: Option<DeskError>) -> Response {
     let p = &visitor.page;
     let found = async {
         let desk = &visitor.desk;
@@ -118,6 +120,7 @@ async fn users_page(visitor: &Visitor, error: Option<DeskError>) -> Response {
                 enforcing: acts.count(),
                 detectors: settings.detectors.len(),
                 enforce: settings.enforce,
+                observes_until: shared.engine.watching().observes_until(),
                 problem: error
                     .as_ref()
                     .map(|error| problem_in_words(p, error))
@@ -444,7 +447,10 @@ fn operation_in_words(p: &Page, operation: &Operation) -> String {
     let number = |number: u32| p.number(u64::from(number));
     let words = match &operation.act {
         Act::Login(login) => match login.outcome {
-            LoginOutcome::Succeeded => p.t("users.logged_in").to_owned(),
+            LoginOutcome::Succeeded => match &login.into {
+                Some(into) => p.fill("users.opened", &[("whose", p.safe(into.as_str()).as_str())]),
+                None => p.t("users.logged_in").to_owned(),
+            },
             LoginOutcome::Failed(why) => p.fill(
                 "users.login_failed",
                 &[("why", p.family("failed", word(&why).as_str()).as_str())],
@@ -461,7 +467,17 @@ fn operation_in_words(p: &Page, operation: &Operation) -> String {
                 ("bytes", p.bytes(&read.bytes).as_str()),
             ],
         ),
-        Act::List { folders } => p.fill("users.listed", &[("n", number(*folders).as_str())]),
+        Act::Reply(Reply::Complained) => p.t("users.complained").to_owned(),
+        Act::List(List { folders: 0, .. }) => p.t("users.searched").to_owned(),
+        Act::List(list) => p.fill("users.listed", &[("n", number(list.folders).as_str())]),
+        Act::Append(append) => p.fill(
+            "users.appended",
+            &[
+                ("n", number(append.messages).as_str()),
+                ("bytes", p.bytes(&append.bytes).as_str()),
+            ],
+        ),
+        Act::Fault(fault) => p.family("fault", word(fault).as_str()),
         Act::Delete(deleted) => {
             p.fill("users.deleted", &[("n", number(deleted.messages).as_str())])
         }
@@ -522,10 +538,10 @@ async fn decide(State(shared): State<Arc<Shared>>, sent: Sent) -> Response {
             .await?;
         Ok(link(&scope))
     };
-    finish(&sent, decided.await, "done.decided").await
+    finish(&shared, &sent, decided.await, "done.decided").await
 }
 
-async fn undo(sent: Sent) -> Response {
+async fn undo(State(shared): State<Arc<Shared>>, sent: Sent) -> Response {
     let fields = &sent.fields;
     let undone = async {
         let id = RecordId::parse(fields.get("id"));
@@ -537,7 +553,7 @@ async fn undo(sent: Sent) -> Response {
             .await?;
         Ok(link(&decision.scope))
     };
-    finish(&sent, undone.await, "done.undone").await
+    finish(&shared, &sent, undone.await, "done.undone").await
 }
 
 async fn allow(State(shared): State<Arc<Shared>>, sent: Sent) -> Response {
@@ -554,7 +570,7 @@ async fn allow(State(shared): State<Arc<Shared>>, sent: Sent) -> Response {
             .await?;
         Ok("/users".to_owned())
     };
-    finish(&sent, allowed.await, "done.user_allowed").await
+    finish(&shared, &sent, allowed.await, "done.user_allowed").await
 }
 
 async fn disallow(State(shared): State<Arc<Shared>>, sent: Sent) -> Response {
@@ -567,7 +583,7 @@ async fn disallow(State(shared): State<Arc<Shared>>, sent: Sent) -> Response {
             .await?;
         Ok("/users".to_owned())
     };
-    finish(&sent, taken_back.await, "done.user_disallowed").await
+    finish(&shared, &sent, taken_back.await, "done.user_disallowed").await
 }
 
 fn whom(shared: &Shared, fields: &Fields) -> Result<Allowed, DeskError> {
@@ -576,13 +592,18 @@ fn whom(shared: &Shared, fields: &Fields) -> Result<Allowed, DeskError> {
         .ok_or_else(|| DeskError::Unfit("name a network, an IP address or an account".to_owned()))
 }
 
-async fn finish(sent: &Sent, outcome: Result<String, DeskError>, key: &str) -> Response {
+async fn finish(
+    shared: &Shared,
+    sent: &Sent,
+    outcome: Result<String, DeskError>,
+    key: &str,
+) -> Response {
     match outcome {
         Ok(to) => done(&to, key, ""),
         Err(error @ (DeskError::Forbidden(_) | DeskError::Store(_))) => {
             Fault::new(&sent.visitor.page, error).into_response()
         }
-        Err(error) => users_page(&sent.visitor, Some(error)).await,
+        Err(error) => users_page(shared, &sent.visitor, Some(error)).await,
     }
 }
 

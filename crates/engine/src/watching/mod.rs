@@ -9,20 +9,21 @@ pub(crate) mod message;
 mod rounds;
 mod rows;
 mod sessions;
+mod stolen;
 pub(crate) mod wishes;
 
 pub(crate) use rows::word;
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use ipnet::IpNet;
 use lookup::places::{NotUsed, Places};
 use mail::address::floor_char_boundary;
-use mail::operation::{Act, DeviceTag, Door, PasswordTag, Protocol, Source, SprayTag};
+use mail::operation::{Act, DeviceTag, Door, PasswordTag, Protocol, Source, SprayTag, Topics};
 use mail::{Account, Conduct, Domain, Known, Limits, Operation, RecordId, Secret, Timestamp};
 use sha2::Sha256;
 use store::{Concerned, OperationRow, Watched};
@@ -36,6 +37,7 @@ use crate::metrics::{Metrics, ToldLabels};
 use crate::nodes::{Outbox, Tiding};
 use crate::windows::half;
 use sessions::Sessions;
+use stolen::Stolen;
 use wishes::Wished;
 
 /// Decisions kept for those who carry them out and are a little slow.
@@ -56,6 +58,8 @@ pub struct WatchSetup {
     pub snapshot: Option<PathBuf>,
     /// MMDB files that say where addresses are.
     pub places: Vec<PathBuf>,
+    /// A file of hashes of stolen passwords.
+    pub breached: Option<PathBuf>,
 }
 
 /// An operation as a door tells it.
@@ -94,6 +98,7 @@ pub struct Watching {
     limits: Limits,
     setup: WatchSetup,
     places: ArcSwap<Places>,
+    stolen: OnceLock<Arc<Stolen>>,
     metrics: Arc<Metrics>,
     outbox: Arc<Outbox>,
     news: broadcast::Sender<News>,
@@ -153,6 +158,7 @@ impl Watching {
             limits: limits.clone(),
             setup,
             places: ArcSwap::default(),
+            stolen: OnceLock::new(),
             metrics,
             outbox,
             news: broadcast::Sender::new(NEWS_MAX),
@@ -182,6 +188,20 @@ impl Watching {
         Ok(())
     }
 
+    /// Opens the file of stolen passwords, once.
+    pub fn open_breached(&self) -> std::io::Result<()> {
+        if let Some(path) = &self.setup.breached {
+            let stolen = Stolen::open(path)?;
+            self.stolen.get_or_init(|| stolen);
+        }
+        Ok(())
+    }
+
+    /// Is a password one of those that thieves pass around? `None` without a file of them, or when it cannot be read.
+    pub async fn is_breached(&self, password: &str) -> Option<bool> {
+        self.stolen.get()?.holds(password).await
+    }
+
     /// Files of places that are read.
     pub fn place_files(&self) -> &[PathBuf] {
         &self.setup.places
@@ -208,8 +228,14 @@ impl Watching {
                 .sessions
                 .join(session, &mut source, account.as_ref(), &told.act);
         }
+        let mut act = told.act;
+        if let Act::List(list) = &mut act
+            && !state.watch.settings().reads_searches()
+        {
+            list.topics = Topics::default();
+        }
         // Only of logins it means something, and only with them it is kept.
-        if let (Act::Login(_), Some(ip)) = (&told.act, source.ip) {
+        if let (Act::Login(_), Some(ip)) = (&act, source.ip) {
             source.place = self.places.load().of(ip);
         }
         let operation = Operation {
@@ -220,7 +246,7 @@ impl Watching {
             source,
             account,
             session,
-            act: told.act,
+            act,
         };
         let labels = ToldLabels::of(&operation);
         self.metrics.operations.get_or_create(&labels).inc();
@@ -383,11 +409,40 @@ impl Watching {
         state.watch.decisions(now()).into_iter().cloned().collect()
     }
 
+    /// What stands and is enforced: nothing while the kill switch is on.
+    pub fn enforced(&self) -> Vec<Decision> {
+        let state = self.state();
+        if !state.watch.settings().enforce {
+            return Vec::new();
+        }
+        let standing = state.watch.decisions(now()).into_iter();
+        standing.filter(|one| !one.simulated).cloned().collect()
+    }
+
+    /// How many of our people came by a source within a week.
+    pub fn people_behind(&self, ip: std::net::IpAddr) -> u32 {
+        self.state().watch.ledger().people_behind(ip, now())
+    }
+
     /// What somebody ended since then.
     pub fn gone_since(&self, since: Timestamp) -> Vec<Decision> {
         let state = self.state();
         let gone = state.gone.iter().filter(|(at, _)| *at >= since);
         gone.map(|(_, decision)| (**decision).clone()).collect()
+    }
+
+    /// How much more the site is guessed at than usual: 0 as always, 1 as bad as it gets.
+    pub fn attack_level(&self) -> f32 {
+        self.state().watch.ledger().attack_level(now())
+    }
+
+    /// Until when nothing automatic is done, because nobody is known well enough yet; `None` when that is over.
+    pub fn observes_until(&self) -> Option<Timestamp> {
+        let state = self.state();
+        // Before anything was told nothing has begun.
+        let began = state.watch.ledger().began().unwrap_or_else(now);
+        let until = state.watch.settings().observes_until(Some(began));
+        until.filter(|until| *until > now())
     }
 
     /// Bytes of what is known.

@@ -7,6 +7,8 @@ use crate::Engine;
 impl Engine {
     /// Writes down what users did since the last time, and does what people want of the watch. Called five times a second.
     pub async fn keep_watch(&self) -> Result<(), StoreError> {
+        let level = f64::from(self.watching().attack_level());
+        self.metrics().watch_attack_level.set(level);
         self.watching().keep(self.store()).await
     }
 

@@ -66,11 +66,7 @@ mod tests {
         }
     }
 
-    const LOGIN: Act = Act::Login(Login {
-        outcome: LoginOutcome::Succeeded,
-        password: None,
-        spray: None,
-    });
+    const LOGIN: Act = Act::Login(Login::new(LoginOutcome::Succeeded));
 
     #[test]
     fn what_follows_a_login_comes_from_where_it_came() {

@@ -13,8 +13,10 @@ use crate::address::floor_char_boundary;
 use crate::{Address, Domain, Known, RecordId, Timestamp};
 
 pub mod classes;
+mod topics;
 
 pub use classes::Classes;
+pub use topics::Topics;
 
 /// One thing that was done.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -44,10 +46,11 @@ impl Operation {
             Act::Login(_) => Kind::Login,
             Act::Send(_) | Act::Reply(_) => Kind::Send,
             Act::Retrieve(_) => Kind::Retrieve,
-            Act::List { .. } => Kind::List,
+            Act::List(_) => Kind::List,
             Act::Delete(_) => Kind::Delete,
-            Act::Administer(_) => Kind::Administer,
+            Act::Append(_) | Act::Administer(_) => Kind::Administer,
             Act::Probe { .. } => Kind::Probe,
+            Act::Fault(_) => Kind::Fault,
             Act::Control => Kind::Control,
         }
     }
@@ -73,6 +76,8 @@ pub enum Kind {
     Probe,
     /// Whatever only keeps the session going.
     Control,
+    /// The protocol was broken, or nothing came of the session.
+    Fault,
 }
 
 /// By what an operation was done.
@@ -192,17 +197,20 @@ pub struct Place {
     pub asn: Option<u32>,
     /// Where on the map.
     pub spot: Option<Spot>,
+    /// Does it hide who is behind it: Tor, a VPN, a public proxy, a machine for rent? `None` when nobody knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hides: Option<bool>,
 }
 
 impl std::fmt::Display for Place {
-    /// `DE, AS64500`, as far as it is known.
+    /// `DE, AS64500, anonymous`, as far as it is known.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match (&self.country, self.asn) {
-            (Some(country), Some(asn)) => write!(f, "{country}, AS{asn}"),
-            (Some(country), None) => f.write_str(country),
-            (None, Some(asn)) => write!(f, "AS{asn}"),
-            (None, None) => Ok(()),
-        }
+        let provider = self.asn.map(|asn| format!("AS{asn}"));
+        let hidden = (self.hides == Some(true)).then(|| "anonymous".to_owned());
+        let known = [self.country.clone(), provider, hidden]
+            .into_iter()
+            .flatten();
+        f.write_str(&known.collect::<Vec<_>>().join(", "))
     }
 }
 
@@ -246,6 +254,23 @@ impl Account {
         &self.0
     }
 
+    /// A program on the mail server itself that hands in mail without a login, by the number of its user. No mailbox is in `localhost`
+    /// (RFC 6761 section 6.3), so it is nobody's name.
+    pub fn of_program(uid: u32) -> Self {
+        Self(format!("uid{uid}@localhost"))
+    }
+
+    /// Is it such a program?
+    pub fn is_program(&self) -> bool {
+        let number = self
+            .0
+            .strip_prefix("uid")
+            .and_then(|rest| rest.strip_suffix("@localhost"));
+        number.is_some_and(|number| {
+            !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+        })
+    }
+
     /// Before the `@`, where there is one.
     pub fn local(&self) -> &str {
         self.0.split('@').next().unwrap_or(&self.0)
@@ -277,12 +302,11 @@ pub enum Act {
     /// Messages were read.
     Retrieve(Retrieve),
     /// Folders were opened or searched.
-    List {
-        /// How many.
-        folders: u32,
-    },
+    List(List),
     /// Messages were deleted.
     Delete(Delete),
+    /// Messages were put into a mailbox.
+    Append(Append),
     /// Rules were changed.
     Administer(Administer),
     /// An address was asked about.
@@ -292,6 +316,8 @@ pub enum Act {
         /// What the server said.
         said: Said,
     },
+    /// A session broke the protocol, reached for what it has no right to, or came to nothing.
+    Fault(Fault),
     /// Nothing but keeping a session.
     Control,
 }
@@ -307,6 +333,25 @@ pub struct Login {
     /// The same password across accounts. Never leaves memory.
     #[serde(skip)]
     pub spray: Option<SprayTag>,
+    /// Whose mailbox, where a master user logged in with its own password: the operation's account is the master user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub into: Option<Account>,
+    /// Is the password one of those that thieves pass around? `None` when nobody looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breached: Option<bool>,
+}
+
+impl Login {
+    /// Of which nothing but the outcome is known.
+    pub const fn new(outcome: LoginOutcome) -> Self {
+        Self {
+            outcome,
+            password: None,
+            spray: None,
+            into: None,
+            breached: None,
+        }
+    }
 }
 
 /// What came of a login.
@@ -404,6 +449,8 @@ pub enum Reply {
     NoSuchRecipient,
     /// The other server says that it is spam, or that we are listed.
     CalledSpam,
+    /// Its reader says that it is spam, by way of a feedback report (RFC 5965).
+    Complained,
 }
 
 /// Messages that were read.
@@ -415,6 +462,45 @@ pub struct Retrieve {
     pub bytes: u64,
     /// Messages in the mailbox, where the server tells.
     pub mailbox_messages: Option<u32>,
+}
+
+/// A look around in a mailbox.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct List {
+    /// Folders that were opened or asked about.
+    pub folders: u32,
+    /// What was searched for.
+    #[serde(default)]
+    pub topics: Topics,
+}
+
+/// Messages that were put into a mailbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Append {
+    /// How many.
+    pub messages: u32,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// What a session did that no honest one does, or did not do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fault {
+    /// Came and went without a login or a message. Honest clients do that, too.
+    Loitered,
+    /// Offered a password where none may be offered: without TLS, or where no login was announced.
+    Cleartext,
+    /// Spoke another protocol: `GET`, `CONNECT`, a TLS greeting on a plain port.
+    Foreign,
+    /// Spoke before it was its turn.
+    Early,
+    /// Sent more wrong commands than the server puts up with, or line ends that hide a second message.
+    Malformed,
+    /// Came faster, or more at once, than the server allows.
+    Hasty,
+    /// Reached for what the account has no right to (RFC 5530, `NOPERM`).
+    Denied,
 }
 
 /// Messages that were deleted.
@@ -477,9 +563,9 @@ mod tests {
             account: Account::new(" Ann@Example.ORG ", 100),
             session: Some("q1".into()),
             act: Act::Login(Login {
-                outcome: LoginOutcome::Failed(FailType::Credentials),
                 password: Some(PasswordTag::new(0xf329)),
                 spray: Some(SprayTag(4711)),
+                ..Login::new(LoginOutcome::Failed(FailType::Credentials))
             }),
         }
     }
@@ -538,5 +624,11 @@ mod tests {
         );
         assert_eq!(Account::new("  ", 100), None);
         assert_eq!(Account::new("éé", 3).expect("cut").as_str(), "é");
+        assert!(Account::of_program(33).is_program() && !account.is_program());
+        assert!(
+            !Account::new("uid@localhost", 100)
+                .expect("a name")
+                .is_program()
+        );
     }
 }

@@ -166,3 +166,50 @@ fn step(text: &str) -> Result<Step, String> {
         )
     })
 }
+
+/// `firewall …`
+#[derive(Debug, Args)]
+pub struct FirewallArgs {
+    /// Where the service speaks to it: the same as `watch.firewall`.
+    #[arg(
+        long,
+        value_name = "SOCKET",
+        default_value = "/run/mailvigil-firewall/socket"
+    )]
+    pub socket: PathBuf,
+    /// Ports that a blocked source does not reach.
+    #[arg(
+        long,
+        value_name = "PORTS",
+        value_delimiter = ',',
+        default_value = "25,110,143,465,587,993,995,4190"
+    )]
+    pub ports: Vec<u16>,
+    /// A network that is never dropped, whatever is decided; may be given several times.
+    #[arg(long, value_name = "NETWORK")]
+    pub never: Vec<ipnet::IpNet>,
+    /// The number of a user whose programs may say what is dropped, besides its own; may be given several times.
+    #[arg(long, value_name = "UID")]
+    pub uid: Vec<u32>,
+    /// The name of its own table in nftables.
+    #[arg(long, value_name = "NAME", default_value = "mailvigil", value_parser = table_name)]
+    pub table: String,
+    /// The program of nftables.
+    #[arg(long, value_name = "FILE", default_value = "/usr/sbin/nft")]
+    pub nft: PathBuf,
+}
+
+fn table_name(text: &str) -> Result<String, String> {
+    let begins = text.starts_with(|c: char| c.is_ascii_lowercase());
+    let plain = text
+        .bytes()
+        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+    if begins && plain && text.len() <= 32 {
+        Ok(text.to_owned())
+    } else {
+        Err(
+            "a name is lower-case letters, digits and _, begins with a letter, and has at most 32"
+                .to_owned(),
+        )
+    }
+}

@@ -17,6 +17,7 @@ mod connect_dovecot;
 mod connect_exim;
 mod connect_sieve;
 mod console;
+mod firewall;
 mod import;
 mod learning;
 mod messages;
@@ -45,6 +46,9 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         return runtime()?
             .block_on(crate::demo::run(cli.data, args))
             .map(|()| ExitCode::SUCCESS);
+    }
+    if let Command::Firewall(args) = &cli.command {
+        return firewall::run(args);
     }
     if let Command::Simulate(args) = &cli.command {
         return simulate::run(args);
@@ -126,6 +130,7 @@ async fn dispatch(config: Config, command: Command) -> anyhow::Result<ExitCode> 
         | Command::Demo(_)
         | Command::Eval(_)
         | Command::Simulate(_)
+        | Command::Firewall(_)
         | Command::Serve => {}
     }
     Ok(ExitCode::SUCCESS)
@@ -188,6 +193,16 @@ fn check_config(config: &Config) {
             .map_or_else(|| "off".to_owned(), |address| format!("http://{address}")),
     );
     show("store", without_password(config.database.reveal()));
+    let stolen = config.watch.breached.as_ref();
+    show(
+        "stolen passwords by",
+        stolen.map_or_else(|| "off".to_owned(), |file| file.display().to_string()),
+    );
+    let helper = config.watch.firewall.as_ref();
+    show(
+        "firewall's helper",
+        helper.map_or_else(|| "off".to_owned(), |socket| socket.display().to_string()),
+    );
     let alone = || "off: this node counts what it sees itself".to_owned();
     show(
         "other nodes heard by",

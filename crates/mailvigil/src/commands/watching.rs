@@ -9,7 +9,7 @@ use engine::{
     Concerned, DecisionView, Desk, Happening, Identity, Moment, WatchFilter, allowed, named,
     read_allowed,
 };
-use mail::operation::{Act, Administer, LoginOutcome, Reply, Said};
+use mail::operation::{Act, Administer, Fault, List, LoginOutcome, Reply, Said};
 use mail::{Account, Address, Operation};
 use watch::{Author, DETECTORS, Scope};
 
@@ -202,7 +202,10 @@ pub fn operation_in_words(operation: &Operation) -> String {
     let protocol = engine_word(&operation.protocol);
     let what = match &operation.act {
         Act::Login(login) => match login.outcome {
-            LoginOutcome::Succeeded => "logged in".to_owned(),
+            LoginOutcome::Succeeded => match &login.into {
+                Some(into) => format!("logged in as master user, into {into}"),
+                None => "logged in".to_owned(),
+            },
             LoginOutcome::Failed(why) => format!("login failed ({})", engine_word(&why)),
         },
         Act::Send(sent) => format!(
@@ -215,7 +218,23 @@ pub fn operation_in_words(operation: &Operation) -> String {
         Act::Reply(Reply::NoSuchRecipient) => "mail came back: no such recipient".to_owned(),
         Act::Reply(Reply::CalledSpam) => "mail came back: called spam".to_owned(),
         Act::Retrieve(read) => format!("read {} messages, {} bytes", read.messages, read.bytes),
-        Act::List { folders } => format!("looked into {folders} folders"),
+        Act::Reply(Reply::Complained) => "a reader complained".to_owned(),
+        Act::List(List { folders: 0, .. }) => "searched".to_owned(),
+        Act::List(list) => format!("looked into {} folders", list.folders),
+        Act::Append(append) => format!(
+            "put in {} messages, {} bytes",
+            append.messages, append.bytes
+        ),
+        Act::Fault(fault) => match fault {
+            Fault::Loitered => "came and went without doing anything",
+            Fault::Cleartext => "offered a password where none may be offered",
+            Fault::Foreign => "spoke another protocol",
+            Fault::Early => "spoke out of turn",
+            Fault::Malformed => "sent too many wrong commands",
+            Fault::Hasty => "came too often",
+            Fault::Denied => "reached for what it has no right to",
+        }
+        .to_owned(),
         Act::Delete(deleted) => format!("deleted {} messages", deleted.messages),
         Act::Administer(Administer::Forward { target, ours }) => format!(
             "mail is sent on to {}{}",
@@ -484,6 +503,19 @@ async fn show_settings(desk: &Desk) -> anyhow::Result<()> {
     let (_, settings) = desk.watch_settings().await?;
     if !settings.enforce {
         println!("enforce = false: everything passes, and what would be done is written down.\n");
+    }
+    println!(
+        "Findings about an account freeze its mail when they add up to {}. Detectors act once a node has looked on for {} days. \
+         While the site is attacked, thresholds of guessing fall to one in {} at most.\n",
+        settings.freeze_at, settings.observe_days, settings.attack_factor
+    );
+    let own: Vec<&str> = settings.accounts().collect();
+    if !own.is_empty() {
+        let names = own.iter().map(|name| show::safe(name)).collect::<Vec<_>>();
+        println!(
+            "With settings of their own (`mailvigil watch show --text`): {}\n",
+            names.join(", ")
+        );
     }
     let mut table = show::table(&["detector", "mode", "thresholds", "steps", "meaning"]);
     for (detector, setting) in DETECTORS.iter().zip(&settings.detectors) {

@@ -462,6 +462,7 @@ fn read_limits(section: Section<'_, '_>) -> Limits {
         told_bytes_max: 4_096..=1 << 26;
         sights_queue_max: 100..=1_000_000;
         told_queue_max: 100..=10_000_000;
+        waiting_logins_max: 0..=100_000;
         told_per_day_max: 1_000..=1 << 40;
         hub_batch_bytes_max: 1_024..=1 << 26;
         hub_queue_max: 100..=10_000_000;

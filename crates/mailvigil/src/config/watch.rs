@@ -31,10 +31,14 @@ pub struct WatchConfig {
     pub front_ends: Vec<IpNet>,
     /// MMDB files that say where addresses are.
     pub places: Vec<PathBuf>,
+    /// A file of hashes of stolen passwords.
+    pub breached: Option<PathBuf>,
     /// Postfix tells of mail by delegation, because it does not come past a message door.
     pub sends_by_delegation: bool,
     /// The site's own authentication server, which nginx asked before.
     pub auth_http_next: Option<String>,
+    /// The socket of the firewall's helper.
+    pub firewall: Option<PathBuf>,
     /// What is run when something is decided.
     pub commands: Vec<CommandConfig>,
     /// Who is told what is decided.
@@ -82,11 +86,21 @@ impl WatchConfig {
                     path,
                 )
                 .unwrap_or_default(),
+            breached: section.text(
+                "breached",
+                "a file of SHA-1 hashes, ordered, such as \"/var/lib/pwned-passwords.txt\"",
+                path,
+            ),
             sends_by_delegation: section.flag("sends_by_delegation").unwrap_or(false),
             auth_http_next: section.text(
                 "auth_http_next",
                 "the address of the authentication server, http://HOST:PORT/PATH",
                 http,
+            ),
+            firewall: section.text(
+                "firewall",
+                "the socket of `mailvigil firewall`, such as \"/run/mailvigil-firewall/socket\"",
+                path,
             ),
             commands: section
                 .sections("commands")

@@ -25,11 +25,12 @@ use engine::clock::now;
 use engine::metrics::AskedLabels;
 use engine::{Author, Desk, DeskError, Engine, Telling};
 use ipnet::IpNet;
-use mail::operation::{Act, Administer, Classes, Door};
+use mail::operation::{Act, Administer, Classes, Door, Login};
 use mail::{Limits, Secret};
 use serde::Deserialize;
 use serde_json::json;
 use subtle::ConstantTimeEq;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use watch::{Allowed, LoginAnswer, Scope, Step};
 use wire::auth_policy::{self, Command, Entry, Nonce, Told, Unfit};
@@ -52,6 +53,8 @@ pub struct WatchDoor {
     classes: Classes,
     limits: Limits,
     next: Option<String>,
+    /// Logins that wait before they are answered; Dovecot waits by itself.
+    waits: Semaphore,
 }
 
 impl WatchDoor {
@@ -88,6 +91,7 @@ impl WatchDoor {
             nonce,
             classes: Classes::default(),
             next: watch.auth_http_next.clone(),
+            waits: Semaphore::new(config.limits.waiting_logins_max),
         }))
     }
 }
@@ -250,21 +254,41 @@ impl WatchDoor {
         let Some(outcome) = told.outcome else {
             return refuse(StatusCode::BAD_REQUEST, "success is missing");
         };
+        let login = Login {
+            password: told.password,
+            ..Login::new(outcome)
+        };
+        let (account, login) = self.whose(Some(told.login), told.master, login);
         self.engine.watching().tell(Telling {
             door: Door::AuthPolicy,
             at: now(),
             protocol: told.protocol,
             ip: told.remote,
             device: told.device,
-            account: Some(told.login),
+            account,
             session: told.session,
-            act: Act::Login(mail::operation::Login {
-                outcome,
-                password: told.password,
-                spray: None,
-            }),
+            act: Act::Login(login),
         });
         answered(StatusCode::OK, auth_policy::done())
+    }
+
+    /// A master user logs in with a password of its own: it is the one who did it, and opens somebody's mailbox.
+    fn whose(
+        &self,
+        user: Option<String>,
+        master: Option<String>,
+        login: Login,
+    ) -> (Option<String>, Login) {
+        let (Some(user), Some(master)) = (&user, &master) else {
+            return (user, login);
+        };
+        let opened = Login {
+            into: self.engine.watching().account(user),
+            // Dovecot hashes it with the other name.
+            password: None,
+            ..login
+        };
+        (Some(master.clone()), opened)
     }
 
     fn said(&self, door: &'static str, said: &'static str) {
@@ -453,7 +477,11 @@ impl WatchDoor {
     }
 
     fn event(&self, event: events::Event) {
-        let mut act = event.act;
+        let (mut act, mut account) = (event.act, event.user);
+        if let Act::Login(login) = act {
+            let (whose, login) = self.whose(account, event.master, login);
+            (act, account) = (Act::Login(login), whose);
+        }
         if let Act::Administer(Administer::Forward { target, ours }) = &mut act {
             *ours = self.engine.settings().site.is_local(target);
         }
@@ -463,7 +491,7 @@ impl WatchDoor {
             protocol: event.protocol,
             ip: event.ip,
             device: None,
-            account: event.user,
+            account,
             session: event.session,
             act,
         });

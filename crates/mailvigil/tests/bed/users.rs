@@ -108,11 +108,7 @@ fn morning() -> Watched {
 }
 
 const fn login(outcome: LoginOutcome) -> Act {
-    Act::Login(Login {
-        outcome,
-        password: None,
-        spray: None,
-    })
+    Act::Login(Login::new(outcome))
 }
 
 fn row(at: Timestamp, ip: &str, account: &str, act: Act) -> OperationRow {

@@ -16,6 +16,7 @@ pub const NEW_SOURCE: Detector = Detector {
     id: "ctx.newsource",
     meaning: "a login from a network that the account was never used from; thresholds for what follows are lower until it is settled",
     only_weight: true,
+    when_named: false,
     knobs: &[LEARNT],
     steps: &[],
     looks: |sight| {
@@ -29,6 +30,7 @@ pub const NEW_PROGRAM: Detector = Detector {
     id: "ctx.newdevice",
     meaning: "a login with a client program that the account was never used with",
     only_weight: true,
+    when_named: false,
     knobs: &[LEARNT],
     steps: &[],
     looks: |sight| {
@@ -42,6 +44,7 @@ pub const NEW_COUNTRY: Detector = Detector {
     id: "ctx.newcountry",
     meaning: "a login from a country that the account was never used from; idle without a database of places",
     only_weight: true,
+    when_named: false,
     knobs: &[LEARNT],
     steps: &[],
     looks: |sight| {
@@ -55,6 +58,7 @@ pub const TRAVEL: Detector = Detector {
     id: "ctx.travel",
     meaning: "two logins too far apart for the time between them; idle without a database of places",
     only_weight: true,
+    when_named: false,
     knobs: &[
         LEARNT,
         knob(
@@ -94,6 +98,7 @@ pub const MANY_SOURCES: Detector = Detector {
     id: "ctx.many_ok",
     meaning: "one account is used successfully from many unrelated networks within an hour: it is shared among a botnet",
     only_weight: false,
+    when_named: false,
     knobs: &[
         knob(
             "networks",
@@ -134,6 +139,7 @@ pub const DORMANT: Detector = Detector {
     id: "ctx.dormant",
     meaning: "the first login after a long time",
     only_weight: true,
+    when_named: false,
     knobs: &[knob(
         "days",
         90.0,
@@ -156,6 +162,7 @@ pub const NEW_PROTOCOL: Detector = Detector {
     id: "ctx.newproto",
     meaning: "a login by a protocol that the account did not use for half a year",
     only_weight: true,
+    when_named: false,
     knobs: &[
         LEARNT,
         knob(
@@ -174,6 +181,162 @@ pub const NEW_PROTOCOL: Detector = Detector {
             f64::from(seconds(sight.operation.at).saturating_sub(sight.before.protocol_used))
                 / DAY_SECS;
         (days >= sight.knob("days")).then(|| of_login(sight, 0.2, Vec::new()))
+    },
+};
+
+/// Taken together, more likely anybody's than the account's own.
+pub const UNLIKELY: Detector = Detector {
+    id: "ctx.rba",
+    meaning: "of this site's good logins hardly any looks so little like its account's own; weighed in place of what else is unusual about it, not beside it",
+    only_weight: true,
+    when_named: false,
+    knobs: &[
+        LEARNT,
+        knob(
+            "share",
+            0.02,
+            (0.0001, 0.5),
+            "share of good logins that look no more like their account's; Freeman and others (2016) ask 2 in a hundred again",
+        ),
+        knob(
+            "score",
+            0.4,
+            (0.0, 1.0),
+            "for the least likely of all, less for those near `share`; with 0.6 nine times as many honest people's findings add up to a freeze in the simulator",
+        ),
+    ],
+    steps: &[],
+    looks: |sight| {
+        if !learnt(sight)? {
+            return None;
+        }
+        let rank = sight.before.rank?;
+        let share = sight.knob("share");
+        let beyond = (rank - (1.0 - share)) / share;
+        (beyond > 0.0).then(|| {
+            let score = sight.knob("score") * beyond.min(1.0);
+            of_login(sight, score as f32, vec![("share", 1.0 - rank)])
+        })
+    },
+};
+
+/// Nobody can see who is behind it.
+pub const HIDDEN: Detector = Detector {
+    id: "ctx.anon",
+    meaning: "a login through something that hides who is behind it (Tor, VPN, a rented machine), by an account that never did that; idle without a database that tells",
+    only_weight: true,
+    when_named: false,
+    knobs: &[
+        LEARNT,
+        knob(
+            "days",
+            90.0,
+            (7.0, 1000.0),
+            "days without such a login (Entra: anonymous address)",
+        ),
+    ],
+    steps: &[],
+    looks: |sight| {
+        if !learnt(sight)? || sight.operation.source.place.yes()?.hides != Some(true) {
+            return None;
+        }
+        let days =
+            f64::from(seconds(sight.operation.at).saturating_sub(sight.before.hidden)) / DAY_SECS;
+        (days >= sight.knob("days")).then(|| of_login(sight, 0.3, Vec::new()))
+    },
+};
+
+/// While its owner sleeps.
+pub const HOUR: Detector = Detector {
+    id: "ctx.hour",
+    meaning: "a login at an hour at which the account is hardly ever used",
+    only_weight: true,
+    when_named: false,
+    knobs: &[
+        knob(
+            "share",
+            0.01,
+            (0.0001, 0.5),
+            "share of its hours of use that are used as seldom as this one (guess)",
+        ),
+        knob(
+            "hours",
+            200.0,
+            (24.0, 5000.0),
+            "hours of use before its habits are known",
+        ),
+    ],
+    steps: &[],
+    looks: |sight| {
+        if !succeeded(sight) || !sight.reaches(sight.before.hours, "hours") {
+            return None;
+        }
+        let share = sight.before.hour_rarity;
+        (share < sight.knob("share")).then(|| of_login(sight, 0.1, vec![("share", share)]))
+    },
+};
+
+/// Everybody's key.
+pub const MASTER: Detector = Detector {
+    id: "auth.master",
+    meaning: "a master user opens somebody's mailbox from a network where that master user was never used",
+    only_weight: false,
+    when_named: false,
+    knobs: &[knob(
+        "score",
+        0.3,
+        (0.0, 1.0),
+        "against the master user (guess); its first login is told, too",
+    )],
+    // Whoever may read everything is told about, never locked out.
+    steps: &[Step::Note],
+    looks: |sight| {
+        let Act::Login(login) = &sight.operation.act else {
+            return None;
+        };
+        let opens = succeeded(sight) && login.into.is_some();
+        (opens && sight.before.familiar < Familiar::Known).then(|| {
+            acting(
+                About::Account,
+                sight.knob("score") as f32,
+                Vec::new(),
+                &[sight.operation.id],
+            )
+        })
+    },
+};
+
+/// A password that thieves have.
+pub const BREACHED: Detector = Detector {
+    id: "auth.breached",
+    meaning: "the password of a login that succeeded is on a list of stolen ones; idle without a list and a door that sees passwords",
+    only_weight: true,
+    when_named: false,
+    knobs: &[
+        knob(
+            "score",
+            0.1,
+            (0.0, 1.0),
+            "old passwords of honest people are on those lists, too",
+        ),
+        knob(
+            "attacked",
+            0.5,
+            (0.0, 1.0),
+            "the same while the site is guessed at far more than usual, from where the account was never used",
+        ),
+    ],
+    steps: &[],
+    looks: |sight| {
+        let Act::Login(login) = &sight.operation.act else {
+            return None;
+        };
+        if !succeeded(sight) || login.breached != Some(true) {
+            return None;
+        }
+        let attacked = sight.ledger.attack_level(sight.operation.at) >= 0.5 && sight.is_unknown();
+        let score = sight.knob(if attacked { "attacked" } else { "score" });
+        Some(of_login(sight, score as f32, Vec::new()))
     },
 };
 

@@ -4,7 +4,7 @@
 
 use mail::operation::{Act, FailType, LoginOutcome};
 
-use super::{About, Detector, Sight, acting, knob, telling};
+use super::{About, Detector, Sight, acting, falling, knob, telling};
 use crate::ledger::account::Guessed;
 use crate::ledger::evidence::seconds;
 use crate::response::Step;
@@ -14,6 +14,7 @@ pub const PAIR: Detector = Detector {
     id: "auth.bf.pair",
     meaning: "one source offers several different wrong passwords for one account",
     only_weight: false,
+    when_named: false,
     knobs: &[knob(
         "passwords",
         4.0,
@@ -37,14 +38,15 @@ pub const SOURCE: Detector = Detector {
     id: "auth.bf.ip",
     meaning: "one source offers many different wrong passwords",
     only_weight: false,
+    when_named: false,
     knobs: &[
-        knob(
+        falling(
             "suspicious",
             20.0,
             (3.0, 10_000.0),
             "different pairs of account and password in an hour; fail2ban takes 5 and mailcow 10, but of raw failures",
         ),
-        knob(
+        falling(
             "passwords",
             50.0,
             (3.0, 10_000.0),
@@ -98,32 +100,33 @@ pub const ACCOUNT: Detector = Detector {
     id: "auth.bf.account",
     meaning: "many networks guess at one account, or one guesses very fast; its owner goes on from where he is known",
     only_weight: false,
+    when_named: false,
     knobs: &[
-        knob(
+        falling(
             "networks_hour",
             10.0,
             (2.0, 10_000.0),
             "networks guessing within an hour (with `passwords_hour`); no per-source limit sees this (CrowdSec hub #283)",
         ),
-        knob(
+        falling(
             "passwords_hour",
             20.0,
             (3.0, 4000.0),
             "different wrong passwords within an hour; Splunk takes 20 failures",
         ),
-        knob(
+        falling(
             "networks_day",
             20.0,
             (2.0, 10_000.0),
             "networks guessing within a day, for the patient (guess: twice the hour's)",
         ),
-        knob(
+        falling(
             "passwords_day",
             40.0,
             (3.0, 4000.0),
             "different wrong passwords within a day (guess: twice the hour's)",
         ),
-        knob(
+        falling(
             "fast",
             20.0,
             (5.0, 10_000.0),
@@ -160,6 +163,7 @@ pub const SLOW: Detector = Detector {
     id: "auth.slow",
     meaning: "one source guesses with long and even pauses, to stay below every limit",
     only_weight: false,
+    when_named: false,
     knobs: &[
         knob(
             "guesses",
@@ -209,6 +213,7 @@ pub const STALE_SECRET: Detector = Detector {
     id: "auth.stale_secret",
     meaning: "a device of the owner's still has an old password; nobody is punished for it",
     only_weight: true,
+    when_named: false,
     knobs: &[knob(
         "tries",
         20.0,

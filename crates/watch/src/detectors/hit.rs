@@ -13,6 +13,7 @@ pub const HIT: Detector = Detector {
     id: "auth.hit",
     meaning: "a login succeeded from where its account was never used, after guesses: the password is known to somebody else",
     only_weight: false,
+    when_named: false,
     knobs: &[
         knob(
             "suspicion",

@@ -2,7 +2,7 @@
 
 use mail::operation::{Act, Said, Sent};
 
-use super::{About, Detector, Sight, acting, knob, telling};
+use super::{About, Detector, Sight, acting, falling, knob, telling};
 use crate::ledger::source::Mailbox;
 use crate::response::Step;
 
@@ -11,14 +11,15 @@ pub const HARVEST: Detector = Detector {
     id: "in.harvest",
     meaning: "one source asks for many different addresses that do not exist",
     only_weight: false,
+    when_named: false,
     knobs: &[
-        knob(
+        falling(
             "suspicious",
             5.0,
             (2.0, 1e5),
             "different unknown addresses in ten minutes, to be told (guess)",
         ),
-        knob(
+        falling(
             "addresses",
             35.0,
             (5.0, 1e6),
@@ -84,6 +85,7 @@ pub const BOMB: Detector = Detector {
     id: "in.bomb",
     meaning: "one mailbox gets far more mail at once than it ever does",
     only_weight: false,
+    when_named: false,
     knobs: &[
         knob(
             "messages",
@@ -127,6 +129,7 @@ pub const LIST_BOMB: Detector = Detector {
     id: "in.listbomb",
     meaning: "one mailbox gets list mail of many unrelated senders at once; each is honest, together they bury something",
     only_weight: false,
+    when_named: false,
     knobs: &[
         knob(
             "domains",
@@ -164,6 +167,7 @@ pub const BACKSCATTER: Detector = Detector {
     id: "in.backscatter",
     meaning: "one mailbox gets many bounces: its address is being used by a spammer",
     only_weight: false,
+    when_named: false,
     knobs: &[knob(
         "bounces",
         20.0,
@@ -189,6 +193,7 @@ pub const FLOOD: Detector = Detector {
     id: "in.flood",
     meaning: "one source hands over more messages a minute than is allowed",
     only_weight: false,
+    when_named: false,
     knobs: &[knob(
         "messages",
         120.0,
@@ -207,11 +212,40 @@ pub const FLOOD: Detector = Detector {
     },
 };
 
+/// In the names of everybody.
+pub const MANY_SENDERS: Detector = Detector {
+    id: "in.manyfrom",
+    meaning: "one source hands over mail in the names of many domains, and proves none of them",
+    only_weight: false,
+    when_named: false,
+    knobs: &[knob(
+        "domains",
+        50.0,
+        (5.0, 1e6),
+        "different sender domains in an hour that neither SPF nor DKIM proves (guess); mail that is passed on keeps its signature",
+    )],
+    // Alone it is not sure enough; it is one more thing against a source that guesses or harvests, too.
+    steps: &[],
+    looks: |sight| {
+        let sent = stranger_sent(sight)?;
+        if sent.authentic.is_some() {
+            return None;
+        }
+        let mail = sight.source()?.mail.as_ref()?;
+        let domains = mail.claimed_domains.count(sight.operation.at);
+        sight.reaches(domains, "domains").then(|| {
+            let values = vec![("domains", f64::from(domains))];
+            telling(About::Source, 0.3, values, mail.evidence.ids())
+        })
+    },
+};
+
 /// Looking for an open relay.
 pub const RELAY: Detector = Detector {
     id: "in.relay",
     meaning: "a source tries to send through us to others",
     only_weight: false,
+    when_named: false,
     knobs: &[knob(
         "tries",
         3.0,

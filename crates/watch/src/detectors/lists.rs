@@ -4,7 +4,7 @@ use mail::Timestamp;
 use mail::operation::{Act, FailType, LoginOutcome};
 
 use super::guessing::{failed, failing_share};
-use super::{About, Detector, Finding, Sight, acting, knob, telling};
+use super::{About, Detector, Finding, Sight, acting, falling, knob, telling};
 use crate::ledger::source::{Logins, Source};
 use crate::response::Step;
 
@@ -33,20 +33,21 @@ pub const STUFFING: Detector = Detector {
     id: "auth.stuffing",
     meaning: "one source, or one network, tries passwords of many accounts, and hardly any is right",
     only_weight: false,
+    when_named: false,
     knobs: &[
-        knob(
+        falling(
             "accounts_minutes",
             10.0,
             (3.0, 10_000.0),
             "accounts guessed at within five minutes; Splunk's 10",
         ),
-        knob(
+        falling(
             "accounts_hour",
             25.0,
             (3.0, 10_000.0),
             "the same within an hour; Elastic's 25 failures in 30 minutes",
         ),
-        knob(
+        falling(
             "accounts_day",
             40.0,
             (3.0, 10_000.0),
@@ -98,6 +99,7 @@ pub const SPRAY: Detector = Detector {
     id: "auth.spray",
     meaning: "one password is tried on many accounts, or many accounts are guessed at by sources that nobody ever came by",
     only_weight: false,
+    when_named: false,
     knobs: &[
         knob(
             "accounts",
@@ -167,8 +169,9 @@ pub const UNKNOWN: Detector = Detector {
     id: "auth.unknown",
     meaning: "one source tries names that are no accounts",
     only_weight: false,
+    when_named: false,
     knobs: &[
-        knob(
+        falling(
             "names",
             3.0,
             (2.0, 10_000.0),

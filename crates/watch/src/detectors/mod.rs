@@ -19,6 +19,9 @@ mod guessing;
 mod hit;
 mod lists;
 
+// Sessions that come to nothing.
+mod protocol;
+
 // What speaks against a login that succeeded.
 mod context;
 
@@ -40,6 +43,8 @@ pub struct Detector {
     pub meaning: &'static str,
     /// Does a finding only add weight to others, and never do anything by itself?
     pub only_weight: bool,
+    /// Does it not look at all until somebody names it in the settings?
+    pub when_named: bool,
     /// Its thresholds.
     pub knobs: &'static [Knob],
     /// What is done when a finding is strong enough, unless the site says otherwise.
@@ -56,6 +61,8 @@ pub struct Knob {
     pub default: f64,
     /// Where it may stand, from and to.
     pub allowed: (f64, f64),
+    /// Does it stand lower while the whole site is being attacked (`Settings::attack_factor`)?
+    pub falls: bool,
     /// Why it stands there.
     pub why: &'static str,
 }
@@ -71,6 +78,10 @@ pub const DETECTORS: &[&Detector] = &[
     &lists::UNKNOWN,
     &guessing::STALE_SECRET,
     &hit::HIT,
+    &context::BREACHED,
+    &protocol::CLEARTEXT,
+    &protocol::LOITERING,
+    &context::MASTER,
     &context::NEW_SOURCE,
     &context::NEW_PROGRAM,
     &context::NEW_COUNTRY,
@@ -78,9 +89,15 @@ pub const DETECTORS: &[&Detector] = &[
     &context::MANY_SOURCES,
     &context::DORMANT,
     &context::NEW_PROTOCOL,
+    &context::UNLIKELY,
+    &context::HIDDEN,
+    &context::HOUR,
     &mailbox::BULK,
     &mailbox::POP_DRAIN,
+    &mailbox::ENUMERATION,
+    &mailbox::SEARCH,
     &mailbox::MASS_DELETE,
+    &mailbox::APPEND_FLOOD,
     &mailbox::RULE_FORWARD,
     &mailbox::RULE_HIDE,
     &outbound::VOLUME,
@@ -91,12 +108,20 @@ pub const DETECTORS: &[&Detector] = &[
     &outbound::MANY_SENDERS,
     &outbound::CALLED_SPAM,
     &outbound::CLONE,
+    &outbound::NULL_SENDER,
+    &outbound::COMPLAINTS,
+    &outbound::PROGRAM,
     &inbound::HARVEST,
     &inbound::BOMB,
     &inbound::LIST_BOMB,
     &inbound::BACKSCATTER,
     &inbound::FLOOD,
+    &inbound::MANY_SENDERS,
     &inbound::RELAY,
+    &protocol::MALFORMED,
+    &protocol::FOREIGN,
+    &protocol::EARLY,
+    &protocol::HASTY,
 ];
 
 /// The number of a detector in [`DETECTORS`].
@@ -220,6 +245,15 @@ const fn knob(name: &'static str, default: f64, allowed: (f64, f64), why: &'stat
         name,
         default,
         allowed,
+        falls: false,
         why,
+    }
+}
+
+/// A count that stands lower while the whole site is being attacked.
+const fn falling(name: &'static str, default: f64, allowed: (f64, f64), why: &'static str) -> Knob {
+    Knob {
+        falls: true,
+        ..knob(name, default, allowed, why)
     }
 }

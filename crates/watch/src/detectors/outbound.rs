@@ -1,6 +1,6 @@
 //! Mail that an account sends: how much, to whom, in whose name, and what becomes of it.
 
-use mail::operation::{Act, Said};
+use mail::operation::{Act, Reply, Said};
 
 use super::{About, Detector, Finding, Sight, acting, knob, telling};
 use crate::ledger::account::Outbound;
@@ -11,6 +11,7 @@ pub const VOLUME: Detector = Detector {
     id: "out.volume",
     meaning: "an account sends to more recipients than the site allows anybody",
     only_weight: false,
+    when_named: false,
     knobs: &[
         knob(
             "hour",
@@ -57,6 +58,7 @@ pub const SURGE: Detector = Detector {
     id: "out.surge",
     meaning: "an account sends many times what its busiest hours have seen",
     only_weight: true,
+    when_named: false,
     knobs: &[
         knob(
             "times",
@@ -90,12 +92,19 @@ pub const FANOUT: Detector = Detector {
     id: "out.fanout",
     meaning: "an account writes to many it never wrote to; from where it is not at home, a few are enough",
     only_weight: false,
+    when_named: false,
     knobs: &[
         knob(
             "new",
             100.0,
             (10.0, 1e6),
             "new recipients in an hour (guess)",
+        ),
+        knob(
+            "domains",
+            50.0,
+            (5.0, 1e6),
+            "domains of recipients in an hour, instead of `new` (guess)",
         ),
         knob(
             "share",
@@ -146,8 +155,14 @@ pub const FANOUT: Detector = Detector {
         let new = outbound.new_hour.count(at);
         let new_share = share(new, outbound.hour.sum(at));
         // At home it may be the first newsletter of an honest person, and nothing here tells it from spam; what comes back does.
-        (sight.reaches(new, "new") && new_share >= sight.knob("share")).then(|| {
-            let values = vec![("new", f64::from(new)), ("share", new_share)];
+        let domains = outbound.domains_hour.count(at);
+        let many = sight.reaches(new, "new") || sight.reaches(domains, "domains");
+        (many && new_share >= sight.knob("share")).then(|| {
+            let values = vec![
+                ("new", f64::from(new)),
+                ("domains", f64::from(domains)),
+                ("share", new_share),
+            ];
             telling(About::Account, 0.5, values, outbound.evidence.ids())
         })
     },
@@ -158,6 +173,7 @@ pub const BAD_RECIPIENTS: Detector = Detector {
     id: "out.badrcpt",
     meaning: "an account writes to many addresses that do not exist, as lists of spammers do",
     only_weight: false,
+    when_named: false,
     knobs: &[
         knob("suspicious", 20.0, (3.0, 1e5), "in an hour, to be weighed"),
         knob(
@@ -212,6 +228,7 @@ pub const BOUNCE_RATIO: Detector = Detector {
     id: "out.bounce_ratio",
     meaning: "too large a share of what an account sends in a day comes back",
     only_weight: false,
+    when_named: false,
     knobs: &[
         knob(
             "warn",
@@ -254,6 +271,7 @@ pub const MANY_SENDERS: Detector = Detector {
     id: "out.many_from",
     meaning: "an account writes in several names that are not its own",
     only_weight: false,
+    when_named: false,
     knobs: &[knob(
         "senders",
         3.0,
@@ -276,6 +294,7 @@ pub const CALLED_SPAM: Detector = Detector {
     id: "out.remote_says_spam",
     meaning: "other servers refuse what an account sends as spam",
     only_weight: false,
+    when_named: false,
     knobs: &[knob(
         "replies",
         2.0,
@@ -301,6 +320,7 @@ pub const CLONE: Detector = Detector {
     id: "out.clone",
     meaning: "an account sends like bodies to many; weighed together with what else is unusual",
     only_weight: true,
+    when_named: false,
     knobs: &[knob(
         "recipients",
         50.0,
@@ -318,6 +338,99 @@ pub const CLONE: Detector = Detector {
         let count = recipients.count(sight.operation.at);
         let factor = if sight.is_strange() { 0.5 } else { 1.0 };
         (f64::from(count) >= factor * sight.knob("recipients")).then(|| clone_of(count, outbound))
+    },
+};
+
+/// In nobody's name.
+pub const NULL_SENDER: Detector = Detector {
+    id: "out.null",
+    meaning: "an account sends bounces, or what looks like them: mail with the null sender, that nobody can answer",
+    only_weight: false,
+    when_named: false,
+    knobs: &[knob(
+        "messages",
+        5.0,
+        (1.0, 1e5),
+        "in an hour; a mail program confirms that it was read that way, which comes one at a time (Rspamd's bounce_to)",
+    )],
+    steps: &[Step::DeferMail],
+    looks: |sight| {
+        let Act::Send(message) = &sight.operation.act else {
+            return None;
+        };
+        if message.envelope_from.is_some() {
+            return None;
+        }
+        let outbound = sent(sight)?;
+        let messages = outbound.null_sender.sum(sight.operation.at);
+        let values = vec![("messages", f64::from(messages))];
+        let ids = outbound.evidence.ids();
+        sight.reaches(messages, "messages").then(|| {
+            // Confirmations that mail was read go out from home.
+            if sight.is_strange() {
+                acting(About::Account, 0.4, values, ids)
+            } else {
+                telling(About::Account, 0.2, values, ids)
+            }
+        })
+    },
+};
+
+/// Readers complain.
+pub const COMPLAINTS: Detector = Detector {
+    id: "out.arf",
+    meaning: "readers complain about what an account sends, by way of their mail services' feedback reports",
+    only_weight: false,
+    when_named: false,
+    knobs: &[
+        knob("complaints", 3.0, (1.0, 1e5), "in a week"),
+        knob(
+            "share",
+            0.003,
+            (0.0001, 1.0),
+            "of the recipients of that week; Gmail's 0.3 %",
+        ),
+    ],
+    steps: &[Step::DeferMail],
+    looks: |sight| {
+        let Act::Reply(Reply::Complained) = sight.operation.act else {
+            return None;
+        };
+        let at = sight.operation.at;
+        let outbound = sight.account()?.outbound.as_ref()?;
+        let complaints = outbound.complaints.sum(at);
+        let share = f64::from(complaints) / f64::from(outbound.week.sum(at).max(1));
+        (sight.reaches(complaints, "complaints") && share >= sight.knob("share")).then(|| {
+            let values = vec![("complaints", f64::from(complaints)), ("share", share)];
+            acting(About::Account, 0.6, values, outbound.evidence.ids())
+        })
+    },
+};
+
+/// A web form that everybody may fill in.
+pub const PROGRAM: Detector = Detector {
+    id: "out.script",
+    meaning: "a program on the mail server itself, named by its user's number, hands in mail for many",
+    only_weight: false,
+    when_named: false,
+    knobs: &[knob(
+        "recipients",
+        100.0,
+        (5.0, 1e6),
+        "in an hour; policyd-rate-limit's users ask for it, and a shop may send as many",
+    )],
+    // No door sees such mail before it is taken, so all there is is to tell somebody.
+    steps: &[Step::Note],
+    looks: |sight| {
+        let outbound = sent(sight)?;
+        if !sight.operation.account.as_ref()?.is_program() {
+            return None;
+        }
+        let recipients = outbound.hour.sum(sight.operation.at);
+        sight.reaches(recipients, "recipients").then(|| {
+            let values = vec![("recipients", f64::from(recipients))];
+            acting(About::Account, 0.4, values, outbound.evidence.ids())
+        })
     },
 };
 

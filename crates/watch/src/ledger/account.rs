@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::contacts::{Contacts, People};
 use super::distinct::Distinct;
 use super::evidence::{Evidence, Seconds, seconds};
-use super::habit::{Daily, Peak};
-use super::source::FIVE_MINUTES;
+use super::habit::{Daily, Hours, Peak};
+use super::source::{FIVE_MINUTES, WEEK};
 use super::table::Entry;
 use super::window::{DAY, HOUR, TEN_MINUTES, Window};
 
@@ -35,6 +35,10 @@ pub(crate) struct Account {
     pub providers: Contacts<16>,
     /// When each protocol was last used, in the order of `mail::operation::Protocol`.
     pub protocols: [Seconds; 6],
+    /// At which hours.
+    pub hours: Hours,
+    /// When it was last used through something that hides who is behind it; 0 for never.
+    pub hidden: Seconds,
     /// Tags of passwords that were right, the newest last. Twelve bits each; they tell an old password from a guess.
     pub right: Vec<u16>,
     /// Networks and surroundings that logged in within the hour.
@@ -99,6 +103,9 @@ pub(crate) struct Outbound {
     pub spam_replies: Window<HOUR>,
     pub senders: Distinct<DAY>,
     pub null_sender: Window<HOUR>,
+    /// Recipients, and complaints of readers, which come days later.
+    pub week: Window<WEEK>,
+    pub complaints: Window<WEEK>,
     pub prints: Vec<(u64, Distinct<HOUR>)>,
     pub evidence: Evidence,
 }
@@ -112,6 +119,14 @@ pub(crate) struct Reading {
     pub strange_kibibytes: Window<DAY>,
     pub strange_messages: Window<DAY>,
     pub deleted: Window<TEN_MINUTES>,
+    /// Folders that were looked into, and what the account had no right to.
+    pub folders: Window<TEN_MINUTES>,
+    pub denied: Window<TEN_MINUTES>,
+    /// What was searched for from where the account is not at home.
+    pub topics: Distinct<HOUR>,
+    /// Messages and kibibytes that were put in.
+    pub appended: Window<HOUR>,
+    pub appended_kibibytes: Window<DAY>,
     pub evidence: Evidence,
 }
 
@@ -263,13 +278,16 @@ impl Entry for Account {
             + self.devices.heap_bytes()
             + self.countries.heap_bytes()
             + self.providers.heap_bytes()
+            + self.hours.heap_bytes()
             + self.right.capacity() * 2
             + self.good_networks.heap_bytes()
             + self.good_wides.heap_bytes()
             + self.weighed.capacity() * size_of::<Weighed>()
             + self.guessed.as_ref().map_or(0, |one| one.heap_bytes())
             + self.outbound.as_ref().map_or(0, |one| one.heap_bytes())
-            + reading.map_or(0, |one| size_of::<Reading>() + one.evidence.heap_bytes())
+            + reading.map_or(0, |one| {
+                size_of::<Reading>() + one.topics.heap_bytes() + one.evidence.heap_bytes()
+            })
     }
 
     /// Accounts that exist are what all this is for; names that were only ever guessed are nothing.

@@ -77,6 +77,13 @@ impl<const MOST: usize> Contacts<MOST> {
         })
     }
 
+    /// On how many days a thing was met, and on how many all of them were.
+    pub(crate) fn days(&self, thing: u32) -> (f64, f64) {
+        let known = self.0.iter().find(|known| known.thing == thing);
+        let all = self.0.iter().map(|known| f64::from(known.days)).sum();
+        (known.map_or(0.0, |known| f64::from(known.days)), all)
+    }
+
     /// Forgets what was first met after `since`: a thief's traces, once it is known that it was one.
     pub(crate) fn forget_since(&mut self, since: Timestamp) {
         self.0.retain(|known| known.first < seconds(since));

@@ -88,6 +88,65 @@ impl Daily {
     }
 }
 
+/// At which hours an account is used: those of working days and those of weekends, by UTC. Twenty-four for each day of the week would need
+/// four times the time to learn, and say the same of nearly everybody.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Hours {
+    /// An hour with twenty logins counts once: a telephone that asks every minute is no more at home at night than its owner.
+    last: u32,
+    counts: Vec<u8>,
+}
+
+impl Hours {
+    /// Used now.
+    pub(crate) fn meet(&mut self, at: Timestamp) {
+        let hour = seconds(at) / 3600;
+        if hour <= self.last {
+            return;
+        }
+        self.last = hour;
+        if self.counts.is_empty() {
+            self.counts = vec![0; 48];
+        }
+        let count = &mut self.counts[Self::place(hour)];
+        *count += 1;
+        if *count == u8::MAX {
+            self.counts.iter_mut().for_each(|count| *count /= 2);
+        }
+    }
+
+    /// How many hours it was used in.
+    pub(crate) fn total(&self) -> u32 {
+        self.counts.iter().map(|count| u32::from(*count)).sum()
+    }
+
+    /// Of all hours in which it was used, the share of those that are used as seldom as this one, 0 to 1. The hours beside it count for
+    /// it, too: summer time moves everybody.
+    pub(crate) fn rarity(&self, at: Timestamp) -> f64 {
+        let (hour, total) = (seconds(at) / 3600, self.total());
+        if total == 0 {
+            return 1.0;
+        }
+        let near = [hour.saturating_sub(1), hour, hour + 1];
+        let here = near
+            .iter()
+            .map(|hour| self.counts[Self::place(*hour)])
+            .max();
+        let rarer = self.counts.iter().filter(|count| Some(**count) <= here);
+        f64::from(rarer.map(|count| u32::from(*count)).sum::<u32>()) / f64::from(total)
+    }
+
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.counts.capacity()
+    }
+
+    /// 1970 began on a Thursday.
+    const fn place(hour: u32) -> usize {
+        let weekend = (hour / 24 + 3) % 7 >= 5;
+        (hour % 24) as usize + if weekend { 24 } else { 0 }
+    }
+}
+
 /// A number that halves as time passes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Fading {
@@ -141,6 +200,27 @@ mod tests {
         daily.add(START.plus_secs(9 * 86_400 + 10), 1_000_000.0);
         assert!(daily.z().expect("ten days") > 4.0);
         assert_eq!(Daily::default().z(), None);
+    }
+
+    #[test]
+    fn the_hours_of_office_people_are_known() {
+        let mut hours = Hours::default();
+        // A Friday, 08:00; weekends off.
+        let start = Timestamp::from_secs(1_799_971_200);
+        for day in (0..60).filter(|day| ![1, 2].contains(&(day % 7))) {
+            for hour in 0..9 {
+                for minute in 0..3 {
+                    hours.meet(start.plus_secs(day * 86_400 + hour * 3600 + minute * 60));
+                }
+            }
+        }
+        assert!((360..=400).contains(&hours.total()), "{}", hours.total());
+        let night = start.plus_secs(-5 * 3600);
+        assert!(hours.rarity(night) < 0.01, "{}", hours.rarity(night));
+        assert!(hours.rarity(start.plus_secs(3600)) > 0.5);
+        // An hour early or late is summer time.
+        assert!(hours.rarity(start.plus_secs(-3600)) > 0.5);
+        assert!(hours.rarity(start.plus_secs(86_400)) < 0.01, "a Saturday");
     }
 
     #[test]

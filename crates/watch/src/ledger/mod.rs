@@ -5,12 +5,14 @@
 //! `Ledger::apply`, which also says how things stood *before* the operation (`Before`): a login makes its source familiar,
 //! so whether it was must be asked first.
 
-use mail::operation::{Act, DeviceTag, FailType, Login, LoginOutcome, Protocol, Reply, Sent};
-use mail::operation::{Administer, Said};
+use mail::operation::{
+    Act, DeviceTag, FailType, Fault, Login, LoginOutcome, Protocol, Reply, Said, Sent,
+};
 use mail::{Address, Operation, Timestamp};
 use serde::{Deserialize, Serialize};
 
 // What counts.
+mod attack;
 mod contacts;
 pub(crate) mod distinct;
 pub(crate) mod evidence;
@@ -18,6 +20,7 @@ mod habit;
 pub(crate) mod keys;
 mod spray;
 pub(crate) mod table;
+mod unusual;
 pub(crate) mod window;
 
 // What is taken back.
@@ -31,11 +34,13 @@ pub(crate) mod source;
 mod tests;
 
 use account::{Account, LastPlace, Weighed};
+use attack::Attack;
 use evidence::seconds;
 use keys::{Keys, Marks};
 use source::{Mailbox, Pair, Source};
 use spray::Sprays;
 use table::Table;
+use unusual::{Shown, Unusual};
 
 /// How the budget is divided, in percent: sources, networks, pairs, accounts, mailboxes, sprays.
 const SHARES: [usize; 6] = [25, 8, 12, 45, 8, 2];
@@ -55,10 +60,16 @@ pub struct Ledger {
     pub(crate) active: distinct::Distinct<{ window::DAY }>,
     /// Accounts that were guessed at by sources by which nobody ever got in.
     pub(crate) guessed_at: distinct::Distinct<{ window::HOUR }>,
+    /// How much the whole site is guessed at.
+    pub(crate) attack: Attack,
+    /// What logins usually look like here.
+    pub(crate) unusual: Unusual,
     /// Addresses that do not exist, as the whole site was asked for them by machines that never brought mail.
     pub(crate) asked_for: distinct::Distinct<{ window::HOUR }>,
     #[serde(skip, default = "no_keys")]
     pub(crate) keys: Keys,
+    /// The first operation it knows of, and the newest.
+    began: Timestamp,
     now: Timestamp,
 }
 
@@ -101,6 +112,13 @@ pub(crate) struct Before {
     pub last_success: u32,
     /// When this protocol was last used; 0 for never.
     pub protocol_used: u32,
+    /// When it was last used through something that hides who is behind it; 0 for never.
+    pub hidden: u32,
+    /// Hours in which it was used, and the share of them that are used as seldom as this one.
+    pub hours: u32,
+    pub hour_rarity: f64,
+    /// The share of this site's good logins that look more like their account's own than this one.
+    pub rank: Option<f64>,
     pub place: Option<LastPlace>,
     /// A failed login that was tried before by this source, or was right once: no guess.
     pub repeated: bool,
@@ -125,7 +143,10 @@ impl Ledger {
             active: distinct::Distinct::default(),
             guessed_at: distinct::Distinct::default(),
             asked_for: distinct::Distinct::default(),
+            attack: Attack::default(),
+            unusual: Unusual::default(),
             keys: Keys::new(secret),
+            began: Timestamp::default(),
             now: Timestamp::default(),
         }
     }
@@ -145,7 +166,10 @@ impl Ledger {
             active: self.active,
             guessed_at: self.guessed_at,
             asked_for: self.asked_for,
+            attack: self.attack,
+            unusual: self.unusual,
             keys: Keys::new(secret),
+            began: self.began,
             now,
         }
     }
@@ -161,6 +185,7 @@ impl Ledger {
             + self.active.heap_bytes()
             + self.guessed_at.heap_bytes()
             + self.asked_for.heap_bytes()
+            + self.unusual.heap_bytes()
     }
 
     /// Keys it knows: sources, networks, pairs, accounts, mailboxes.
@@ -184,6 +209,9 @@ impl Ledger {
     /// Counts an operation, and says how things stood before it.
     pub(crate) fn apply(&mut self, operation: &Operation, marks: &Marks) -> Before {
         self.now = self.now.max(operation.at);
+        if self.began == Timestamp::default() {
+            self.began = operation.at;
+        }
         let mut before = self.before(operation, marks);
         match &operation.act {
             Act::Login(login) => self.login(operation, login, marks, &mut before),
@@ -208,14 +236,30 @@ impl Ledger {
                 reading.deleted.add(operation.at, delete.messages);
                 reading.evidence.add(operation.id);
             }),
+            Act::List(list) => self.change_account(operation, marks, |account| {
+                let reading = account.reading();
+                reading.folders.add(operation.at, list.folders);
+                if !before.settled {
+                    for topic in list.topics.numbers() {
+                        reading.topics.add(operation.at, topic);
+                    }
+                }
+                reading.evidence.add(operation.id);
+            }),
+            Act::Append(append) => self.change_account(operation, marks, |account| {
+                let kibibytes = append.bytes.div_ceil(1024).try_into().unwrap_or(u32::MAX);
+                let reading = account.reading();
+                reading.appended.add(operation.at, append.messages);
+                reading.appended_kibibytes.add(operation.at, kibibytes);
+                reading.evidence.add(operation.id);
+            }),
             Act::Probe { recipient, said } => self.probed(operation, recipient, *said, marks),
+            Act::Fault(fault) => self.faulted(operation, *fault, marks),
             // What they mean stands in the operation itself.
-            Act::Administer(
-                Administer::Forward { .. } | Administer::Hide { .. } | Administer::Other,
-            )
-            | Act::List { .. }
-            | Act::Control => {}
+            Act::Administer(_) | Act::Control => {}
         }
+        self.attack
+            .pass(operation.at, before.guess && !before.network_known);
         before
     }
 
@@ -332,6 +376,9 @@ impl Ledger {
             born: account.born,
             last_success: account.last_success,
             protocol_used: account.protocols[protocol_number(operation.protocol)],
+            hidden: account.hidden,
+            hours: account.hours.total(),
+            hour_rarity: account.hours.rarity(at),
             place: account.place.clone(),
             ..Before::default()
         }
@@ -339,7 +386,10 @@ impl Ledger {
 
     fn login(&mut self, operation: &Operation, login: &Login, marks: &Marks, before: &mut Before) {
         match login.outcome {
-            LoginOutcome::Succeeded => self.succeeded(operation, login, marks),
+            LoginOutcome::Succeeded => {
+                before.rank = self.rank(operation, marks);
+                self.succeeded(operation, login, marks);
+            }
             // Ours or the server's doing, or the owner's right password: nothing to hold against anybody.
             LoginOutcome::Failed(
                 FailType::Internal | FailType::Policy | FailType::Expired | FailType::Disabled,
@@ -348,6 +398,35 @@ impl Ledger {
                 self.failed(operation, login, fail, marks, before);
             }
         }
+    }
+
+    /// Ranks a good login by how little it looks like its account's own, and counts what it shows.
+    fn rank(&mut self, operation: &Operation, marks: &Marks) -> Option<f64> {
+        let program = operation.source.device.map(|tag| (0_u64, tag.0));
+        let place = operation.source.place.yes();
+        let country = place.and_then(|place| place.country.as_ref());
+        let country = country.map(|country| (1_u64, self.keys.short(country)));
+        let wide = marks.wide.map(|one| (2_u64, one as u32));
+        let network = marks.network.map(|one| (3_u64, one as u32));
+        let thing = |(kind, thing): (u64, u32)| kind << 32 | u64::from(thing);
+        let account = marks.account.and_then(|key| self.accounts.get(key));
+        let rank = account.filter(|account| account.exists()).map(|account| {
+            let shown = |one: (u64, u32), (own, all): (f64, f64)| Shown {
+                thing: thing(one),
+                own,
+                all,
+            };
+            let wider = country.map(|one| shown(one, account.countries.days(one.1)));
+            let wide = wide.map(|one| shown(one, account.wides.days(one.1)));
+            let narrow = network.map(|one| shown(one, account.networks.days(one.1)));
+            let places: Vec<Shown> = [wider, wide, narrow].into_iter().flatten().collect();
+            let program = program.map(|one| shown(one, account.devices.days(one.1)));
+            self.unusual.score(&places, program)
+        });
+        let things = [program, country, wide, network].into_iter().flatten();
+        let things: Vec<u64> = things.map(thing).collect();
+        self.unusual.meet(&things);
+        rank.and_then(|score| self.unusual.rank(score))
     }
 
     fn succeeded(&mut self, operation: &Operation, login: &Login, marks: &Marks) {
@@ -377,6 +456,10 @@ impl Ledger {
             }
             account.last_success = account.last_success.max(seconds(at));
             account.protocols[protocol_number(operation.protocol)] = seconds(at);
+            account.hours.meet(at);
+            if place.and_then(|place| place.hides) == Some(true) {
+                account.hidden = seconds(at);
+            }
             if let (Some(network), Some(wide)) = (marks.network, marks.wide) {
                 account.networks.meet(at, network as u32);
                 account.wides.meet(at, wide as u32);
@@ -549,6 +632,7 @@ impl Ledger {
             let outbound = account.outbound();
             outbound.hour.add(at, many);
             outbound.day.add(at, many);
+            outbound.week.add(at, many);
             outbound.peak.add(at, many);
             outbound.evidence.add(operation.id);
             if sent.envelope_from.is_none() {
@@ -608,6 +692,7 @@ impl Ledger {
                     outbound.bad_day.add(operation.at, 1);
                 }
                 Reply::CalledSpam => outbound.spam_replies.add(operation.at, 1),
+                Reply::Complained => outbound.complaints.add(operation.at, 1),
             }
             outbound.evidence.add(operation.id);
         });
@@ -627,11 +712,19 @@ impl Ledger {
 
     fn arrived(&mut self, operation: &Operation, sent: &Sent, marks: &Marks) {
         let (at, keys) = (operation.at, self.keys);
+        let claimed = match &sent.authentic {
+            Some(_) => None,
+            None => sent.envelope_from.as_ref().and_then(Address::domain),
+        };
+        let claimed = claimed.map(|domain| keys.short(&domain.registered().as_str()));
         if let Some(source) = marks.source {
             self.sources.update(source, at, false, |source| {
                 let mail = source.mail();
                 mail.messages_minute.add(at, 1);
                 mail.known_day.add(at, sent.recipients.len() as u32);
+                if let Some(domain) = claimed {
+                    mail.claimed_domains.add(at, domain);
+                }
                 mail.evidence.add(operation.id);
             });
         }
@@ -697,6 +790,32 @@ impl Ledger {
         }
     }
 
+    fn faulted(&mut self, operation: &Operation, fault: Fault, marks: &Marks) {
+        let at = operation.at;
+        if fault == Fault::Denied {
+            self.change_account(operation, marks, |account| {
+                let reading = account.reading();
+                reading.denied.add(at, 1);
+                reading.evidence.add(operation.id);
+            });
+            return;
+        }
+        let Some(source) = marks.source else { return };
+        self.sources.update(source, at, false, |source| {
+            let faults = source.faults();
+            match fault {
+                Fault::Loitered => faults.loitered.add(at, 1),
+                Fault::Cleartext => faults.cleartext.add(at, 1),
+                Fault::Foreign => faults.foreign.add(at, 1),
+                Fault::Early => faults.early.add(at, 1),
+                Fault::Malformed => faults.malformed.add(at, 1),
+                Fault::Hasty => faults.hasty.add(at, 1),
+                Fault::Denied => {}
+            }
+            faults.evidence.add(operation.id);
+        });
+    }
+
     /// A detector is so sure that a source means harm.
     pub(crate) fn suspect(&mut self, source: u64, at: Timestamp, score: f32) {
         self.sources.update(source, at, true, |one| {
@@ -744,6 +863,24 @@ impl Ledger {
     /// The time of the newest operation.
     pub(crate) const fn now(&self) -> Timestamp {
         self.now
+    }
+
+    /// How many of our people came by a source within a week.
+    pub fn people_behind(&self, ip: std::net::IpAddr, at: Timestamp) -> u32 {
+        let source = self.sources.get(self.keys.source(ip));
+        source
+            .and_then(|source| source.logins.as_ref())
+            .map_or(0, |logins| logins.good_week.count(at))
+    }
+
+    /// The time of the first operation it knows of; `None` before any.
+    pub fn began(&self) -> Option<Timestamp> {
+        (self.began != Timestamp::default()).then_some(self.began)
+    }
+
+    /// How much the whole site is being guessed at: 0 is as always, 1 as bad as it gets.
+    pub fn attack_level(&self, at: Timestamp) -> f32 {
+        self.attack.level(at)
     }
 }
 

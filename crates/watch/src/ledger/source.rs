@@ -27,6 +27,8 @@ pub(crate) struct Source {
     pub logins: Option<Box<Logins>>,
     /// Mail from outside, once there was some.
     pub mail: Option<Box<Inbound>>,
+    /// What it did that no honest one does, once there was something.
+    pub faults: Option<Box<Faults>>,
     /// How sure detectors are that it means harm, 0 to 1, fading.
     pub suspicion: Fading,
 }
@@ -58,11 +60,25 @@ pub(crate) struct Logins {
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Inbound {
     pub messages_minute: Window<MINUTE>,
+    /// Domains that mail claims to be from and does not prove.
+    pub claimed_domains: Distinct<HOUR>,
     /// Recipients that exist, and different ones that do not.
     pub known_day: Window<DAY>,
     pub unknown_minutes: Distinct<TEN_MINUTES>,
     pub unknown_day: Distinct<DAY>,
     pub relays: Window<TEN_MINUTES>,
+    pub evidence: Evidence,
+}
+
+/// What a source does that no honest one does.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Faults {
+    pub loitered: Window<TEN_MINUTES>,
+    pub cleartext: Window<HOUR>,
+    pub foreign: Window<HOUR>,
+    pub early: Window<TEN_MINUTES>,
+    pub malformed: Window<TEN_MINUTES>,
+    pub hasty: Window<TEN_MINUTES>,
     pub evidence: Evidence,
 }
 
@@ -79,6 +95,11 @@ impl Source {
         self.logins.get_or_insert_default()
     }
 
+    /// The faults, begun if need be.
+    pub(crate) fn faults(&mut self) -> &mut Faults {
+        self.faults.get_or_insert_default()
+    }
+
     /// The mail, begun if need be.
     pub(crate) fn mail(&mut self) -> &mut Inbound {
         self.mail.get_or_insert_default()
@@ -88,6 +109,7 @@ impl Source {
     pub(crate) fn forgive(&mut self) {
         self.suspicion = Fading::default();
         self.mail = None;
+        self.faults = None;
         if let Some(logins) = &mut self.logins {
             **logins = Logins {
                 good_day: std::mem::take(&mut logins.good_day),
@@ -117,6 +139,7 @@ impl Logins {
 impl Inbound {
     fn heap_bytes(&self) -> usize {
         size_of::<Self>()
+            + self.claimed_domains.heap_bytes()
             + self.unknown_minutes.heap_bytes()
             + self.unknown_day.heap_bytes()
             + self.evidence.heap_bytes()
@@ -127,6 +150,9 @@ impl Entry for Source {
     fn heap_bytes(&self) -> usize {
         self.logins.as_ref().map_or(0, |logins| logins.heap_bytes())
             + self.mail.as_ref().map_or(0, |mail| mail.heap_bytes())
+            + self.faults.as_ref().map_or(0, |faults| {
+                size_of::<Faults>() + faults.evidence.heap_bytes()
+            })
     }
 
     /// Whose people come by it, and who means harm; a source with one failure is worth next to nothing.

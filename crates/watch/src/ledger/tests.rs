@@ -19,9 +19,9 @@ fn login(at: Timestamp, ip: &str, outcome: LoginOutcome, tag: u16) -> Operation 
         account: Account::new("ann@example.org", 255),
         session: None,
         act: Act::Login(Login {
-            outcome,
             password: Some(PasswordTag::new(tag)),
             spray: Some(mail::operation::SprayTag(tag)),
+            ..Login::new(outcome)
         }),
     }
 }

@@ -257,7 +257,7 @@ fn too_many(
     let Some(number) = number_of("out.fanout") else {
         return false;
     };
-    let setting = &settings.detectors[number];
+    let setting = &settings.of(question.account.map(Account::as_str))[number];
     let knob = |name: &str| {
         let knobs = crate::detectors::DETECTORS[number].knobs.iter();
         knobs
@@ -282,6 +282,7 @@ fn too_many(
     // Whoever writes to people the account knows is none of those it is stopped for, whatever others have tried.
     among > 0
         && setting.mode == Mode::Enforce
+        && !settings.only_observes(ledger.began(), question.at)
         && !setting.steps.is_empty()
         && f64::from(new) > factor * knob("strange_new")
         && f64::from(new) / f64::from(all.max(1)) >= knob("strange_share")

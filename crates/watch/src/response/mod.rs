@@ -22,7 +22,6 @@ use crate::Detection;
 use crate::detectors::{About, DETECTORS, Knob};
 use crate::ledger::Ledger;
 use crate::ledger::keys::{Marks, cut};
-use crate::settings::{Mode, Settings};
 use allow::Allowances;
 use book::Book;
 
@@ -95,6 +94,15 @@ pub(crate) struct Who<'a> {
     pub marks: &'a Marks,
 }
 
+/// What a detection is to bring about.
+pub(crate) struct Course<'a> {
+    pub steps: &'a [Step],
+    /// It is only written down.
+    pub simulated: bool,
+    /// It concerns those only whom the account does not know.
+    pub strangers_only: bool,
+}
+
 impl Response {
     /// Without any decision, within a budget of bytes.
     pub(crate) fn new(bytes_max: usize) -> Self {
@@ -116,18 +124,15 @@ impl Response {
         &mut self,
         detection: &Detection,
         who: &Who<'_>,
-        strange: bool,
+        course: &Course<'_>,
         ledger: &Ledger,
-        settings: &Settings,
     ) -> Vec<Decision> {
-        let setting = &settings.detectors[detection.number];
         let mut made = Vec::new();
-        for step in &setting.steps {
+        for step in course.steps {
             let Some(scope) = scope_of(*step, who) else {
                 continue;
             };
             let author = Author::Detector(detection.detector.to_owned());
-            let simulated = !settings.enforce || setting.mode != Mode::Enforce;
             made.extend(self.decide(
                 Wish {
                     at: detection.at,
@@ -137,8 +142,8 @@ impl Response {
                     author,
                     reason: detection.in_words(),
                     evidence: detection.evidence.clone(),
-                    simulated,
-                    strangers_only: strange,
+                    simulated: course.simulated,
+                    strangers_only: course.strangers_only,
                 },
                 who,
                 ledger,

@@ -268,13 +268,13 @@ impl Stage<'_> {
         password: u64,
     ) {
         let login = Login {
-            outcome,
             password: Some(PasswordTag::new(mix(
                 password ^ self.watch.ledger().keys.account(account.as_str())
             ) as u16)),
             spray: self
                 .passwords_seen
                 .then(|| SprayTag((mix(password) >> 20) as u16)),
+            ..Login::new(outcome)
         };
         self.tell(
             at,

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use mail::Address;
-use mail::operation::{FailType, Protocol};
+use mail::operation::{FailType, Fault, Protocol};
 use regex::{Captures, Regex};
 
 use super::{Noted, Program, What};
@@ -25,8 +25,9 @@ enum Means {
     /// Why a command was refused stands in the group `why`, the recipient in `to`.
     Refusal,
     UnknownRecipient,
-    Misbehaved,
-    Loitered,
+    Fault(Fault),
+    /// The number of the program's user stands in `uid`.
+    HandedIn,
     /// Status and answer stand in `status`, `dsn` and `why`.
     Delivery,
 }
@@ -39,7 +40,15 @@ const fn form(pattern: &'static str, means: Means) -> Form {
 
 const DOVECOT_LOGIN: &[Form] = &[
     form(
-        r"^.*\((?:auth failed|proxy dest auth failed|tried to use disall?owed|tried to use disabled)(?:, (?P<times>\d{1,4}) attempts)?[^()]*\)(?: \(\w+\))?: (?:user=<(?P<user>.*)>, )?(?:method=\S*, )?rip=<IP>(?:, .*)?$",
+        r"^.*\(tried to use (?:disall?owed|disabled)[^()]*\)(?: \(\w+\))?: (?:user=<[^>]*>, )?(?:method=\S*, )?rip=<IP>(?:, .*)?$",
+        Means::Fault(Fault::Cleartext),
+    ),
+    form(
+        r"^.*Too many invalid (?:\w+ )?commands\.?(?: \([^()]*\))?(?: \(\w+\))?: (?:user=<[^>]*>, )?(?:method=\S*, )?rip=<IP>(?:, .*)?$",
+        Means::Fault(Fault::Malformed),
+    ),
+    form(
+        r"^.*\((?:auth failed|proxy dest auth failed)(?:, (?P<times>\d{1,4}) attempts)?[^()]*\)(?: \(\w+\))?: (?:user=<(?P<user>.*)>, )?(?:method=\S*, )?rip=<IP>(?:, .*)?$",
         Means::LoginsFailed,
     ),
     form(
@@ -48,7 +57,7 @@ const DOVECOT_LOGIN: &[Form] = &[
     ),
     form(
         r"^.*\((?:no auth attempts|disconnected before auth was ready|disconnected during TLS handshake|client didn't finish SASL auth)[^()]*\)(?: \(\w+\))?: (?:user=<[^>]*>, )?(?:method=\S*, )?rip=<IP>(?:, .*)?$",
-        Means::Loitered,
+        Means::Fault(Fault::Loitered),
     ),
 ];
 
@@ -83,24 +92,32 @@ const POSTFIX_SMTPD: &[Form] = &[
         Means::Refusal,
     ),
     form(
-        r"^(?:warning: non-SMTP command|too many errors after \w+|improper command pipelining after [\w-]+) from [^\[\s]*\[<IP>\](?::.*)?$",
-        Means::Misbehaved,
+        r"^warning: non-SMTP command from [^\[\s]*\[<IP>\](?::.*)?$",
+        Means::Fault(Fault::Foreign),
+    ),
+    form(
+        r"^too many errors after [\w-]+(?: \(\d+ bytes\))? from [^\[\s]*\[<IP>\](?::.*)?$",
+        Means::Fault(Fault::Malformed),
+    ),
+    form(
+        r"^improper command pipelining after [\w-]+ from [^\[\s]*\[<IP>\](?::.*)?$",
+        Means::Fault(Fault::Early),
     ),
     form(
         r"^warning: (?:Connection|Message delivery request|Recipient address|New TLS session|AUTH command) (?:rate|concurrency) limit exceeded: \d+ from [^\[\s]*\[<IP>\] for service .*$",
-        Means::Misbehaved,
+        Means::Fault(Fault::Hasty),
     ),
     form(
         r"^(?:NOQUEUE: )?lost connection after (?:CONNECT|STARTTLS|EHLO|HELO|UNKNOWN|RSET|NOOP|RCPT|MAIL) from [^\[\s]*\[<IP>\](?::\d+)?$",
-        Means::Loitered,
+        Means::Fault(Fault::Loitered),
     ),
     form(
         r"^disconnect from [^\[\s]*\[<IP>\](?::\d+)? .*\bauth=0/\d+ .*$",
-        Means::Loitered,
+        Means::Fault(Fault::Loitered),
     ),
     form(
         r"^warning: hostname \S+ does not resolve to address <IP>(?::.*)?$",
-        Means::Loitered,
+        Means::Fault(Fault::Loitered),
     ),
 ];
 
@@ -110,14 +127,27 @@ const POSTSCREEN: &[Form] = &[
         Means::Refusal,
     ),
     form(
-        r"^(?:PREGREET \d+|COMMAND (?:TIME|COUNT|LENGTH) LIMIT|BARE NEWLINE|NON-SMTP COMMAND|COMMAND PIPELINING)(?: after [\d.]+)? from \[<IP>\](?::\d+)?.*$",
-        Means::Misbehaved,
+        r"^(?:PREGREET \d+|COMMAND PIPELINING)(?: after [\d.]+)? from \[<IP>\](?::\d+)?.*$",
+        Means::Fault(Fault::Early),
+    ),
+    form(
+        r"^NON-SMTP COMMAND(?: after [\d.]+)? from \[<IP>\](?::\d+)?.*$",
+        Means::Fault(Fault::Foreign),
+    ),
+    form(
+        r"^(?:COMMAND (?:TIME|COUNT|LENGTH) LIMIT|BARE NEWLINE)(?: after [\d.]+)? from \[<IP>\](?::\d+)?.*$",
+        Means::Fault(Fault::Malformed),
     ),
     form(
         r"^HANGUP after [\d.]+ from \[<IP>\](?::\d+)? .*$",
-        Means::Loitered,
+        Means::Fault(Fault::Loitered),
     ),
 ];
+
+const POSTFIX_PICKUP: &[Form] = &[form(
+    r"^(?P<queue>[0-9A-Za-z]{6,32}): uid=(?P<uid>\d{1,10}) from=<.*>$",
+    Means::HandedIn,
+)];
 
 const POSTFIX_DELIVERY: &[Form] = &[form(
     r"^(?P<queue>[0-9A-Za-z]{6,32}): to=<(?P<to>[^>]*)>, .*\bdsn=(?P<dsn>\d\.\d{1,3}\.\d{1,3}), status=(?P<status>\w+) \((?P<why>.*)\)$",
@@ -143,24 +173,28 @@ const EXIM: &[Form] = &[
         Means::Refusal,
     ),
     form(
-        r#"^SMTP protocol error in ".*" <HELO>\[<IP>\](?::\d+)?(?: [A-Z][a-z]*=\S+)* (?:AUTH command used when not advertised|\S+ authentication mechanism not supported)$"#,
-        Means::Misbehaved,
+        r#"^SMTP protocol error in ".*" <HELO>\[<IP>\](?::\d+)?(?: [A-Z][a-z]*=\S+)* AUTH command used when not advertised$"#,
+        Means::Fault(Fault::Cleartext),
+    ),
+    form(
+        r#"^SMTP protocol error in ".*" <HELO>\[<IP>\](?::\d+)?(?: [A-Z][a-z]*=\S+)* \S+ authentication mechanism not supported$"#,
+        Means::Fault(Fault::Malformed),
     ),
     form(
         r"^SMTP protocol synchronization error \([^)]*\): rejected .*?<HELO>\[<IP>\](?::\d+)? .*$",
-        Means::Misbehaved,
+        Means::Fault(Fault::Early),
     ),
     form(
         r"^SMTP call from (?:\S+ )?(?:\(\S*\) )?\[<IP>\](?::\d+)?(?: [A-Z][a-z]*=\S+)* dropped: .*$",
-        Means::Misbehaved,
+        Means::Fault(Fault::Malformed),
     ),
     form(
         r"^(?:\S+-\S+-\S+ )?(?:no MAIL in )?SMTP connection from (?:\S+ )?(?:\(\S*\) )?\[<IP>\](?::\d+)?(?: [A-Z][A-Za-z]*=\S*)*(?: closed by DROP in ACL)?$",
-        Means::Loitered,
+        Means::Fault(Fault::Loitered),
     ),
     form(
         r"^no (?:host name found for IP address <IP>|IP address found for host \S+ \(during SMTP connection from \[<IP2>\].*)$",
-        Means::Loitered,
+        Means::Fault(Fault::Loitered),
     ),
 ];
 
@@ -258,6 +292,7 @@ tables! {
     AUTH_24 = DOVECOT_AUTH_24;
     SMTPD = POSTFIX_SMTPD;
     SCREEN = POSTSCREEN;
+    PICKUP = POSTFIX_PICKUP;
     DELIVERY = POSTFIX_DELIVERY;
     EXIMS = EXIM;
     SENDMAILS = SENDMAIL;
@@ -274,6 +309,7 @@ pub(super) fn read(program: Program, message: &str) -> Option<Noted> {
         Program::DovecotAuth => (&AUTH, Protocol::Imap),
         Program::PostfixSmtpd => (&SMTPD, Protocol::Submission),
         Program::Postscreen => (&SCREEN, Protocol::Smtp),
+        Program::PostfixPickup => (&PICKUP, Protocol::Submission),
         Program::PostfixDelivery => (&DELIVERY, Protocol::Submission),
         Program::Exim => (&EXIMS, Protocol::Submission),
         Program::Sendmail => (&SENDMAILS, Protocol::Submission),
@@ -306,7 +342,7 @@ fn find(table: &Table, protocol: Protocol, message: &str) -> Option<Noted> {
             .parse::<std::net::IpAddr>()
             .ok()
     });
-    if ip.is_none() && !matches!(means, Means::Delivery) {
+    if ip.is_none() && !matches!(means, Means::Delivery | Means::HandedIn) {
         return None;
     }
     let kept = |text: &str| (!text.is_empty()).then(|| text.to_owned());
@@ -319,13 +355,17 @@ fn find(table: &Table, protocol: Protocol, message: &str) -> Option<Noted> {
         ip: ip.map(|ip| ip.to_canonical()),
         account: group("user").and_then(kept),
         protocol: match what {
-            What::UnknownRecipient(_) | What::RelayDenied(_) | What::Refused | What::Misbehaved => {
-                Protocol::Smtp
-            }
+            What::UnknownRecipient(_) | What::RelayDenied(_) | What::Refused => Protocol::Smtp,
+            // Whoever breaks the protocol of a submission port is no user of it.
+            What::Fault(_) if protocol == Protocol::Submission => Protocol::Smtp,
             _ => protocol,
         },
         session: session.filter(|session| !session.is_empty()),
         queue_id: group("queue").and_then(kept),
+        recipient: match means {
+            Means::Delivery => group("to").and_then(|to| Address::from_path(to, ADDRESS_BYTES_MAX)),
+            _ => None,
+        },
         what,
     })
 }
@@ -352,7 +392,9 @@ fn what(means: Means, captures: &Captures<'_>) -> Option<What> {
         Means::LoginFailed if says(&["connection lost to authentication server", "temporary"]) => {
             return None;
         }
-        Means::LoginFailed if says(&["invalid authentication mechanism"]) => What::Loitered,
+        Means::LoginFailed if says(&["invalid authentication mechanism"]) => {
+            What::Fault(Fault::Loitered)
+        }
         Means::LoginFailed if says(&["unknown user", "user not known", "user not found"]) => {
             What::LoginFailed(FailType::Account)
         }
@@ -379,8 +421,8 @@ fn what(means: Means, captures: &Captures<'_>) -> Option<What> {
             What::UnknownRecipient(to())
         }
         Means::Refusal => What::Refused,
-        Means::Misbehaved => What::Misbehaved,
-        Means::Loitered => What::Loitered,
+        Means::Fault(fault) => What::Fault(fault),
+        Means::HandedIn => What::HandedIn(text("uid").parse().ok()?),
         Means::Delivery => return delivery(text("status"), text("dsn"), &why),
     })
 }

@@ -8,7 +8,7 @@
 use std::net::IpAddr;
 
 use mail::Address;
-use mail::operation::{FailType, Protocol};
+use mail::operation::{FailType, Fault, Protocol};
 
 mod forms;
 
@@ -28,6 +28,8 @@ pub struct Noted {
     pub session: Option<String>,
     /// The mail server's name for the message.
     pub queue_id: Option<String>,
+    /// The recipient whose delivery it is about.
+    pub recipient: Option<Address>,
     /// What happened.
     pub what: What,
 }
@@ -47,10 +49,10 @@ pub enum What {
     RelayDenied(Option<Address>),
     /// Refused for another reason.
     Refused,
-    /// What no honest client does: speaking before it is its turn, commands of another protocol.
-    Misbehaved,
-    /// Came and went without doing anything. Honest clients do that, too.
-    Loitered,
+    /// The session broke the protocol or came to nothing.
+    Fault(Fault),
+    /// A program on the machine, by the number of its user, hands in a message.
+    HandedIn(u32),
     /// The recipient's server took it.
     Delivered,
     /// The recipient's server knows no such recipient.
@@ -110,6 +112,8 @@ enum Program {
     /// `smtpd` of Postfix.
     PostfixSmtpd,
     Postscreen,
+    /// `pickup` of Postfix: mail that programs on the machine hand in.
+    PostfixPickup,
     /// `smtp`, `lmtp` of Postfix: mail on its way out.
     PostfixDelivery,
     Exim,
@@ -130,6 +134,7 @@ impl Program {
             return Some(match daemon {
                 "smtpd" => Self::PostfixSmtpd,
                 "postscreen" => Self::Postscreen,
+                "pickup" => Self::PostfixPickup,
                 "smtp" | "lmtp" => Self::PostfixDelivery,
                 _ => return None,
             });

@@ -73,7 +73,7 @@ fn postfix() {
         "Dec 23 19:39:13 mx postfix/postscreen[21057]: PREGREET 14 after 0.08 from [192.0.2.2]:59415: EHLO ylmf-pc\\r\\n",
         "192.0.2.2",
         None,
-        What::Misbehaved,
+        What::Fault(Fault::Early),
     );
     // Nobody's fault.
     let lost = "Feb  3 08:29:28 mx postfix/smtpd[21022]: warning: unknown[192.0.2.1]: SASL LOGIN authentication failed: Connection lost to authentication server";
@@ -147,7 +147,7 @@ fn nobody_is_blamed_by_what_a_stranger_wrote() {
         "2017-11-28 14:14:32 SMTP protocol error in \"aUtH lOgIn\" H=(test) [198.51.100.66]\" H=(roxzgj) [192.0.2.6] AUTH command used when not advertised",
         "192.0.2.6",
         None,
-        What::Misbehaved,
+        What::Fault(Fault::Cleartext),
     );
     is(
         "2019-10-22 03:39:17 login authenticator failed for (h) [192.0.2.37]: 535 Incorrect authentication data (set_id=x) [198.51.100.66]: 535 Incorrect authentication data (set_id=y)",

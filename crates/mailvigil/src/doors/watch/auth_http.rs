@@ -43,20 +43,23 @@ pub async fn ask(State(door): State<Arc<WatchDoor>>, headers: HeaderMap) -> Resp
         match watching.may_login(now(), question.client, None, &question.user) {
             LoginAnswer::Allow => door.said("auth-http", "allow"),
             LoginAnswer::Wait(secs) => {
+                // Whoever waits here holds a connection of nginx and one of ours, so not everybody may.
+                let Ok(_place) = door.waits.try_acquire() else {
+                    door.said("auth-http", "later");
+                    door.tell_login(question, LoginOutcome::Failed(FailType::Policy), None);
+                    return later();
+                };
                 door.said("auth-http", "wait");
                 tokio::time::sleep(Duration::from_secs(u64::from(secs))).await;
             }
             LoginAnswer::TemporaryFailure => {
                 door.said("auth-http", "later");
-                door.tell_login(question, LoginOutcome::Failed(FailType::Policy));
-                return fields(&[
-                    ("auth-status", "Temporary authentication failure"),
-                    ("auth-error-code", "454 4.7.0"),
-                ]);
+                door.tell_login(question, LoginOutcome::Failed(FailType::Policy), None);
+                return later();
             }
             LoginAnswer::Refuse => {
                 door.said("auth-http", "refuse");
-                door.tell_login(question, LoginOutcome::Failed(FailType::Policy));
+                door.tell_login(question, LoginOutcome::Failed(FailType::Policy), None);
                 return wrong(question.attempt);
             }
         }
@@ -68,7 +71,13 @@ pub async fn ask(State(door): State<Arc<WatchDoor>>, headers: HeaderMap) -> Resp
                     .iter()
                     .find(|(name, _)| name.eq_ignore_ascii_case("auth-status"));
                 let status = status.map_or("", |(_, value)| value.as_str());
-                door.tell_login(question, outcome(status));
+                let outcome = outcome(status);
+                let right = outcome == LoginOutcome::Succeeded;
+                let breached = match &question.password {
+                    Some(password) if right => door.engine.watching().is_breached(password).await,
+                    _ => None,
+                };
+                door.tell_login(question, outcome, breached);
             }
             let shown: Vec<(&str, &str)> = answer
                 .iter()
@@ -96,7 +105,7 @@ impl WatchDoor {
         }
     }
 
-    fn tell_login(&self, question: &Question, outcome: LoginOutcome) {
+    fn tell_login(&self, question: &Question, outcome: LoginOutcome, breached: Option<bool>) {
         let watching = self.engine.watching();
         let password = question.password.as_deref();
         let failed = !matches!(outcome, LoginOutcome::Succeeded);
@@ -109,14 +118,23 @@ impl WatchDoor {
             account: Some(question.user.clone()),
             session: None,
             act: Act::Login(Login {
-                outcome,
+                breached,
                 password: password.map(|password| self.password_tag(&question.user, password)),
                 spray: password
                     .filter(|_| failed)
                     .map(|password| watching.spray_tag(password)),
+                ..Login::new(outcome)
             }),
         });
     }
+}
+
+/// Clients keep the password and come again.
+fn later() -> Response {
+    fields(&[
+        ("auth-status", "Temporary authentication failure"),
+        ("auth-error-code", "454 4.7.0"),
+    ])
 }
 
 /// The same words for a wrong password and for one that was not looked at.

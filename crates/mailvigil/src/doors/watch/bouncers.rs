@@ -39,12 +39,17 @@ pub async fn stream(
         .as_deref()
         .is_none_or(|scopes| scopes.split(',').any(|one| one.eq_ignore_ascii_case("ip")));
     let since = now().plus_secs(-TOLD_SECS);
-    let stands = blocks(door.engine.watching().standing());
+    let watching = door.engine.watching();
+    let stands = blocks(watching.enforced());
     let new = stands
         .iter()
         .filter(|one| wants_ips && (query.startup || one.created >= since));
     // An address that is blocked by another decision now is not to be let in.
-    let gone = blocks(door.engine.watching().gone_since(since));
+    let mut gone = blocks(watching.gone_since(since));
+    if stands.is_empty() {
+        // The kill switch lets everybody in, whom a bouncer was told of before, too.
+        gone.extend(blocks(watching.standing()));
+    }
     let deleted = gone
         .iter()
         .filter(|one| wants_ips && !stands.iter().any(|other| other.scope == one.scope));
@@ -73,7 +78,7 @@ pub async fn one(State(door): State<Arc<WatchDoor>>, Query(query): Query<OneQuer
         .ip
         .or_else(|| value.and_then(|value| value.parse().ok()));
     let all = query.ip.is_none() && query.scope.is_none();
-    let found: Vec<Value> = blocks(door.engine.watching().standing())
+    let found: Vec<Value> = blocks(door.engine.watching().enforced())
         .iter()
         .filter(|one| all || ip.is_some_and(|ip| covers(one, ip)))
         .filter_map(shown)
