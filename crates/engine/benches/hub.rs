@@ -146,6 +146,7 @@ async fn node(folder: &std::path::Path, name: &str, hub: Option<&Place>) -> Arc<
         node: name.into(),
         authenticity: Arc::new(Authenticity::default()),
         report_inbox: Vec::new(),
+        complaints_from: Vec::new(),
         watch: WatchSetup::default(),
         learn: LearnSetup::default(),
         hub: hub.cloned(),

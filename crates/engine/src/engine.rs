@@ -11,8 +11,8 @@ use arc_swap::ArcSwap;
 use documents::Pool;
 use judge::{Arrival, Ledger};
 use mail::{
-    Action, Address, Authentication, Direction, Envelope, Facts, Fate, File, Known, Level, Limits,
-    Message, Reason, Record, RecordId, Site, Verdict, WindowFact,
+    Action, Address, Authentication, Direction, Domain, Envelope, Facts, Fate, File, Known, Level,
+    Limits, Message, Reason, Record, RecordId, Site, Verdict, WindowFact,
 };
 use store::{Store, StoreError};
 use tokio::runtime::Handle;
@@ -63,6 +63,8 @@ pub struct Settings {
     pub authenticity: Arc<Authenticity>,
     /// Mailboxes our domains name for reports about them: what comes there is kept.
     pub report_inbox: Vec<Address>,
+    /// Domains whose feedback reports count as complaints about our accounts.
+    pub complaints_from: Vec<Domain>,
     /// What the watch needs to know.
     pub watch: WatchSetup,
     /// What the learner needs to know.
@@ -271,6 +273,7 @@ impl Engine {
             node: old.node.clone(),
             authenticity: old.authenticity.clone(),
             report_inbox: old.report_inbox.clone(),
+            complaints_from: old.complaints_from.clone(),
             watch: old.watch.clone(),
             learn: old.learn.clone(),
             hub: old.hub.clone(),
@@ -409,10 +412,11 @@ impl Engine {
         let answer = self.promise(way, &active, judged, &marks).await?;
         self.watching
             .tell_message(way.id, &way.envelope, sent, answer.fate);
-        if let Some(trusted) = report {
+        if let Some(carried) = report {
             let limits = way.settings.limits.clone();
+            let (store, watching) = (self.store.clone(), self.watching.clone());
             self.report_inbox
-                .take(self.store.clone(), way.raw.clone(), trusted, limits);
+                .take(store, watching, way.raw.clone(), carried, limits);
         }
         Ok(answer)
     }

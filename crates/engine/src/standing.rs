@@ -327,6 +327,7 @@ mod tests {
             node: name.to_owned(),
             authenticity: Arc::new(Authenticity::default()),
             report_inbox: Vec::new(),
+            complaints_from: Vec::new(),
             watch: crate::WatchSetup::default(),
             learn: crate::LearnSetup::default(),
             hub: None,

@@ -63,6 +63,7 @@ impl Installation {
             node: name.into(),
             authenticity: Arc::new(Authenticity::default()),
             report_inbox: Vec::new(),
+            complaints_from: Vec::new(),
             watch: WatchSetup {
                 domain: Some(Domain::parse("here.example").unwrap()),
                 ..WatchSetup::default()

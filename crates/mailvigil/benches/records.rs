@@ -258,6 +258,7 @@ async fn pages(store: Store, middle: &Record) {
         node: "bench".into(),
         authenticity: Arc::default(),
         report_inbox: Vec::new(),
+        complaints_from: Vec::new(),
         watch: engine::WatchSetup::default(),
         learn: engine::LearnSetup::default(),
         hub: None,

@@ -77,6 +77,7 @@ impl Service {
             node: config.node.clone(),
             authenticity: config.authenticity.set_up(&config.site, &config.limits)?,
             report_inbox: config.reports.inbox.clone(),
+            complaints_from: config.reports.complaints_from.clone(),
             watch: WatchSetup {
                 domain: config.watch.domain.clone(),
                 allow: config.watch.front_ends.clone(),

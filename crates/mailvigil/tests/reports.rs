@@ -11,7 +11,7 @@ use reports::letter::{Sender, aggregate};
 use testkit::dns::{Data, Dns, Zone};
 use testkit::postfix::Postfix;
 use testkit::sink::Sink;
-use testkit::smtp::Peer;
+use testkit::smtp::{Client, Mail, Peer};
 
 const SITE: &str = "[site]\nlocal_domains = [\"b.example\"]\n";
 
@@ -98,6 +98,82 @@ fn a_report_that_comes_by_mail_is_kept_shown_and_delivered_and_so_are_our_own_ma
     assert!(domain.contains("v=spf1 ip4:192.0.2.80 -all"), "{domain}");
     assert!(domain.contains("asks reject"), "{domain}");
     assert!(domain.contains("_smtp._tls.a.example"), "{domain}");
+}
+
+/// A reader of `a.example` calls a message of ours spam.
+fn complaint(message_id: &str, number: u32) -> String {
+    format!(
+        "From: feedback@a.example\r\nTo: dmarc@b.example\r\nSubject: complaint {number}\r\nDate: {date}\r\nMessage-ID: <complaint{number}@a.example>\r\nMIME-Version: 1.0\r\n\
+         Content-Type: multipart/report; report-type=feedback-report; boundary=\"x\"\r\n\r\n--x\r\nContent-Type: text/plain\r\n\r\nSomebody called this spam.\r\n\
+         --x\r\nContent-Type: message/feedback-report\r\n\r\nFeedback-Type: abuse\r\nUser-Agent: a/1.0\r\nVersion: 1\r\nArrival-Date: {date}\r\nReporting-MTA: dns; mx{number}.a.example\r\n\r\n\
+         --x\r\nContent-Type: text/rfc822-headers\r\n\r\nFrom: ann@b.example\r\nSubject: Offer\r\nMessage-ID: <{message_id}>\r\n\r\n--x--\r\n",
+        date = *bed::TODAY
+    )
+}
+
+#[test]
+fn complaints_of_readers_count_against_the_account_that_sent_the_mail() {
+    for (believed, counts) in [("a.example", true), ("other.example", false)] {
+        let zone = Zone::default()
+            .with("a.example", Data::txt("v=spf1 ip4:192.0.2.80 -all"))
+            .with("_dmarc.a.example", Data::txt("v=DMARC1; p=reject; psd=n"));
+        let dns = Dns::start(zone).unwrap();
+        let senders = format!(
+            "[dns]\nservers = [\"127.0.0.1:{}\"]\n[reports]\ninbox = [\"dmarc@b.example\"]\ncomplaints_from = [\"{believed}\"]\n",
+            dns.address().port()
+        );
+        let bed = Bed::start(&Wish {
+            more: SITE,
+            senders: &senders,
+            ..Wish::default()
+        });
+        // Ann's mail goes out.
+        let mut client = Client::connect(bed.postfix.port()).unwrap();
+        assert!(client.ehlo("ann.example").unwrap().is_positive());
+        let ann = "XCLIENT ADDR=198.51.100.7 NAME=[UNAVAILABLE] LOGIN=ann@b.example";
+        assert!(client.command(ann).unwrap().is_positive());
+        assert!(client.ehlo("ann.example").unwrap().is_positive());
+        let offer = ordinary("Offer").replace("@a.example>", "@b.example>");
+        let mail = Mail::new("ann@b.example", ["reader@a.example"], offer);
+        assert!(client.send(&mail).unwrap().accepted());
+        let sent = bed.vigil.records(&["--account", "ann@b.example"], 1);
+        let id = sent[0]["message_id"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{sent:?}"));
+        let feedback = Peer::at("192.0.2.80")
+            .name("mx.a.example")
+            .helo("mx.a.example");
+        for number in 0..3 {
+            let report = complaint(id, number);
+            assert!(send(bed.postfix.port(), &feedback, &["dmarc@b.example"], &report).accepted());
+        }
+        bed.sink.wait_for(4, PATIENCE).unwrap();
+        let kept = wait_for(|| {
+            let told = bed.vigil.run(&["report", "list", "--json"]);
+            (bed::text(&told.stdout).lines().count() == 3).then_some(())
+        });
+        assert!(kept.is_some(), "{}", bed.vigil.service.log());
+        let complaints = || {
+            bed.vigil
+                .json(&["detections", "--detector", "out.arf", "--json"])
+        };
+        if counts {
+            let told = wait_for(|| (!complaints().is_empty()).then_some(()));
+            let shown = bed.vigil.say(&["account", "show", "ann@b.example"]);
+            assert!(
+                told.is_some() && shown.contains("a reader complained"),
+                "{shown}"
+            );
+        } else {
+            // Nobody else's report counts, however well it proves who it is from.
+            std::thread::sleep(std::time::Duration::from_secs(1));
+            let shown = bed.vigil.say(&["account", "show", "ann@b.example"]);
+            assert!(
+                !shown.contains("complained") && complaints().is_empty(),
+                "{shown}"
+            );
+        }
+    }
 }
 
 /// Certificate and key nobody vouches for, made by the real openssl.

@@ -539,9 +539,15 @@ fn site_auth(dovecot_port: u16) -> u16 {
 
 #[test]
 fn through_a_real_nginx_owners_get_in_and_one_password_on_many_accounts_is_seen() {
+    // One of their passwords is on the list of stolen ones: SHA-1 of pw-ann, among others.
+    let folder = tempfile::tempdir().unwrap();
+    let stolen = folder.path().join("stolen.txt");
+    let hashes = "000000005AD76BD555C1D6D771DE417A4B87E4B4:4\r\n{ANN}:3\r\nFFFFFFFEE791CBAC0F6305CAF0CEE06BBE131160:2\r\n";
+    let ann = "FF47C65DB411E7A434832C6BC0E21455E6A148EF";
+    std::fs::write(&stolen, hashes.replace("{ANN}", ann)).unwrap();
     let office = Office::open_with(ENFORCE, |dovecot_port| {
         format!(
-            "auth_http_next = \"http://127.0.0.1:{}/auth\"\n",
+            "auth_http_next = \"http://127.0.0.1:{}/auth\"\nbreached = {stolen:?}\n",
             site_auth(dovecot_port)
         )
     });
@@ -567,6 +573,13 @@ fn through_a_real_nginx_owners_get_in_and_one_password_on_many_accounts_is_seen(
             .any(|one| one.to_string().contains("auth.spray")),
         "{told:#?}"
     );
+    let breached = |name: &str| {
+        told.iter().any(|one| {
+            let text = one.to_string();
+            text.contains("auth.breached") && text.contains(name)
+        })
+    };
+    assert!(breached("ann@ours.example"), "{told:#?}");
     // Refused with a right password, too; whoever comes from elsewhere gets in.
     let refused = login(spray, "user3", "pw-user3");
     assert!(!refused.starts_with("a OK"), "{refused}");

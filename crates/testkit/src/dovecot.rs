@@ -136,6 +136,11 @@ impl Dovecot {
         self.sasl
     }
 
+    /// Where it writes its log.
+    pub fn log_path(&self) -> PathBuf {
+        self.service.log_path()
+    }
+
     /// What it has written.
     pub fn log(&self) -> String {
         self.service.log()

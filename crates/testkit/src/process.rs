@@ -277,7 +277,8 @@ impl Service {
         self.launch()
     }
 
-    fn log_path(&self) -> PathBuf {
+    /// Where that is.
+    pub fn log_path(&self) -> PathBuf {
         self.program.folder().join("output.log")
     }
 

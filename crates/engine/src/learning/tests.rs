@@ -30,6 +30,7 @@ async fn node(store: &Store, learn: LearnSetup) -> Arc<Engine> {
         node: "one".into(),
         authenticity: Arc::new(Authenticity::default()),
         report_inbox: Vec::new(),
+        complaints_from: Vec::new(),
         watch: crate::WatchSetup::default(),
         learn,
         hub: None,

@@ -4,18 +4,25 @@ use std::sync::Arc;
 
 use data_encoding::HEXLOWER;
 use mail::authentication::DmarcResult;
-use mail::{Action, Facts, Known, Limits, RecordId, Timestamp, Verdict};
+use mail::operation::{self, Door, Protocol, Reply};
+use mail::{Action, Domain, Facts, Known, Limits, RecordId, Timestamp, Verdict};
+use reports::feedback::{Feedback, FeedbackKind};
 use reports::letter::{self, Report};
 use sha2::{Digest, Sha256};
-use store::{Act, ReportRow, Store, StoreError};
+use store::{Act, Query, ReportRow, Store, StoreError};
 use tokio::sync::Semaphore;
 
 use crate::Settings;
 use crate::clock::now;
+use crate::watching::{Telling, Watching};
 
 /// Reports opened at once; unpacking takes memory.
 const OPENED_AT_ONCE: usize = 2;
 const DAY_SECS: i64 = 86_400;
+/// How old mail may be that is complained about.
+const COMPLAINED_DAYS: i64 = 30;
+/// Records of one Message-ID that are looked at.
+const SAME_ID_MAX: u32 = 20;
 
 /// What became of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,8 +65,17 @@ impl Default for Inbox {
     }
 }
 
-/// Does the message carry a report to us, and did it pass DMARC? Only mail that is delivered counts: what is held waits for a person.
-pub(crate) fn carried(facts: &Facts, verdict: &Verdict, settings: &Settings) -> Option<bool> {
+/// A report that a message carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Carried {
+    /// The message passed DMARC.
+    trusted: bool,
+    /// It did as a mail service whose readers' complaints are believed.
+    complains: bool,
+}
+
+/// Does the message carry a report to us? Only mail that is delivered counts: what is held waits for a person.
+pub(crate) fn carried(facts: &Facts, verdict: &Verdict, settings: &Settings) -> Option<Carried> {
     let to_us = || {
         let recipients = facts.envelope.recipients.iter();
         recipients.into_iter().any(|to| {
@@ -73,13 +89,29 @@ pub(crate) fn carried(facts: &Facts, verdict: &Verdict, settings: &Settings) -> 
     if !(delivered && to_us() && letter::recognise(&facts.message).is_some()) {
         return None;
     }
-    let passes = |found: &mail::Authentication| found.dmarc.result == DmarcResult::Pass;
-    Some(matches!(&facts.authentication, Known::Yes(found) if passes(found)))
+    let proven = match &facts.authentication {
+        Known::Yes(found) if found.dmarc.result == DmarcResult::Pass => {
+            Some(found.alleged.domain.as_ref())
+        }
+        _ => None,
+    };
+    let believed = |domain: &Domain| settings.complaints_from.contains(&domain.registered());
+    Some(Carried {
+        trusted: proven.is_some(),
+        complains: proven.flatten().is_some_and(believed),
+    })
 }
 
 impl Inbox {
     /// Opens a mail and keeps its report, beside the mail's own way. What cannot be kept is in the log, and the mail is delivered all the same.
-    pub(crate) fn take(&self, store: Store, raw: Arc<[u8]>, trusted: bool, limits: Limits) {
+    pub(crate) fn take(
+        &self,
+        store: Store,
+        watching: Arc<Watching>,
+        raw: Arc<[u8]>,
+        carried: Carried,
+        limits: Limits,
+    ) {
         let Ok(place) = self.places.clone().try_acquire_owned() else {
             tracing::warn!(
                 "a report was not kept, because others were being read; `mailvigil report import` takes it from the mailbox"
@@ -90,8 +122,16 @@ impl Inbox {
             let of_opening = limits.clone();
             let opening = move || letter::open(&raw, &of_opening);
             match tokio::task::spawn_blocking(opening).await {
-                Ok(Ok(read)) => match keep(&store, &read.report, trusted, None, &limits).await {
-                    Ok(Kept::New) => tracing::info!("a report was kept: {}", about(&read.report)),
+                Ok(Ok(read)) => match keep(&store, &read.report, carried.trusted, None, &limits)
+                    .await
+                {
+                    Ok(Kept::New) => {
+                        tracing::info!("a report was kept: {}", about(&read.report));
+                        if let (true, Report::Feedback(report)) = (carried.complains, &read.report)
+                        {
+                            complain(&store, &watching, report).await;
+                        }
+                    }
                     Ok(Kept::Known) => {
                         tracing::info!("a report came again: {}", about(&read.report));
                     }
@@ -114,6 +154,45 @@ impl Inbox {
             }
             drop(place);
         });
+    }
+}
+
+/// Tells the watch that a reader complained, when the message is one that an account of ours sent.
+async fn complain(store: &Store, watching: &Watching, report: &Feedback) {
+    if !matches!(
+        report.kind,
+        FeedbackKind::Abuse | FeedbackKind::Fraud | FeedbackKind::Virus
+    ) {
+        return;
+    }
+    let Some(message_id) = report.original.message_id.clone() else {
+        return;
+    };
+    let ours = Query {
+        message_id: Some(message_id),
+        since: Some(now().plus_secs(-COMPLAINED_DAYS * DAY_SECS)),
+        limit: SAME_ID_MAX,
+        ..Query::default()
+    };
+    match store.find(&ours).await {
+        Ok(found) => {
+            // The same name on mail from outside is somebody else's.
+            let sent = found
+                .into_iter()
+                .find(|record| record.envelope.account.is_some());
+            let Some(record) = sent else { return };
+            watching.tell(Telling {
+                door: Door::Message,
+                at: now(),
+                protocol: Protocol::Submission,
+                ip: record.envelope.peer.ip,
+                device: None,
+                account: record.envelope.account,
+                session: None,
+                act: operation::Act::Reply(Reply::Complained),
+            });
+        }
+        Err(error) => tracing::error!("a complaint was not counted: {error}"),
     }
 }
 

@@ -30,6 +30,8 @@ pub use sources::{SourceView, TlsView};
 pub struct ReportSettings {
     /// Mailboxes that our domains name in `rua` and `ruf`: reports to them are kept.
     pub inbox: Vec<Address>,
+    /// Domains whose feedback reports count as complaints about our accounts.
+    pub complaints_from: Vec<Domain>,
     /// Who our reports come from; without it none is sent.
     pub from: Option<Address>,
     /// What we are called in them.

@@ -20,6 +20,13 @@ pub fn read(section: Section<'_, '_>) -> ReportSettings {
     });
     let settings = ReportSettings {
         inbox: addresses(&section, "inbox"),
+        complaints_from: section
+            .texts(
+                "complaints_from",
+                "domains of mail services that send feedback reports, such as \"yahoo.com\"",
+                Domain::parse,
+            )
+            .unwrap_or_default(),
         aggregate: section.flag("dmarc").unwrap_or(false),
         failures: section.flag("failures").unwrap_or(false),
         tls: section.flag("tls").unwrap_or(false),

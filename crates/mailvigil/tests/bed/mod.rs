@@ -292,7 +292,7 @@ pub fn text(bytes: &[u8]) -> String {
 }
 
 /// Mail is judged by how far its Date lies from now, so that of a test is dated when the test began.
-static TODAY: LazyLock<String> = LazyLock::new(|| {
+pub static TODAY: LazyLock<String> = LazyLock::new(|| {
     let date = Command::new("date").args(["-u", "-R"]).output().unwrap();
     text(&date.stdout).trim().to_owned()
 });

@@ -268,6 +268,9 @@ impl Detection {
 fn figure(value: f64) -> String {
     if value.fract() == 0.0 {
         format!("{value:.0}")
+    } else if value.abs() < 0.1 {
+        // Shares of a few in a thousand are thresholds, too.
+        format!("{value:.4}").trim_end_matches('0').to_owned()
     } else {
         format!("{value:.2}")
     }
