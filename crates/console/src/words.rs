@@ -137,6 +137,7 @@ mod tests {
             .chain([
                 "learnt-unwanted",
                 "learnt-likely-unwanted",
+                "learnt-sudden",
                 "learnt-wanted",
                 "campaign-known",
                 "campaign-spreading",

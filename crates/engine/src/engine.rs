@@ -482,8 +482,10 @@ impl Engine {
         let (active, raw, standings) = (active.clone(), way.raw.clone(), self.standings.clone());
         let (learning, id) = (self.learning.clone(), way.id);
         guarded(raw.len(), move || {
-            let asked = active.policy.learning().enabled;
-            let looked = asked.then(|| learning.look(&raw, &authentication, &envelope));
+            let asks = active.policy.learning();
+            let looked = asks
+                .enabled
+                .then(|| learning.look(&raw, &authentication, &envelope, &asks.phases));
             let (looked, learnt) = looked.unzip();
             let campaign = looked.as_ref().and_then(|looked| learning.meet(id, looked));
             let mut hits = active.policy.scan(&message);

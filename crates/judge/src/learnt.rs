@@ -1,11 +1,14 @@
 //! What the site's own learner thought of a message, as a reason of its verdict.
 
-use mail::learnt::{Moved, OBSERVED_MIN};
+use mail::learnt::{Moved, OBSERVED_MIN, Phases};
 use mail::verdict::Evidence;
 use mail::{Learnt, Place, Reason};
 
-use crate::policy::Learning;
+use crate::policy::{Chosen, Learning};
 
+/// Said while there are too few labels; `OBSERVED_MIN` of each are enough.
+const OBSERVES: &str = "it only observes until there are 200 of each, and adds nothing";
+const _: () = assert!(OBSERVED_MIN == 200);
 /// From this probability on a message is likely unwanted, and up to its opposite likely wanted.
 const LIKELY: f64 = 0.95;
 
@@ -14,6 +17,80 @@ pub(crate) fn reason(learnt: &Learnt, learning: &Learning) -> Option<Reason> {
     if !learning.enabled {
         return None;
     }
+    match learning.phases.chosen {
+        Chosen::Content => by_content(learnt, learning),
+        Chosen::Bayes => by_class(learnt, learning),
+        Chosen::TwoPhase => by_both_phases(learnt, learning),
+    }
+}
+
+/// The class alone decides: the first phase.
+fn by_class(learnt: &Learnt, learning: &Learning) -> Option<Reason> {
+    let phases = learnt.phases.as_ref()?;
+    let (name, score, text) = if phases.unwanted {
+        (
+            "learnt-likely-unwanted",
+            learning.likely,
+            "Of a class of unwanted mail, as people have shown it",
+        )
+    } else {
+        (
+            "learnt-wanted",
+            learning.wanted,
+            "Of a class of wanted mail, as people have shown it",
+        )
+    };
+    Some(told(learnt, name, score, text, of_class(phases)))
+}
+
+/// Too much of one class at once: both phases. Mail of which there is not too much is nothing that was seen, so it says nothing.
+fn by_both_phases(learnt: &Learnt, learning: &Learning) -> Option<Reason> {
+    let phases = learnt.phases.as_ref()?;
+    let limits = learning.phases.limits(&phases.class);
+    (phases.hot > limits.matched_tokens).then(|| {
+        let mut evidence = of_class(phases);
+        evidence.push(Evidence::of(format!(
+            "{} of its {} tokens came oftener than {} times lately in that class; {} may",
+            phases.hot, phases.tokens, phases.token_frequency, limits.matched_tokens
+        )));
+        let text = "There is suddenly much of its class";
+        told(learnt, "learnt-sudden", learning.likely, text, evidence)
+    })
+}
+
+fn told(
+    learnt: &Learnt,
+    name: &str,
+    score: f64,
+    text: &str,
+    mut evidence: Vec<Evidence>,
+) -> Reason {
+    if learnt.observes() {
+        evidence.push(Evidence::of(OBSERVES.to_owned()));
+    }
+    Reason {
+        name: name.to_owned(),
+        score: if learnt.observes() { 0.0 } else { score },
+        text: text.to_owned(),
+        evidence,
+        demands: None,
+    }
+}
+
+/// The class, and how well the complement of every class fits.
+fn of_class(phases: &Phases) -> Vec<Evidence> {
+    let values = phases.values.iter();
+    let values = values.map(|(name, value)| format!("{name} {value:.2}"));
+    vec![
+        Evidence::of(format!("most like the class {}", phases.class)),
+        Evidence::of(format!(
+            "what is not in a class fits so well, the lowest wins: {}",
+            values.collect::<Vec<_>>().join(", ")
+        )),
+    ]
+}
+
+fn by_content(learnt: &Learnt, learning: &Learning) -> Option<Reason> {
     let proven = learnt
         .ham_above
         .is_some_and(|share| share <= learning.ham_share);
@@ -54,9 +131,7 @@ fn evidence(learnt: &Learnt, proven: bool) -> Vec<Evidence> {
         percent(learnt.probability)
     ))];
     if learnt.observes() {
-        evidence.push(Evidence::of(format!(
-            "it only observes until there are {OBSERVED_MIN} of each, and adds nothing"
-        )));
+        evidence.push(Evidence::of(OBSERVES.to_owned()));
     } else if let Some(share) = learnt.ham_above.filter(|_| proven) {
         evidence.push(Evidence::of(format!(
             "at most {} of wanted mail scores so high, which is proven",
@@ -111,10 +186,11 @@ mod tests {
             header: Some(0.99),
             body: None,
             words: Vec::new(),
+            phases: None,
         }
     }
 
-    fn told(learnt: &Learnt) -> Option<(String, f64)> {
+    fn said(learnt: &Learnt) -> Option<(String, f64)> {
         let reason = reason(learnt, &Learning::default());
         reason.map(|reason| (reason.name, reason.score))
     }
@@ -147,7 +223,7 @@ mod tests {
         ];
         for (learnt, want) in cases {
             let want = want.map(|(name, score)| (name.to_owned(), score));
-            assert_eq!(told(&learnt), want, "{learnt:?}");
+            assert_eq!(said(&learnt), want, "{learnt:?}");
         }
         let off = Learning {
             enabled: false,
@@ -180,5 +256,71 @@ mod tests {
             ]
         );
         assert_eq!(reason.evidence[3].quote.as_deref(), Some("casino"));
+    }
+
+    fn in_phases(unwanted: bool, hot: u32, labels: u32) -> Learnt {
+        Learnt {
+            phases: Some(Phases {
+                class: if unwanted { "lottery" } else { "wanted" }.to_owned(),
+                unwanted,
+                values: vec![("wanted".to_owned(), -9.5), ("lottery".to_owned(), -11.25)],
+                tokens: 40,
+                hot,
+                token_frequency: 4,
+            }),
+            ..learnt(0.5, labels, None)
+        }
+    }
+
+    #[test]
+    fn the_policy_says_which_classifier_has_a_say() {
+        let by = |text: &str| {
+            let text = format!("[learning]\n{text}\n");
+            let limits = mail::Limits::default();
+            let policy = crate::Policy::parse(&text, &limits).expect("a good policy");
+            policy.learning().clone()
+        };
+        let (bayes, both) = (
+            by("classifier = \"bayes\""),
+            by("classifier = \"two-phase\""),
+        );
+        let said = |learnt: &Learnt, learning: &Learning| {
+            reason(learnt, learning).map(|reason| (reason.name, reason.score))
+        };
+        let told = |name: &str, score: f64| Some((name.to_owned(), score));
+        assert_eq!(
+            said(&in_phases(true, 0, 500), &bayes),
+            told("learnt-likely-unwanted", 2.5)
+        );
+        assert_eq!(
+            said(&in_phases(false, 0, 500), &bayes),
+            told("learnt-wanted", -1.0)
+        );
+        // Not much of it is neither; more hot tokens than may be is, whatever the class.
+        assert_eq!(said(&in_phases(true, 8, 500), &both), None);
+        assert_eq!(
+            said(&in_phases(true, 9, 500), &both),
+            told("learnt-sudden", 2.5)
+        );
+        assert_eq!(
+            said(&in_phases(false, 9, 500), &both),
+            told("learnt-sudden", 2.5)
+        );
+        // A class has limits of its own.
+        let own = by("classifier = \"two-phase\"\nclasses.lottery = { matched_tokens = 20 }");
+        assert_eq!(said(&in_phases(true, 20, 500), &own), None);
+        assert_eq!(
+            said(&in_phases(true, 21, 500), &own),
+            told("learnt-sudden", 2.5)
+        );
+        // Too few labels add nothing; a record from before knows no class.
+        assert_eq!(
+            said(&in_phases(true, 9, 10), &both),
+            told("learnt-sudden", 0.0)
+        );
+        assert_eq!(said(&learnt(0.99, 500, None), &both), None);
+        let shown = reason(&in_phases(true, 9, 500), &both).expect("a reason");
+        let evidence = format!("{:?}", shown.evidence);
+        assert!(evidence.contains("lottery -11.25") && evidence.contains("9 of its 40 tokens"));
     }
 }

@@ -10,10 +10,13 @@ use mail::learnt::{Moved, Progress};
 use mail::{Learnt, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::classes::First;
 use crate::drift::PageHinkley;
-use crate::snapshot::{Kind, Reader, open, seal};
+use crate::snapshot::{Kind, Reader, length, open, seal};
 use crate::view::{Named, Seen};
-use crate::{Content, Key, Label, Lesson, Opinion, Refused, Standing, Threshold, Trust, threshold};
+use crate::{
+    Classes, Content, Key, Label, Lesson, Opinion, Refused, Standing, Threshold, Trust, threshold,
+};
 
 /// Shares of wanted mail for which it is proven which scores so few have, from the least on; see [`threshold`].
 pub const SHARES: [f64; 3] = [0.0001, 0.001, 0.01];
@@ -46,6 +49,7 @@ pub enum Taken {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Course {
     content: Content,
+    classes: Classes,
     state: State,
 }
 
@@ -84,6 +88,9 @@ pub struct Summary {
     pub passed_over: u64,
     /// When trusted labels last began to contradict what was learnt.
     pub alarmed: Option<Timestamp>,
+    /// Classes of messages by name, whether each is unwanted, and how many taught it.
+    #[serde(default)]
+    pub classes: Vec<(String, bool, u32)>,
 }
 
 impl Default for Course {
@@ -97,6 +104,7 @@ impl Course {
     pub fn new() -> Self {
         Self {
             content: Content::new(),
+            classes: Classes::default(),
             state: State::default(),
         }
     }
@@ -111,13 +119,14 @@ impl Course {
         self.state.place = place;
     }
 
-    /// Takes the lesson at a place of the log. `reporter` is the number of who gives it, where that is nobody who may teach what they like.
+    /// Takes the lesson at a place of the log. `class` is the type of message, where somebody said more than wanted or unwanted. `reporter` is the number of who gives it, where that is nobody who may teach what they like.
     pub fn take(
         &mut self,
         place: i64,
         at: Timestamp,
         seen: &Seen,
         lesson: Lesson,
+        class: &str,
         reporter: Option<u64>,
     ) -> Taken {
         self.state.place = place;
@@ -136,6 +145,7 @@ impl Course {
             self.state.examine(&opinion, lesson.label, at);
         }
         self.content.teach(seen, lesson);
+        self.classes.learn(seen, class, lesson.label == Label::Spam);
         Taken::Learnt
     }
 
@@ -151,8 +161,14 @@ impl Course {
             header,
             body,
             words: Vec::new(),
+            phases: None,
         };
         (opinion, learnt)
+    }
+
+    /// What the first phase of the classifier in two phases hands on; `None` before both wanted and unwanted mail is known.
+    pub fn first(&self, seen: &Seen) -> Option<First> {
+        self.classes.find(seen)
     }
 
     /// The least share of wanted mail that is proven to score so high at most.
@@ -185,6 +201,7 @@ impl Course {
             ham_scores: self.state.ham_scores.len(),
             passed_over: self.state.passed_over,
             alarmed: self.state.alarmed,
+            classes: self.classes.list(),
         }
     }
 
@@ -197,6 +214,7 @@ impl Course {
         bytes.extend_from_slice(&(state.len() as u32).to_le_bytes());
         bytes.extend_from_slice(&state);
         bytes.extend_from_slice(&content);
+        bytes.extend_from_slice(&self.classes.to_bytes());
         seal(Kind::Course, key, &bytes)
     }
 
@@ -208,12 +226,20 @@ impl Course {
             .and_then(|length| reader.take(length as usize))
             .ok_or(Refused::Senseless)?;
         let state: State = serde_json::from_slice(state).map_err(|_| Refused::Senseless)?;
-        let content = Content::from_bytes(reader.0, key)?;
+        let content = length(reader.0)
+            .and_then(|length| reader.take(length))
+            .ok_or(Refused::Senseless)?;
+        let content = Content::from_bytes(content, key)?;
+        let classes = Classes::from_bytes(reader.0).ok_or(Refused::Senseless)?;
         let sound = state.ham_scores.len() <= HAM_KEPT
             && state.reporters.len() <= LOOKED_BACK
             && state.proven.len() <= SHARES.len();
         if sound {
-            Ok(Self { content, state })
+            Ok(Self {
+                content,
+                classes,
+                state,
+            })
         } else {
             Err(Refused::Senseless)
         }
@@ -321,7 +347,7 @@ mod tests {
         let raw = mail(number, spam);
         let seen = viewer.see(&Letter::found(&raw)).seen;
         let (place, at) = (i64::from(number), Timestamp::from_secs(i64::from(number)));
-        course.take(place, at, &seen, lesson(spam, trust), reporter)
+        course.take(place, at, &seen, lesson(spam, trust), "", reporter)
     }
 
     fn taught(labels: u32) -> Course {
@@ -428,6 +454,7 @@ mod tests {
                 Timestamp::from_secs(1),
                 &seen,
                 lesson(spam, Trust::Trusted),
+                "",
                 None,
             );
         }

@@ -5,7 +5,7 @@
 //! [`Opinion`], and what is done about it is policy.
 //!
 //! Start at [`Viewer::see`] (what is looked at), then [`Course`] (what the service learns by: one lesson after the other), [`Content`] (what mail
-//! says), [`TwoPhase`] (the classifier in two phases), [`Campaigns`] and
+//! says), [`TwoPhase`] (the classifier in two phases; [`Classes`] is its first as the service learns it), [`Campaigns`] and
 //! [`Prints`] (the same text again). [`threshold`] proves how much ham a threshold hits; [`Asker`] chooses what to ask people about; a model
 //! becomes a file and back by [`Content::to_bytes`]. The figures are in `docs/accuracy.md`.
 
@@ -17,6 +17,7 @@ pub mod view;
 mod classifier;
 
 pub mod campaigns;
+pub mod classes;
 pub mod content;
 pub mod phases;
 pub mod prints;
@@ -31,6 +32,7 @@ mod snapshot;
 pub use ask::Asker;
 pub use campaigns::Campaigns;
 pub use certified::{Standing, Threshold, threshold};
+pub use classes::Classes;
 pub use classifier::{Classifier, Label, Lesson, Opinion, Receipt, Trust};
 pub use content::Content;
 pub use course::{Course, SHARES, Summary, Taken};

@@ -71,6 +71,13 @@ pub(crate) fn seal(kind: Kind, key: &Key, payload: &[u8]) -> Vec<u8> {
     file
 }
 
+/// How long a file says that it is, with head and sum; `None` when it has no head.
+pub(crate) fn length(file: &[u8]) -> Option<usize> {
+    let mut reader = Reader(file.get(HEAD_BYTES - 8..)?);
+    let payload = usize::try_from(reader.u64()?).ok()?;
+    payload.checked_add(HEAD_BYTES + SUM_BYTES)
+}
+
 /// The payload of a file, if it may be used.
 pub(crate) fn open<'f>(kind: Kind, key: &Key, file: &'f [u8]) -> Result<&'f [u8], Refused> {
     let mut reader = Reader(file);

@@ -22,6 +22,26 @@ pub struct Learnt {
     /// The words that moved it most, the strongest first. Kept only with a message that is held whole.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub words: Vec<Moved>,
+    /// What the classifier in two phases found, where the policy asks it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phases: Option<Phases>,
+}
+
+/// What the classifier in two phases found: what a message is like, and whether there is suddenly much of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Phases {
+    /// The class whose complement fits the message worst: `wanted`, `unwanted`, or a type that people named.
+    pub class: String,
+    /// Is that class unwanted?
+    pub unwanted: bool,
+    /// The complement value of every class, per token.
+    pub values: Vec<(String, f64)>,
+    /// Different tokens of the message.
+    pub tokens: u32,
+    /// Those that were hot in the class when it came: seen oftener, within a period, than `token_frequency`.
+    pub hot: u32,
+    /// What was too often.
+    pub token_frequency: u32,
 }
 
 /// What was known of messages with about the same text when one came.

@@ -16,6 +16,7 @@ use testkit::browser::Browser;
 use testkit::dovecot::Setup;
 use testkit::free_port;
 use testkit::imap::Client;
+use testkit::smtp::Peer;
 use web::Web;
 
 const SITE: &str =
@@ -462,4 +463,71 @@ fn users_teach_by_moving_mail_into_junk_and_out_of_it() {
     drop(vigil);
     assert!(dora.command("SELECT INBOX").unwrap().is_ok());
     assert!(dora.command("COPY 2 Junk").unwrap().is_ok());
+}
+
+/// Types that people name are classes of the classifier in two phases, and the policy gives it the say.
+#[test]
+fn types_of_mail_are_taught_and_the_policy_chooses_who_judges_by_them() {
+    let bed = Bed::start(&Wish {
+        more: SITE,
+        ..Wish::default()
+    });
+    teach(&bed.vigil, 0, 210);
+    let lottery = |number: u32| {
+        format!(
+            "From: L <l{number}@far.example>\r\nTo: bob@b.example\r\nSubject: ticket {number}\r\n\r\nyour ticket number drew the grand jackpot, state your ballot and pay the transfer fee {number}\r\n"
+        )
+    };
+    let drawn = folder(bed.vigil.service.folder(), "lottery", (0..30).map(lottery));
+    let drawn = drawn.display().to_string();
+    let wrong = bed
+        .vigil
+        .run(&["learn", "unwanted", "--class", "The Lottery", &drawn]);
+    assert!(
+        text(&wrong.stderr).contains("is no type of message"),
+        "{}",
+        text(&wrong.stderr)
+    );
+    bed.vigil
+        .say(&["learn", "unwanted", "--class", "lottery", &drawn]);
+    learnt(&bed.vigil, [210, 240]);
+    let status = bed.vigil.say(&["learn", "status"]);
+    assert!(status.contains("lottery (unwanted, 30)"), "{status}");
+    let log = bed.vigil.say(&["learn", "log", "--limit", "1"]);
+    assert!(log.contains("unwanted: lottery"), "{log}");
+    let shipped = bed.vigil.say(&["policy", "export", "--shipped"]);
+    let with =
+        |learning: &str| shipped.replace("[learning]\n", &format!("[learning]\n{learning}\n"));
+    bed.vigil
+        .apply(&with("classifier = \"two-phase\"\nmatched_tokens = 4"));
+    bed.vigil.judges_by(2);
+    for number in 0..8 {
+        let peer = Peer::at(&format!("192.0.{}.7", 10 + number));
+        send(
+            bed.postfix.port(),
+            &peer,
+            &["bob@b.example"],
+            &lottery(9100 + number),
+        );
+    }
+    assert_eq!(opinion(&bed.vigil, "9101"), None);
+    assert_eq!(
+        opinion(&bed.vigil, "9107"),
+        Some(("learnt-sudden".into(), 2.5))
+    );
+    let story = bed.vigil.say(&["explain", "last"]);
+    assert!(story.contains("most like the class lottery"), "{story}");
+    // Said of one message, by whoever looks after mail.
+    bed.vigil.apply(&with("classifier = \"bayes\""));
+    bed.vigil.judges_by(3);
+    send(
+        bed.postfix.port(),
+        &stranger(),
+        &["bob@b.example"],
+        &lottery(9200),
+    );
+    assert_eq!(
+        opinion(&bed.vigil, "9200"),
+        Some(("learnt-likely-unwanted".into(), 2.5))
+    );
 }

@@ -44,6 +44,8 @@ pub struct NewLesson {
     pub seen: Option<Vec<u8>>,
     /// The place of a lesson that holds no more.
     pub takes_back: Option<i64>,
+    /// The type of message, where somebody said more than wanted or unwanted; else empty.
+    pub class: String,
 }
 
 /// A lesson in its place.
@@ -74,6 +76,8 @@ pub struct LessonView {
     pub who: String,
     /// The visible sender.
     pub sender: Option<String>,
+    /// The type of message, or nothing.
+    pub class: String,
     /// Is there anything to learn from?
     pub learnt: bool,
     /// Who took it back, and when.
@@ -165,6 +169,7 @@ type Row = (
     Option<String>,
     Option<Vec<u8>>,
     Option<i64>,
+    String,
 );
 type ViewRow = (
     i64,
@@ -175,6 +180,7 @@ type ViewRow = (
     String,
     String,
     Option<String>,
+    String,
     i64,
     Option<String>,
     Option<i64>,
@@ -201,7 +207,7 @@ impl Store {
             let first = last.unwrap_or(0).max(base.unwrap_or(0)) + 1;
             let places: Vec<i64> = (first..).take(lessons.len()).collect();
             for (lessons, places) in lessons.chunks(ROWS).zip(places.chunks(ROWS)) {
-                let mut insert = sqlx::QueryBuilder::new("INSERT INTO lessons (seq, at, record_id, label, trust, chosen, source, who, sender, seen, takes_back) ");
+                let mut insert = sqlx::QueryBuilder::new("INSERT INTO lessons (seq, at, record_id, label, trust, chosen, source, who, sender, seen, takes_back, class) ");
                 insert.push_values(lessons.iter().zip(places), |mut row, (lesson, place)| {
                     row.push_bind(*place)
                         .push_bind(lesson.at.0)
@@ -213,7 +219,8 @@ impl Store {
                         .push_bind(storable(lesson.who.clone()))
                         .push_bind(lesson.sender.clone().map(storable))
                         .push_bind(lesson.seen.as_deref())
-                        .push_bind(lesson.takes_back);
+                        .push_bind(lesson.takes_back)
+                        .push_bind(lesson.class.as_str());
                 });
                 insert.build().execute(&mut *tx).await?;
             }
@@ -229,7 +236,7 @@ impl Store {
 
     /// Lessons behind a place, in order.
     pub async fn lessons_after(&self, seq: i64) -> Result<Vec<LessonRow>, StoreError> {
-        let sql = "SELECT seq, at, record_id, label, trust, chosen, source, who, sender, seen, takes_back FROM lessons WHERE seq > $1 ORDER BY seq LIMIT $2";
+        let sql = "SELECT seq, at, record_id, label, trust, chosen, source, who, sender, seen, takes_back, class FROM lessons WHERE seq > $1 ORDER BY seq LIMIT $2";
         let rows: Vec<Row> = reading!(&self.db, pool => sqlx::query_as(sql).bind(seq).bind(READ).fetch_all(pool).await?);
         Ok(rows.into_iter().map(lesson).collect())
     }
@@ -307,7 +314,7 @@ impl Store {
             _ => (text(&filter.sender), String::new()),
         };
         let sql = format!(
-            "SELECT l.seq, l.at, l.record_id, l.label, l.trust, l.source, l.who, l.sender, CAST(CASE WHEN l.seen IS NULL THEN 0 ELSE 1 END AS BIGINT), b.who, b.at
+            "SELECT l.seq, l.at, l.record_id, l.label, l.trust, l.source, l.who, l.sender, l.class, CAST(CASE WHEN l.seen IS NULL THEN 0 ELSE 1 END AS BIGINT), b.who, b.at
              FROM lessons l LEFT JOIN lessons b ON b.takes_back = l.seq
              WHERE l.takes_back IS NULL AND ($1 = '' OR l.record_id = $1) AND ($2 = '' OR l.who = $2) AND ($3 = '' OR l.sender = $3)
                AND ($4 = '' OR SUBSTR(l.sender, LENGTH(l.sender) - LENGTH($4) + 1) = $4) AND ($5 = '' OR l.source = $5)
@@ -497,7 +504,7 @@ impl Store {
 }
 
 fn lesson(row: Row) -> LessonRow {
-    let (seq, at, record, label, trust, chosen, source, who, sender, seen, takes_back) = row;
+    let (seq, at, record, label, trust, chosen, source, who, sender, seen, takes_back, class) = row;
     LessonRow {
         seq,
         lesson: NewLesson {
@@ -511,12 +518,13 @@ fn lesson(row: Row) -> LessonRow {
             sender,
             seen,
             takes_back,
+            class,
         },
     }
 }
 
 fn view(row: ViewRow) -> LessonView {
-    let (seq, at, record, label, trust, source, who, sender, learnt, by, when) = row;
+    let (seq, at, record, label, trust, source, who, sender, class, learnt, by, when) = row;
     LessonView {
         seq,
         at: Timestamp(at),
@@ -526,6 +534,7 @@ fn view(row: ViewRow) -> LessonView {
         source,
         who,
         sender,
+        class,
         learnt: learnt != 0,
         taken_back: by.zip(when.map(Timestamp)),
     }

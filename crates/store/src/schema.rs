@@ -6,7 +6,7 @@ use crate::StoreError;
 use crate::db::{Db, writing};
 
 /// Statements of each version, in order; a version is never changed once released, only followed.
-const VERSIONS: [&[&str]; 5] = [&[
+const VERSIONS: [&[&str]; 6] = [&[
     // Summaries of messages. `envelope`, `verdict`, `facts` are JSON; the rest is what is searched by.
     "CREATE TABLE records (
         id TEXT PRIMARY KEY, at BIGINT NOT NULL, fate TEXT NOT NULL, level TEXT, action TEXT, score DOUBLE PRECISION, direction TEXT NOT NULL, server TEXT NOT NULL,
@@ -112,6 +112,9 @@ const VERSIONS: [&[&str]; 5] = [&[
         record_id TEXT NOT NULL, mailbox TEXT NOT NULL, state TEXT NOT NULL, asked BIGINT NOT NULL, who TEXT NOT NULL, reason TEXT NOT NULL, changed BIGINT NOT NULL, said TEXT NOT NULL,
         PRIMARY KEY (record_id, mailbox))",
     "CREATE INDEX recalls_to_do ON recalls (asked) WHERE state IN ('wanted', 'back-wanted')",
+], &[
+    // Types of messages that people name.
+    "ALTER TABLE lessons ADD COLUMN class TEXT NOT NULL DEFAULT ''",
 ]];
 
 /// Makes or completes the tables. A database that a newer program has changed is left alone.

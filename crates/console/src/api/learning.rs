@@ -149,6 +149,8 @@ pub(super) struct LessonOut {
     pub record: Option<String>,
     /// `wanted` or `unwanted`.
     pub label: String,
+    /// Its type, where somebody said more; else empty.
+    pub class: String,
     /// `trusted` or `reported`.
     pub trust: String,
     /// `desk`, `quarantine`, `door`, `files`, `trap`, `reply`.
@@ -173,6 +175,7 @@ impl From<LessonView> for LessonOut {
             at: time(lesson.at),
             record: lesson.record.map(|id| id.to_string()),
             label: lesson.label,
+            class: lesson.class,
             trust: lesson.trust,
             source: lesson.source,
             who: lesson.who,

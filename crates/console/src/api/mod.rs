@@ -339,13 +339,14 @@ async fn teach(
     let desk = client.acting()?;
     let act = async {
         Ok(learning::TaughtOut::from(
-            desk.teach(item(&id)?, body.wanted).await?,
+            desk.teach_class(item(&id)?, body.wanted, body.class.as_deref())
+                .await?,
         ))
     };
     once(
         &client,
         &headers,
-        &format!("teach {id} {}", body.wanted),
+        &format!("teach {id} {} {:?}", body.wanted, body.class),
         act,
     )
     .await

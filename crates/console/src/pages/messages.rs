@@ -408,7 +408,9 @@ async fn teach(Path(id): Path<String>, sent: Sent) -> Response {
     let wanted = sent.fields.get("label") == "wanted";
     let taught = async {
         let record = sent.visitor.desk.find_one(&id).await?;
-        sent.visitor.desk.teach(record.id, wanted).await
+        let class = sent.fields.some("class");
+        let desk = &sent.visitor.desk;
+        desk.teach_class(record.id, wanted, class.as_deref()).await
     };
     match taught.await {
         Ok(taught) => done(&format!("/messages/{id}"), taught_words(taught), ""),

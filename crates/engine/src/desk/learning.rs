@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use learn::Viewer;
+use learn::classes::{CLASS_BYTES_MAX, is_class};
 use mail::{Known, Record, RecordId};
 use serde::Serialize;
 use store::{CampaignRow, LessonFilter, LessonView, NewLesson, Question};
@@ -46,6 +47,8 @@ pub struct Teacher {
     pub source: &'static str,
     /// By whom.
     pub who: String,
+    /// The type of message, where they say more than wanted or unwanted.
+    pub class: Option<String>,
 }
 
 /// A message people are asked about.
@@ -82,11 +85,22 @@ pub struct Learner {
 impl Desk {
     /// Says what a message was.
     pub async fn teach(&self, message: RecordId, wanted: bool) -> Result<Taught, DeskError> {
+        self.teach_class(message, wanted, None).await
+    }
+
+    /// Says what a message was, and of which type: `lottery`, `newsletter`.
+    pub async fn teach_class(
+        &self,
+        message: RecordId,
+        wanted: bool,
+        class: Option<&str>,
+    ) -> Result<Taught, DeskError> {
         let held = self.is_held_for_author(message).await;
         let teacher = Teacher {
             trusted: self.author().role != Role::Owner,
             source: if held { "quarantine" } else { "desk" },
             who: self.author().who.clone(),
+            class: class.map(str::to_owned),
         };
         self.teach_as(message, wanted, &teacher, None).await
     }
@@ -100,6 +114,7 @@ impl Desk {
         raw: Option<&[u8]>,
     ) -> Result<Taught, DeskError> {
         self.need(Right::DecideHeld)?;
+        let class = class_of(teacher)?;
         let held = self.is_held_for_author(message).await;
         let record = if held {
             self.store().get(message).await?
@@ -126,6 +141,7 @@ impl Desk {
             sender: record.and_then(|record| record.header_from),
             seen,
             takes_back: None,
+            class,
         };
         let Some(mut lessons) = self.in_place_of_others(&lesson).await? else {
             return Ok(Taught::Known);
@@ -170,10 +186,10 @@ impl Desk {
         said.retain(|one| {
             one.trust == lesson.trust && (one.trust == "trusted" || one.who == lesson.who)
         });
-        if said
-            .iter()
-            .any(|one| one.label == lesson.label && one.learnt >= lesson.seen.is_some())
-        {
+        if said.iter().any(|one| {
+            (&one.label, &one.class) == (&lesson.label, &lesson.class)
+                && one.learnt >= lesson.seen.is_some()
+        }) {
             return Ok(None);
         }
         Ok(Some(said.iter().map(|one| self.taking_back(one)).collect()))
@@ -228,6 +244,7 @@ impl Desk {
             // What has no recipient here is nobody's part of the site.
             self.need(Right::TeachAll)?;
         }
+        class_of(teacher)?;
         let mut viewer = self.viewer().await?;
         for some in messages.chunks(TOGETHER) {
             let lessons: Vec<NewLesson> = some
@@ -262,6 +279,7 @@ impl Desk {
             sender: sender.map(mail::Address::key),
             seen: Some(viewer.see(&learn::Letter::found(raw)).seen.to_bytes()),
             takes_back: None,
+            class: teacher.class.clone().unwrap_or_default(),
         }
     }
 
@@ -270,7 +288,9 @@ impl Desk {
         self.need(Right::SeeRecords)?;
         let (version, _) = self.policy_in_force().await?;
         let policy = self.compiled(version).await?;
-        let settings = policy.map(|policy| *policy.learning()).unwrap_or_default();
+        let settings = policy
+            .map(|policy| policy.learning().clone())
+            .unwrap_or_default();
         Ok(Learner {
             state: learning::told(self.store()).await?,
             in_use: settings.enabled,
@@ -405,5 +425,17 @@ const fn trust(teacher: &Teacher) -> &'static str {
         "trusted"
     } else {
         "reported"
+    }
+}
+
+/// The type a teacher names; empty for none.
+fn class_of(teacher: &Teacher) -> Result<String, DeskError> {
+    match teacher.class.as_deref() {
+        None | Some("") => Ok(String::new()),
+        Some(name) if is_class(name) => Ok(name.to_owned()),
+        Some(name) => Err(DeskError::Unfit(format!(
+            "{} is no type of message: lower-case letters, digits and -, at most {CLASS_BYTES_MAX}, as in lottery",
+            name.escape_debug()
+        ))),
     }
 }

@@ -15,6 +15,7 @@ use store::{LessonFilter, LessonRow, NewLesson, Store, StoreError};
 
 use super::campaigns::Campaigns;
 use super::gate::{GATED, Gate};
+use super::phases::Components;
 use super::{LearnSetup, Learning, LearningState, Rows, Waiting};
 use crate::clock::now;
 use crate::files::put_in_place;
@@ -54,6 +55,7 @@ impl Learning {
         };
         let questions = setup.questions_per_day;
         let campaign_key = key.clone();
+        let components_key = key.clone();
         let learning = Self {
             key,
             setup,
@@ -64,6 +66,7 @@ impl Learning {
             gate: Mutex::new(Gate::default()),
             campaigns: Mutex::new(Campaigns::new(campaign_key)),
             drift: Mutex::default(),
+            components: Mutex::new(Components::new(components_key)),
             written: AtomicI64::new(0),
             metrics,
             outbox,
@@ -410,7 +413,8 @@ fn take(course: &mut Course, key: &Key, row: &LessonRow) {
     // Only people who look after mail may teach as much as they like.
     let bounded = lesson.trust != "trusted" || matches!(lesson.source.as_str(), "trap" | "reply");
     let reporter = bounded.then(|| key.of_name(&lesson.who));
-    course.take(row.seq, lesson.at, &seen, said(lesson), reporter);
+    let (told, class) = (said(lesson), lesson.class.as_str());
+    course.take(row.seq, lesson.at, &seen, told, class, reporter);
 }
 
 fn said(lesson: &NewLesson) -> Lesson {

@@ -7,6 +7,7 @@
 mod campaigns;
 mod gate;
 mod keeping;
+mod phases;
 mod rounds;
 mod sources;
 #[cfg(test)]
@@ -18,6 +19,7 @@ use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use data_encoding::BASE64;
+use judge::policy::{Chosen, PhaseSettings};
 use learn::drift::{SHIFTED, Shift};
 use learn::prints::Print;
 use learn::{Arrival, Asker, Course, Key, Letter, Needs, Opinion, Scope, Sight, Viewer};
@@ -35,6 +37,7 @@ use crate::nodes::{Outbox, Tiding};
 use campaigns::Campaigns;
 use gate::Gate;
 pub(crate) use keeping::told;
+use phases::Components;
 use sources::Replied;
 
 /// Viewers kept for the next messages; each has some working memory.
@@ -72,6 +75,7 @@ pub struct Learning {
     gate: Mutex<Gate>,
     campaigns: Mutex<Campaigns>,
     drift: Mutex<Drift>,
+    components: Mutex<Components>,
     /// The place of the model that is in the file.
     written: AtomicI64,
     metrics: Arc<Metrics>,
@@ -181,6 +185,7 @@ impl Learning {
         raw: &[u8],
         found: &Known<Authentication>,
         envelope: &Envelope,
+        settings: &PhaseSettings,
     ) -> (Looked, Option<Learnt>) {
         let sight = self.with_viewer(|viewer| {
             let mut letter = letter(raw, found);
@@ -197,7 +202,16 @@ impl Learning {
             Print::default()
         };
         let course = self.course();
-        let (opinion, learnt) = course.judge(&sight.seen);
+        let (opinion, mut learnt) = course.judge(&sight.seen);
+        // Our own people's mail is no campaign of anybody's.
+        if settings.chosen != Chosen::Content && envelope.direction == Direction::Inbound {
+            let first = course.first(&sight.seen);
+            learnt.phases = first.map(|first| {
+                let components = self.components.lock();
+                let mut components = components.unwrap_or_else(PoisonError::into_inner);
+                components.take(&first, &sight.arrival, settings)
+            });
+        }
         let learnt = (course.place() > 0).then_some(learnt);
         let looked = Looked {
             sight,

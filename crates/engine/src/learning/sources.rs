@@ -49,6 +49,7 @@ pub(super) fn of_trap(
         sender: visible_sender(facts),
         seen: Some(seen.to_vec()),
         takes_back: None,
+        class: String::new(),
     })
 }
 
@@ -141,6 +142,7 @@ impl Learning {
                 sender: record.header_from,
                 seen: Some(seen),
                 takes_back: None,
+                class: String::new(),
             });
         }
         Ok(lessons)

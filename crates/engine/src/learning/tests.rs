@@ -1,5 +1,6 @@
 use std::path::Path;
 
+use judge::policy::PhaseSettings;
 use learn::Summary;
 use mail::learnt::Progress;
 use mail::{Reason, Secret, Site};
@@ -84,6 +85,7 @@ const TRUSTED: Teacher = Teacher {
     trusted: true,
     source: "files",
     who: String::new(),
+    class: None,
 };
 
 fn reported(who: &str) -> Teacher {
@@ -91,6 +93,7 @@ fn reported(who: &str) -> Teacher {
         trusted: false,
         source: "door",
         who: who.into(),
+        class: None,
     }
 }
 
@@ -107,8 +110,12 @@ async fn teach(engine: &Engine, desk: &Desk, from: u32, count: u32) {
 
 /// Lets a message come; its record, and what the learner adds to its verdict.
 async fn come(engine: &Engine, raw: &[u8], to: &str) -> (RecordId, Option<Reason>) {
+    come_from(engine, raw, to, "192.0.2.9").await
+}
+
+async fn come_from(engine: &Engine, raw: &[u8], to: &str, ip: &str) -> (RecordId, Option<Reason>) {
     let mut envelope = Envelope::new(now(), "test");
-    envelope.peer.ip = "192.0.2.9".parse().ok();
+    envelope.peer.ip = ip.parse().ok();
     envelope.envelope_from = Address::new("s@there.example");
     envelope.recipients.extend(Address::new(to));
     let question = crate::Question {
@@ -323,7 +330,10 @@ async fn what_is_folded_is_still_known() {
         seen: Some({
             let raw = mail(number, number.is_multiple_of(2));
             let envelope = Envelope::new(now(), "test");
-            let (looked, _) = one.learning().look(&raw, &Known::NotAsked, &envelope);
+            let phases = PhaseSettings::default();
+            let (looked, _) = one
+                .learning()
+                .look(&raw, &Known::NotAsked, &envelope, &phases);
             looked.sight.seen.to_bytes()
         }),
         ..NewLesson::default()
@@ -676,4 +686,89 @@ async fn mail_that_scores_otherwise_than_before_is_told_once_by_whoever_sees_it(
     let two = node(&store, LearnSetup::default()).await;
     teach(&two, &desk, 200, 2).await;
     assert_eq!(shifted().await, Some(told));
+}
+
+/// Which classifier has a say is policy, and what people call a type of mail is a class of the one in two phases.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_policy_chooses_the_classifier_and_types_are_its_classes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path()).await;
+    let (engine, desk) = (node(&store, LearnSetup::default()).await, desk(&store));
+    teach(&engine, &desk, 100, 210).await;
+    let lottery = |number: u32| {
+        format!("From: L <l{number}@far.example>\r\nTo: bob@here.example\r\nSubject: ticket {number}\r\n\r\nyour ticket number drew the grand jackpot, state your ballot and pay the transfer fee {number}\r\n").into_bytes()
+    };
+    let of_type = |class: &str| Teacher {
+        class: Some(class.to_owned()),
+        ..TRUSTED
+    };
+    let mails: Vec<Vec<u8>> = (0..30).map(lottery).collect();
+    desk.learn(&mails, false, &of_type("lottery"))
+        .await
+        .expect("entered");
+    let refused = desk.learn(&mails, false, &of_type("Lottery!")).await;
+    assert!(refused.is_err_and(|error| error.to_string().contains("no type of message")));
+    engine.keep_learning().await.expect("learnt");
+    let classes = summary(&engine).classes;
+    assert!(
+        classes.contains(&("lottery".to_owned(), true, 30)),
+        "{classes:?}"
+    );
+    // Another node that reads the log has the same classes.
+    let two = node(&store, LearnSetup::default()).await;
+    assert!(*two.learning().course() == *engine.learning().course());
+
+    let choose = async |text: &str| {
+        desk.apply_policy(text, "test", None)
+            .await
+            .expect("applied");
+        engine.policy_changed().await;
+        engine.refresh_policy().await.expect("read");
+    };
+    choose("[learning]\nclassifier = \"bayes\"\n").await;
+    let (_, reason) = come(&engine, &lottery(900), "bob@here.example").await;
+    let reason = reason.expect("an opinion");
+    assert_eq!(
+        (reason.name.as_str(), reason.score),
+        ("learnt-likely-unwanted", 2.5)
+    );
+    assert!(
+        reason.evidence[0].text.contains("class lottery"),
+        "{reason:?}"
+    );
+    let (_, reason) = come(&engine, &mail(901, false), "bob@here.example").await;
+    assert_eq!(reason.expect("an opinion").name, "learnt-wanted");
+
+    choose("[learning]\nclassifier = \"two-phase\"\nmatched_tokens = 4\n").await;
+    let mut names = Vec::new();
+    for number in 0..8 {
+        let ip = format!("198.51.{number}.7");
+        let (_, reason) = come_from(&engine, &lottery(910 + number), "bob@here.example", &ip).await;
+        names.push(reason.map(|reason| reason.name));
+    }
+    // Four sources are none too many; the sixth message finds five before it.
+    assert_eq!(names[..4], [const { None }; 4]);
+    assert_eq!(names[7].as_deref(), Some("learnt-sudden"), "{names:?}");
+    // One source that sends a great deal is no campaign.
+    for number in 0..8 {
+        let raw = mail(930 + number, false);
+        let (_, reason) = come(&engine, &raw, "bob@here.example").await;
+        assert_eq!(reason, None);
+    }
+    // What the classifier found is a fact of the record: another policy is tried on it without any model.
+    let (id, _) = come_from(&engine, &lottery(990), "bob@here.example", "198.51.99.7").await;
+    let record = loop {
+        // Records are written by the side.
+        if let Some(record) = store.get(id).await.expect("asked") {
+            break record;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    };
+    let phases = record
+        .facts
+        .and_then(|facts| facts.learnt)
+        .and_then(|learnt| learnt.phases);
+    let phases = phases.expect("found");
+    assert_eq!((phases.class.as_str(), phases.unwanted), ("lottery", true));
+    assert!(phases.hot > 4 && phases.values.len() == 3, "{phases:?}");
 }

@@ -2,8 +2,10 @@
 
 use written::Section;
 
+use super::phases::{self, PhaseSettings};
+
 /// What the learner may add to a score.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Learning {
     /// Is it asked at all?
     pub enabled: bool,
@@ -21,6 +23,8 @@ pub struct Learning {
     pub spreading: f64,
     /// How many are many.
     pub sources: u32,
+    /// Which classifier has a say, and how the one in two phases works.
+    pub phases: PhaseSettings,
 }
 
 impl Default for Learning {
@@ -34,6 +38,7 @@ impl Default for Learning {
             known: 4.0,
             spreading: 2.0,
             sources: 8,
+            phases: PhaseSettings::default(),
         }
     }
 }
@@ -53,6 +58,7 @@ pub(super) fn read(root: &Section<'_, '_>) -> Learning {
         sources: section
             .number("sources", 3..=40)
             .map_or(usual.sources, |sources| sources as u32),
+        phases: phases::read(&section),
     };
     if learning.certain < learning.likely {
         section.complain(
@@ -67,6 +73,8 @@ pub(super) fn read(root: &Section<'_, '_>) -> Learning {
 
 #[cfg(test)]
 mod tests {
+    use crate::policy::{Chosen, Frequency, PhaseSettings};
+
     use mail::Limits;
 
     use super::*;
@@ -98,5 +106,26 @@ mod tests {
                 "learning.model"
             ]
         );
+    }
+
+    #[test]
+    fn the_classifier_in_two_phases_is_chosen_and_set() {
+        let text = "[learning]\nclassifier = \"two-phase\"\ncounted = \"raw\"\nperiod_hours = 6\nmatched_tokens = 12\n[learning.classes.newsletter]\ntoken_frequency = 50\n";
+        let policy = Policy::parse(text, &Limits::default()).expect("a good policy");
+        let phases = &policy.learning().phases;
+        assert_eq!(
+            (phases.chosen, phases.counting),
+            (Chosen::TwoPhase, Frequency::Raw)
+        );
+        assert_eq!(phases.period_secs, 6 * 3600);
+        let (own, usual) = (phases.limits("newsletter"), phases.limits("lottery"));
+        assert_eq!((own.token_frequency, own.matched_tokens), (50, 12));
+        assert_eq!((usual.token_frequency, usual.matched_tokens), (4, 12));
+        let bad = "[learning]\nclassifier = \"neural\"\nperiod_hours = 0\n[learning.classes.x]\nmatched = 3\n";
+        let problems = Policy::parse(bad, &Limits::default())
+            .err()
+            .unwrap_or_default();
+        assert_eq!(problems.len(), 3, "{problems:?}");
+        assert_eq!(PhaseSettings::default().chosen, Chosen::Content);
     }
 }

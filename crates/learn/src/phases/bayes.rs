@@ -86,20 +86,8 @@ impl Bayes {
     /// Judges a text in normal form.
     pub fn find(&self, text: &str) -> FirstPhase {
         let words = distinct(text);
-        let all: u64 = self.totals.iter().sum();
-        let size = ALPHA * f64::from(1_u32 << BITS);
-        let mut values = vec![0.0; self.classes.len()];
-        for word in &words {
-            let counts = self.row(self.place(word));
-            let sum: u64 = counts.iter().map(|count| u64::from(*count)).sum();
-            for (class, value) in values.iter_mut().enumerate() {
-                let others = (sum - u64::from(counts[class])) as f64 + ALPHA;
-                *value += (others / ((all - self.totals[class]) as f64 + size)).ln();
-            }
-        }
-        for value in &mut values {
-            *value /= words.len().max(1) as f64;
-        }
+        let rows = words.iter().map(|word| self.row(self.place(word)));
+        let values = complement(rows, &self.totals, 1 << BITS);
         let lowest = (0..values.len()).min_by(|one, other| values[*one].total_cmp(&values[*other]));
         let class = lowest.unwrap_or(0);
         FirstPhase {
@@ -169,6 +157,32 @@ impl Bayes {
         let start = self.at(token, 0);
         &self.counts[start..start + self.classes.len()]
     }
+}
+
+/// For every class how well what is not in it fits, per token: the logarithm of the smoothed share of its tokens in all other classes.
+/// `rows` has for each token how often each class had it, `totals` how many tokens each had, of `places` that are told apart.
+pub(crate) fn complement<R: AsRef<[u32]>>(
+    rows: impl Iterator<Item = R>,
+    totals: &[u64],
+    places: usize,
+) -> Vec<f64> {
+    let all: u64 = totals.iter().sum();
+    let size = ALPHA * places as f64;
+    let mut values = vec![0.0; totals.len()];
+    let mut tokens = 0_u32;
+    for row in rows {
+        let counts = row.as_ref();
+        tokens += 1;
+        let sum: u64 = counts.iter().map(|count| u64::from(*count)).sum();
+        for (class, value) in values.iter_mut().enumerate() {
+            let others = (sum - u64::from(counts[class])) as f64 + ALPHA;
+            *value += (others / ((all - totals[class]) as f64 + size)).ln();
+        }
+    }
+    for value in &mut values {
+        *value /= f64::from(tokens.max(1));
+    }
+    values
 }
 
 /// The distinct words of a text, sorted; of scripts without spaces, neighbours.

@@ -50,7 +50,16 @@ impl Live {
 
     /// How often a token was seen in the period that ends now.
     pub fn frequency(&self, token: &str, now: Timestamp) -> u32 {
-        let cell = &self.cells[self.place(token)];
+        self.frequency_at(self.place(token), now)
+    }
+
+    /// The same of a token by its number.
+    pub fn frequency_of(&self, token: u32, now: Timestamp) -> u32 {
+        self.frequency_at(self.place_of(token), now)
+    }
+
+    fn frequency_at(&self, place: usize, now: Timestamp) -> u32 {
+        let cell = &self.cells[place];
         let newest = now.0.div_euclid(self.slice_micros);
         let live = (newest - SLICES as i64 + 1..=newest)
             .filter(|slice| *slice <= cell.newest && *slice > cell.newest - SLICES as i64)
@@ -63,7 +72,15 @@ impl Live {
 
     /// Counts an appearance. What comes late is counted in the newest slice.
     pub fn count(&mut self, token: &str, arrival: &Arrival) {
-        let place = self.place(token);
+        self.count_at(self.place(token), arrival);
+    }
+
+    /// The same of a token by its number.
+    pub fn count_of(&mut self, token: u32, arrival: &Arrival) {
+        self.count_at(self.place_of(token), arrival);
+    }
+
+    fn count_at(&mut self, place: usize, arrival: &Arrival) {
         let cell = &mut self.cells[place];
         let slice = arrival.at.0.div_euclid(self.slice_micros);
         if slice > cell.newest {
@@ -77,6 +94,10 @@ impl Live {
             Counting::Raw => *value = value.saturating_add(1).min(u64::from(u32::MAX)),
             Counting::Sources => *value |= 1 << (self.key.number(TOKEN, arrival.source) >> 58),
         }
+    }
+
+    fn place_of(&self, token: u32) -> usize {
+        (self.key.number(TOKEN, u64::from(token)) >> (64 - BITS)) as usize
     }
 
     fn place(&self, token: &str) -> usize {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::view::Sight;
 use crate::{Classifier, Key, Label, Lesson, Opinion, Receipt};
+pub(crate) use bayes::complement;
 pub use bayes::{Bayes, Class, FirstPhase, Taught, Thresholds};
 pub(crate) use live::different;
 pub use live::{Counting, Live};

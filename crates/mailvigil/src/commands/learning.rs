@@ -119,6 +119,14 @@ async fn status(desk: &Desk, json: bool) -> anyhow::Result<ExitCode> {
     println!("labels by trusted people   {wanted} wanted, {unwanted} unwanted");
     let [wanted, unwanted] = summary.reported;
     println!("labels reported by users   {wanted} wanted, {unwanted} unwanted");
+    if summary.classes.len() > 2 {
+        let classes = summary.classes.iter().map(|(name, unwanted, messages)| {
+            let kind = if *unwanted { "unwanted" } else { "wanted" };
+            format!("{} ({kind}, {messages})", show::safe(name))
+        });
+        let classes: Vec<String> = classes.collect();
+        println!("classes                    {}", classes.join(", "));
+    }
     for proven in &summary.proven {
         println!(
             "proven                     at most {} % of wanted mail scores above {:.2} ({} messages, risk {} %)",
@@ -180,6 +188,7 @@ fn learn(desk: &Desk, args: &LearnArgs, wanted: bool) -> anyhow::Result<ExitCode
             .reported_by
             .clone()
             .unwrap_or_else(|| desk.author().who.clone()),
+        class: args.class.clone(),
     };
     let bar = progress();
     let (mut waiting, mut bytes, mut learnt) = (Vec::new(), 0, 0);
@@ -347,7 +356,11 @@ async fn log(desk: &Desk, args: &LogArgs) -> anyhow::Result<ExitCode> {
         table.add_row([
             Cell::new(lesson.seq),
             Cell::new(lesson.at),
-            Cell::new(&lesson.label),
+            Cell::new(if lesson.class.is_empty() {
+                lesson.label.clone()
+            } else {
+                format!("{}: {}", lesson.label, show::safe(&lesson.class))
+            }),
             Cell::new(&lesson.trust),
             Cell::new(format!("{} ({})", show::safe(&lesson.who), lesson.source)),
             Cell::new(show::safe(lesson.sender.as_deref().unwrap_or("-"))),

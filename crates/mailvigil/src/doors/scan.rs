@@ -125,6 +125,7 @@ impl Scanning {
             trusted: self.trusts_labels,
             source: "door",
             who: who.unwrap_or_else(|| "scanning client".to_owned()),
+            class: None,
         };
         let message = mail::Message::read(raw, &self.engine.settings().limits);
         let record = match message.message_id {
