@@ -103,8 +103,8 @@ fn a_rule_made_by_managesieve_is_told_when_it_is_made_and_when_it_sends_mail_on(
     std::fs::write(secret.path(), SECRET).unwrap();
     let vigil = Vigil::start(&Wish {
         more: &format!(
-            "[site]\nlocal_domains = [\"ours.example\"]\n[watch]\nhttp = [\"127.0.0.1:{port}\"]\nsecret_file = {:?}\ndomain = \"ours.example\"\n",
-            secret.path()
+            "[site]\nlocal_domains = [\"ours.example\"]\n[watch]\nhttp = [\"127.0.0.1:{port}\"]\nsecret_file = \"{}\"\ndomain = \"ours.example\"\n",
+            secret.path().display()
         ),
         ..Wish::default()
     });
@@ -181,9 +181,9 @@ impl Logs {
         let dovecot = Setup::default().account("ann", "pw-ann").start().unwrap();
         let vigil = Vigil::start(&Wish {
             more: &format!(
-                "[site]\nlocal_domains = [\"b.example\"]\n[watch]\ndomain = \"b.example\"\n[[mail_logs]]\npath = {:?}\n[[mail_logs]]\npath = {:?}\n",
-                postfix.log_path(),
-                dovecot.log_path()
+                "[site]\nlocal_domains = [\"b.example\"]\n[watch]\ndomain = \"b.example\"\n[[mail_logs]]\npath = \"{}\"\n[[mail_logs]]\npath = \"{}\"\n",
+                postfix.log_path().display(),
+                dovecot.log_path().display()
             ),
             ..Wish::default()
         });
