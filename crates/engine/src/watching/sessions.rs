@@ -30,7 +30,14 @@ impl Sessions {
         account: Option<&Account>,
         act: &Act,
     ) {
-        let Some(account) = account else { return };
+        // A master user logs in by its own name, and what follows goes by the name of whose mailbox it opened.
+        let opened = match act {
+            Act::Login(login) => login.into.as_ref(),
+            _ => None,
+        };
+        let Some(account) = opened.or(account) else {
+            return;
+        };
         let key = (account.clone(), session.to_owned());
         let succeeded =
             matches!(act, Act::Login(login) if login.outcome == LoginOutcome::Succeeded);
@@ -113,5 +120,24 @@ mod tests {
             "forgotten"
         );
         assert!(sessions.now.len() <= 2 && sessions.before.len() <= 2);
+    }
+
+    #[test]
+    fn what_follows_a_master_user_s_login_comes_from_where_it_came() {
+        let mut sessions = Sessions::new(2);
+        let (master, bob) = (Account::new("backup", 10), Account::new("bob", 10));
+        let opens = Act::Login(Login {
+            into: bob.clone(),
+            ..Login::new(LoginOutcome::Succeeded)
+        });
+        sessions.join(
+            "s1",
+            &mut source(Some("192.0.2.7")),
+            master.as_ref(),
+            &opens,
+        );
+        let mut read = source(None);
+        sessions.join("s1", &mut read, bob.as_ref(), &Act::Control);
+        assert_eq!(read, source(Some("192.0.2.7")));
     }
 }
