@@ -13,7 +13,7 @@ use crate::view::Seen;
 pub const CLASSES_MAX: usize = 16;
 /// Longest name of a class, bytes.
 pub const CLASS_BYTES_MAX: usize = 32;
-/// Mail that is wanted, where nobody says of which type.
+/// Mail that is wanted, where nobody says of which class.
 pub const WANTED: &str = "wanted";
 /// Mail that is not.
 pub const UNWANTED: &str = "unwanted";

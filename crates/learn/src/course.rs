@@ -119,7 +119,7 @@ impl Course {
         self.state.place = place;
     }
 
-    /// Takes the lesson at a place of the log. `class` is the type of message, where somebody said more than wanted or unwanted. `reporter` is the number of who gives it, where that is nobody who may teach what they like.
+    /// Takes the lesson at a place of the log. `class` is the class of message, where somebody said more than wanted or unwanted. `reporter` is the number of who gives it, where that is nobody who may teach what they like.
     pub fn take(
         &mut self,
         place: i64,

@@ -465,9 +465,9 @@ fn users_teach_by_moving_mail_into_junk_and_out_of_it() {
     assert!(dora.command("COPY 2 Junk").unwrap().is_ok());
 }
 
-/// Types that people name are classes of the classifier in two phases, and the policy gives it the say.
+/// What people name are classes of the classifier in two phases, and the policy gives it the say.
 #[test]
-fn types_of_mail_are_taught_and_the_policy_chooses_who_judges_by_them() {
+fn classes_of_mail_are_taught_and_the_policy_chooses_who_judges_by_them() {
     let bed = Bed::start(&Wish {
         more: SITE,
         ..Wish::default()
@@ -484,7 +484,7 @@ fn types_of_mail_are_taught_and_the_policy_chooses_who_judges_by_them() {
         .vigil
         .run(&["learn", "unwanted", "--class", "The Lottery", &drawn]);
     assert!(
-        text(&wrong.stderr).contains("is no type of message"),
+        text(&wrong.stderr).contains("is no class of message"),
         "{}",
         text(&wrong.stderr)
     );

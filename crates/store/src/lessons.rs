@@ -44,7 +44,7 @@ pub struct NewLesson {
     pub seen: Option<Vec<u8>>,
     /// The place of a lesson that holds no more.
     pub takes_back: Option<i64>,
-    /// The type of message, where somebody said more than wanted or unwanted; else empty.
+    /// The class of message, where somebody said more than wanted or unwanted; else empty.
     pub class: String,
 }
 
@@ -76,7 +76,7 @@ pub struct LessonView {
     pub who: String,
     /// The visible sender.
     pub sender: Option<String>,
-    /// The type of message, or nothing.
+    /// The class of message, or nothing.
     pub class: String,
     /// Is there anything to learn from?
     pub learnt: bool,

@@ -113,7 +113,7 @@ const VERSIONS: [&[&str]; 6] = [&[
         PRIMARY KEY (record_id, mailbox))",
     "CREATE INDEX recalls_to_do ON recalls (asked) WHERE state IN ('wanted', 'back-wanted')",
 ], &[
-    // Types of messages that people name.
+    // Classes of messages that people name.
     "ALTER TABLE lessons ADD COLUMN class TEXT NOT NULL DEFAULT ''",
 ]];
 

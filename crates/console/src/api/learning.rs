@@ -149,7 +149,7 @@ pub(super) struct LessonOut {
     pub record: Option<String>,
     /// `wanted` or `unwanted`.
     pub label: String,
-    /// Its type, where somebody said more; else empty.
+    /// Its class, where somebody said more; else empty.
     pub class: String,
     /// `trusted` or `reported`.
     pub trust: String,

@@ -386,7 +386,7 @@ pub(super) struct ReleasedOut {
 pub(super) struct TeachIn {
     /// Wanted, or not.
     pub wanted: bool,
-    /// Its type, where you say more: lower-case letters, digits and `-`, as in `lottery`.
+    /// Its class, where you say more: lower-case letters, digits and `-`, as in `lottery`.
     #[serde(default)]
     pub class: Option<String>,
 }

@@ -47,7 +47,7 @@ pub struct Teacher {
     pub source: &'static str,
     /// By whom.
     pub who: String,
-    /// The type of message, where they say more than wanted or unwanted.
+    /// The class of message, where they say more than wanted or unwanted.
     pub class: Option<String>,
 }
 
@@ -88,7 +88,7 @@ impl Desk {
         self.teach_class(message, wanted, None).await
     }
 
-    /// Says what a message was, and of which type: `lottery`, `newsletter`.
+    /// Says what a message was, and of which class: `lottery`, `newsletter`.
     pub async fn teach_class(
         &self,
         message: RecordId,
@@ -428,13 +428,13 @@ const fn trust(teacher: &Teacher) -> &'static str {
     }
 }
 
-/// The type a teacher names; empty for none.
+/// The class a teacher names; empty for none.
 fn class_of(teacher: &Teacher) -> Result<String, DeskError> {
     match teacher.class.as_deref() {
         None | Some("") => Ok(String::new()),
         Some(name) if is_class(name) => Ok(name.to_owned()),
         Some(name) => Err(DeskError::Unfit(format!(
-            "{} is no type of message: lower-case letters, digits and -, at most {CLASS_BYTES_MAX}, as in lottery",
+            "{} is no class of message: lower-case letters, digits and -, at most {CLASS_BYTES_MAX}, as in lottery",
             name.escape_debug()
         ))),
     }

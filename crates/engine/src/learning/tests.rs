@@ -690,7 +690,7 @@ async fn mail_that_scores_otherwise_than_before_is_told_once_by_whoever_sees_it(
 
 /// Which classifier has a say is policy, and what people call a type of mail is a class of the one in two phases.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_policy_chooses_the_classifier_and_types_are_its_classes() {
+async fn the_policy_chooses_the_classifier_and_people_name_its_classes() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = open(folder.path()).await;
     let (engine, desk) = (node(&store, LearnSetup::default()).await, desk(&store));
@@ -707,7 +707,7 @@ async fn the_policy_chooses_the_classifier_and_types_are_its_classes() {
         .await
         .expect("entered");
     let refused = desk.learn(&mails, false, &of_type("Lottery!")).await;
-    assert!(refused.is_err_and(|error| error.to_string().contains("no type of message")));
+    assert!(refused.is_err_and(|error| error.to_string().contains("no class of message")));
     engine.keep_learning().await.expect("learnt");
     let classes = summary(&engine).classes;
     assert!(

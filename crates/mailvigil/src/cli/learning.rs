@@ -44,8 +44,8 @@ pub struct LearnArgs {
     /// Files, mailboxes (mbox), folders of them (Maildir); `-` is standard input.
     #[arg(required = true)]
     pub paths: Vec<PathBuf>,
-    /// Of which type they are, as in `lottery` or `newsletter`: classes of the classifier in two phases.
-    #[arg(long, value_name = "TYPE", conflicts_with = "door")]
+    /// Of which class they are, as in `lottery` or `newsletter`, for the classifier in two phases.
+    #[arg(long, value_name = "CLASS", conflicts_with = "door")]
     pub class: Option<String>,
     /// Believe it as a user's report rather than as a word of somebody who looks after mail.
     #[arg(long, value_name = "WHO")]
