@@ -286,7 +286,20 @@ fn the_helper_hears_its_own_user_only_and_refuses_what_is_no_source() {
         "{answer}{error}"
     );
     assert!(network.gets_through("198.51.100.7", 25));
+    // However many of them there are, whoever may speak is heard.
+    let silent = format!(
+        "import socket,time\nall=[socket.socket(socket.AF_UNIX) for _ in range(40)]\n[s.connect('{}') for s in all]\nprint('there',flush=True)\ntime.sleep(60)",
+        socket.display()
+    );
+    let crowd = Program::new("/usr/bin/setpriv")
+        .unwrap()
+        .args(["--reuid", "65534", "--clear-groups", "--inh-caps=-all"])
+        .args(["/usr/bin/python3", "-c", &silent])
+        .ready_when(Ready::Line("there".into()))
+        .start()
+        .unwrap();
     assert_eq!(say("0", good).0, "done 1\n");
+    drop(crowd);
     assert!(!network.gets_through("198.51.100.7", 25));
     for (bad, why) in [
         ("flush ruleset\\n", "refused a request begins with"),

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::process::{ExitCode, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
@@ -18,6 +19,7 @@ use tokio::io::{
 };
 use tokio::net::{UnixListener, UnixStream};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Semaphore;
 use wire::firewall::{Dropped, LINE_BYTES_MAX, SOURCES_MAX, answer, read_head, read_source};
 
 use crate::cli::FirewallArgs;
@@ -25,6 +27,9 @@ use crate::show;
 
 /// How long a request may take to arrive, and `nft` to answer.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Clients of other users that are told why at the same time, and how long each may take.
+const STRANGERS: usize = 8;
+const STRANGER_PATIENCE: Duration = Duration::from_secs(2);
 /// Said to programs of other users.
 const NOT_YOU: &str = "programs of this user may not say what is dropped; --uid allows them";
 /// Before everything else that filters, as CrowdSec's bouncer stands.
@@ -54,13 +59,15 @@ async fn serve(args: &FirewallArgs) -> anyhow::Result<()> {
             .join(", "),
         args.socket.display()
     );
+    let strangers = Arc::new(Semaphore::new(STRANGERS));
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     loop {
         tokio::select! {
             // One at a time: there is one service, and one table.
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => attend(stream, &table).await,
+                Ok((stream, _)) if is_known(&stream, &args.uid) => attend(stream, &table).await,
+                Ok((stream, _)) => turn_away(stream, &strangers),
                 Err(error) => {
                     eprintln!("nobody can be heard: {error}");
                     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -100,11 +107,32 @@ fn listen(path: &Path) -> anyhow::Result<UnixListener> {
     Ok(listener)
 }
 
+/// May this client say what is dropped? The kernel knows whose it is.
+fn is_known(stream: &UnixStream, allowed: &[u32]) -> bool {
+    let own = rustix::process::geteuid().as_raw();
+    let peer = stream.peer_cred().map(|peer| peer.uid());
+    peer.is_ok_and(|uid| uid == own || allowed.contains(&uid))
+}
+
+/// Tells a client of another user why nothing comes of it, beside those that are heard; of many at once the rest is told nothing.
+fn turn_away(stream: UnixStream, strangers: &Arc<Semaphore>) {
+    let Ok(place) = strangers.clone().try_acquire_owned() else {
+        return;
+    };
+    tokio::spawn(async move {
+        let (reader, mut writer) = stream.into_split();
+        let mut reader = BufReader::new(reader);
+        // What it has to say is let in first: a socket that is closed on what was not read loses the answer.
+        let _ = tokio::time::timeout(STRANGER_PATIENCE, read(&mut reader)).await;
+        let refused = answer(&Err(NOT_YOU.to_owned()));
+        // It may be gone already.
+        let _ = writer.write_all(refused.as_bytes()).await;
+        drop(place);
+    });
+}
+
 /// Hears one client until it goes.
 async fn attend(stream: UnixStream, table: &Table<'_>) {
-    let allowed = stream.peer_cred().map(|peer| peer.uid());
-    let own = rustix::process::geteuid().as_raw();
-    let known = allowed.is_ok_and(|uid| uid == own || table.args.uid.contains(&uid));
     let (reader, mut writer) = stream.into_split();
     let mut reader = BufReader::new(reader);
     loop {
@@ -115,7 +143,6 @@ async fn attend(stream: UnixStream, table: &Table<'_>) {
         };
         let broken = told.is_err();
         let outcome = match told {
-            Ok(_) if !known => Err(NOT_YOU.to_owned()),
             Ok(told) => table
                 .make(&told)
                 .await
