@@ -1,4 +1,5 @@
 use std::fmt::Write as _;
+use std::net::IpAddr;
 
 use mail::operation::{
     Act, Administer, Append, Delete, DeviceTag, Door, FailType, Fault, List, Login, LoginOutcome,
@@ -157,8 +158,14 @@ impl Teller {
         })
     }
 
-    /// A stranger's session.
-    fn session(&mut self, at: Timestamp, ip: &str, act: Act) -> Happened {
+    /// An operation of somebody, with a name of its own; without a place and a program.
+    fn did(
+        &mut self,
+        at: Timestamp,
+        ip: Option<IpAddr>,
+        account: Option<&str>,
+        act: Act,
+    ) -> Happened {
         self.number += 1;
         let mut random = [0; 10];
         random[..8].copy_from_slice(&self.number.to_be_bytes());
@@ -168,14 +175,18 @@ impl Teller {
             door: Door::Log,
             protocol: Protocol::Smtp,
             source: Source {
-                ip: ip.parse().ok(),
-                device: None,
-                place: Known::NotAsked,
+                ip,
+                ..Source::default()
             },
-            account: None,
+            account: account.and_then(|name| Account::new(name, 255)),
             session: None,
             act,
         })
+    }
+
+    /// A stranger's session.
+    fn session(&mut self, at: Timestamp, ip: &str, act: Act) -> Happened {
+        self.did(at, ip.parse().ok(), None, act)
     }
 
     fn login(&mut self, at: Timestamp, ip: &str, place: Option<Place>) -> Happened {
@@ -421,20 +432,12 @@ fn an_office_may_break_the_protocol_four_times_as_often() {
     let mut teller = Teller::new();
     for person in 0..6 {
         let login = Act::Login(Login::new(LoginOutcome::Succeeded));
-        teller.number += 1;
-        teller.watch.apply(&Operation {
-            id: RecordId::first_at(START.plus_secs(person)),
-            at: START.plus_secs(person),
-            door: Door::AuthPolicy,
-            protocol: Protocol::Imap,
-            source: Source {
-                ip: "203.0.113.5".parse().ok(),
-                ..Source::default()
-            },
-            account: Account::new(&format!("person{person}@example.org"), 255),
-            session: None,
-            act: login,
-        });
+        teller.did(
+            START.plus_secs(person),
+            "203.0.113.5".parse().ok(),
+            Some(&format!("person{person}@example.org")),
+            login,
+        );
     }
     let mut told = Vec::new();
     for number in 0..4 {
@@ -534,22 +537,12 @@ impl Teller {
     }
 
     fn guess(&mut self, at: Timestamp, number: u32, login: Login) -> Happened {
-        self.number += 1;
-        let mut random = [0; 10];
-        random[..8].copy_from_slice(&self.number.to_be_bytes());
-        self.watch.apply(&Operation {
-            id: RecordId::new(at, random),
+        self.did(
             at,
-            door: Door::AuthPolicy,
-            protocol: Protocol::Imap,
-            source: Source {
-                ip: Some(std::net::Ipv4Addr::from_bits(0x0a00_0000 + (number << 12)).into()),
-                ..Source::default()
-            },
-            account: Account::new(&format!("person{}@example.org", number % 300), 255),
-            session: None,
-            act: Act::Login(login),
-        })
+            Some(std::net::Ipv4Addr::from_bits(0x0a00_0000 + (number << 12)).into()),
+            Some(&format!("person{}@example.org", number % 300)),
+            Act::Login(login),
+        )
     }
 }
 
@@ -564,23 +557,13 @@ fn counts_fall_while_the_site_is_attacked() {
         let mut told = Vec::new();
         for name in 0..2_u32 {
             // The same source asks for names that are no accounts.
-            teller.number += 1;
             let at = START.plus_secs(500 + i64::from(name));
-            let mut random = [0; 10];
-            random[..8].copy_from_slice(&teller.number.to_be_bytes());
-            let happened = teller.watch.apply(&Operation {
-                id: RecordId::new(at, random),
+            let happened = teller.did(
                 at,
-                door: Door::AuthPolicy,
-                protocol: Protocol::Imap,
-                source: Source {
-                    ip: "198.51.100.7".parse().ok(),
-                    ..Source::default()
-                },
-                account: Account::new(&format!("nobody{name}@example.org"), 255),
-                session: None,
-                act: Act::Login(wrong(name as u16)),
-            });
+                "198.51.100.7".parse().ok(),
+                Some(&format!("nobody{name}@example.org")),
+                Act::Login(wrong(name as u16)),
+            );
             told.extend(happened.detections);
         }
         told
@@ -787,18 +770,13 @@ fn a_program_of_the_server_that_mails_many_is_told() {
     let mut teller = Teller::new();
     let mut told = Vec::new();
     for number in 0..120_u32 {
-        teller.number += 1;
         let at = START.plus_secs(i64::from(number));
-        let happened = teller.watch.apply(&Operation {
-            id: RecordId::first_at(at),
+        let happened = teller.did(
             at,
-            door: Door::Log,
-            protocol: Protocol::Submission,
-            source: Source::default(),
-            account: Some(Account::of_program(33)),
-            session: None,
-            act: Act::Send(sent(Some("a@example.org"), 1, None)),
-        });
+            None,
+            Some(Account::of_program(33).as_str()),
+            Act::Send(sent(Some("a@example.org"), 1, None)),
+        );
         told.extend(happened.detections.into_iter().map(|one| (number, one)));
     }
     let first = told
@@ -847,22 +825,12 @@ fn a_login_that_could_be_anybodys_is_weighed_once() {
         home.detections
     );
     // Person 8 from where nobody ever was.
-    teller.number += 1;
-    let mut random = [0; 10];
-    random[..8].copy_from_slice(&teller.number.to_be_bytes());
-    let away = teller.watch.apply(&Operation {
-        id: RecordId::new(at, random),
+    let away = teller.did(
         at,
-        door: Door::AuthPolicy,
-        protocol: Protocol::Imap,
-        source: Source {
-            ip: "198.51.100.9".parse().ok(),
-            ..Source::default()
-        },
-        account: Account::new("person8@example.org", 255),
-        session: None,
-        act: Act::Login(Login::new(LoginOutcome::Succeeded)),
-    });
+        "198.51.100.9".parse().ok(),
+        Some("person8@example.org"),
+        Act::Login(Login::new(LoginOutcome::Succeeded)),
+    );
     let rank = named(&away.detections, "ctx.rba").expect("told");
     let source = named(&away.detections, "ctx.newsource").expect("told");
     assert!(rank.score > source.score && !rank.acts);

@@ -5,9 +5,7 @@
 //! `Ledger::apply`, which also says how things stood *before* the operation (`Before`): a login makes its source familiar,
 //! so whether it was must be asked first.
 
-use mail::operation::{
-    Act, DeviceTag, FailType, Fault, Login, LoginOutcome, Protocol, Reply, Said, Sent,
-};
+use mail::operation::{Act, DeviceTag, FailType, Fault, Login, LoginOutcome, Protocol};
 use mail::{Address, Operation, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +21,10 @@ pub(crate) mod table;
 mod unusual;
 pub(crate) mod window;
 
+// What becomes of an operation.
+mod home;
+mod traffic;
+
 // What is taken back.
 mod forgive;
 
@@ -36,6 +38,7 @@ mod tests;
 use account::{Account, LastPlace, Weighed};
 use attack::Attack;
 use evidence::seconds;
+use home::{at_home_in, familiar_to, program_settled_in, settled_in};
 use keys::{Keys, Marks};
 use source::{Mailbox, Pair, Source};
 use spray::Sprays;
@@ -263,60 +266,6 @@ impl Ledger {
         before
     }
 
-    /// How well an account knows a source and a program; only reads.
-    pub(crate) fn familiar(
-        &self,
-        marks: &Marks,
-        device: Option<DeviceTag>,
-        at: Timestamp,
-    ) -> Familiar {
-        let account = marks.account.and_then(|key| self.accounts.get(key));
-        account.map_or(Familiar::Stranger, |account| {
-            familiar_to(account, &self.here(marks, device, at), at)
-        })
-    }
-
-    /// Since when an account knows the network of a source, or its surroundings together with the program; `None` when it does not.
-    pub(crate) fn known_since(
-        &self,
-        marks: &Marks,
-        device: Option<DeviceTag>,
-        at: Timestamp,
-    ) -> Option<Timestamp> {
-        let account = self.accounts.get(marks.account?)?;
-        let network = account.networks.since(at, marks.network? as u32);
-        let wide = account.wides.since(at, marks.wide? as u32);
-        let program = device.and_then(|tag| account.devices.since(at, tag.0));
-        let both = wide.zip(program).map(|(wide, program)| wide.max(program));
-        match (network, both) {
-            (Some(network), Some(both)) => Some(network.min(both)),
-            (network, both) => network.or(both),
-        }
-    }
-
-    /// Is the account at home there?
-    pub(crate) fn settled(&self, marks: &Marks, device: Option<DeviceTag>, at: Timestamp) -> bool {
-        let account = marks.account.and_then(|key| self.accounts.get(key));
-        account.is_some_and(|account| settled_in(account, &self.here(marks, device, at), at))
-    }
-
-    /// Is it at home there by the network itself?
-    pub(crate) fn at_home(&self, marks: &Marks, device: Option<DeviceTag>, at: Timestamp) -> bool {
-        let account = marks.account.and_then(|key| self.accounts.get(key));
-        account.is_some_and(|account| at_home_in(account, &self.here(marks, device, at), at))
-    }
-
-    /// Has the account long been used with this client program?
-    pub(crate) fn program_settled(
-        &self,
-        account: u64,
-        device: Option<DeviceTag>,
-        at: Timestamp,
-    ) -> bool {
-        let account = self.accounts.get(account);
-        account.is_some_and(|account| program_settled_in(account, device, at))
-    }
-
     /// Recipients of a list that the account never wrote to.
     pub(crate) fn strangers_among(&self, account: u64, recipients: &[Address]) -> u32 {
         let people = self
@@ -332,15 +281,6 @@ impl Ledger {
         new.sort_unstable();
         new.dedup();
         new.len() as u32
-    }
-
-    fn here<'a>(&self, marks: &'a Marks, device: Option<DeviceTag>, at: Timestamp) -> Here<'a> {
-        let source = marks.source.and_then(|source| self.sources.get(source));
-        Here {
-            marks,
-            device,
-            crowded: source.is_some_and(|source| source.is_shared(at)),
-        }
     }
 
     fn before(&self, operation: &Operation, marks: &Marks) -> Before {
@@ -618,86 +558,6 @@ impl Ledger {
         });
     }
 
-    fn sent(&mut self, operation: &Operation, sent: &Sent, key: u64, before: &mut Before) {
-        let (at, keys) = (operation.at, self.keys);
-        let many = sent.recipients.len() as u32;
-        let at_home = before.at_home;
-        if !sent.taken {
-            if !at_home {
-                self.tried_to_send(operation, sent, key);
-            }
-            return;
-        }
-        let new = self.accounts.update(key, at, true, |account| {
-            let outbound = account.outbound();
-            outbound.hour.add(at, many);
-            outbound.day.add(at, many);
-            outbound.week.add(at, many);
-            outbound.peak.add(at, many);
-            outbound.evidence.add(operation.id);
-            if sent.envelope_from.is_none() {
-                outbound.null_sender.add(at, 1);
-            }
-            if let (Some(address), Some(false)) = (&sent.envelope_from, sent.owned) {
-                outbound.senders.add(at, keys.short(&address.key()));
-            }
-            let mut new = 0;
-            for recipient in &sent.recipients {
-                let person = keys.short(&recipient.key());
-                if let Some(domain) = recipient.domain() {
-                    outbound.domains_hour.add(at, keys.short(&domain.as_str()));
-                }
-                if let Some(print) = sent.print {
-                    outbound.print(at, print, person);
-                }
-                if outbound.people.meet(person) {
-                    new += 1;
-                    outbound.new_hour.add(at, person);
-                    if !at_home {
-                        outbound.strange_new.add(at, person);
-                    }
-                }
-            }
-            if !at_home {
-                outbound.strange_day.add(at, many);
-            }
-            new
-        });
-        before.new_recipients = new.unwrap_or(0);
-    }
-
-    /// A message from where the account is not at home, that was not taken: it would have gone to these. One that is tried again
-    /// counts once.
-    fn tried_to_send(&mut self, operation: &Operation, sent: &Sent, key: u64) {
-        let (at, keys) = (operation.at, self.keys);
-        self.accounts.update(key, at, true, |account| {
-            let outbound = account.outbound();
-            outbound.evidence.add(operation.id);
-            for recipient in &sent.recipients {
-                let person = keys.short(&recipient.key());
-                if !outbound.people.knows(person) && outbound.strange_new.add(at, person) {
-                    outbound.strange_day.add(at, 1);
-                }
-            }
-        });
-    }
-
-    fn replied(&mut self, operation: &Operation, reply: Reply, marks: &Marks) {
-        self.change_account(operation, marks, |account| {
-            let outbound = account.outbound();
-            match reply {
-                Reply::Delivered => return,
-                Reply::NoSuchRecipient => {
-                    outbound.bad_hour.add(operation.at, 1);
-                    outbound.bad_day.add(operation.at, 1);
-                }
-                Reply::CalledSpam => outbound.spam_replies.add(operation.at, 1),
-                Reply::Complained => outbound.complaints.add(operation.at, 1),
-            }
-            outbound.evidence.add(operation.id);
-        });
-    }
-
     /// Changes an account that is there; what a stranger does makes none.
     fn change_account(
         &mut self,
@@ -707,86 +567,6 @@ impl Ledger {
     ) {
         if let Some(key) = marks.account {
             self.accounts.update(key, operation.at, true, change);
-        }
-    }
-
-    fn arrived(&mut self, operation: &Operation, sent: &Sent, marks: &Marks) {
-        let (at, keys) = (operation.at, self.keys);
-        let claimed = match &sent.authentic {
-            Some(_) => None,
-            None => sent.envelope_from.as_ref().and_then(Address::domain),
-        };
-        let claimed = claimed.map(|domain| keys.short(&domain.registered().as_str()));
-        if let Some(source) = marks.source {
-            self.sources.update(source, at, false, |source| {
-                let mail = source.mail();
-                mail.messages_minute.add(at, 1);
-                mail.known_day.add(at, sent.recipients.len() as u32);
-                if let Some(domain) = claimed {
-                    mail.claimed_domains.add(at, domain);
-                }
-                mail.evidence.add(operation.id);
-            });
-        }
-        let domain = match (&sent.authentic, &sent.envelope_from) {
-            (Some(domain), _) => Some(keys.short(&domain.registered().as_str())),
-            (None, Some(address)) => address
-                .domain()
-                .map(|one| keys.short(&one.registered().as_str())),
-            (None, None) => None,
-        };
-        for recipient in &sent.recipients {
-            self.mailboxes
-                .update(keys.mailbox(&recipient.key()), at, false, |mailbox| {
-                    mailbox.messages.add(at, 1);
-                    mailbox.hour.add(at, 1);
-                    mailbox.peak.add(at, 1);
-                    if sent.envelope_from.is_none() {
-                        mailbox.bounces.add(at, 1);
-                    }
-                    if let (true, Some(domain)) = (sent.bulk, domain) {
-                        mailbox.bulk.add(at, 1);
-                        mailbox.bulk_domains.add(at, domain);
-                    }
-                    mailbox.evidence.add(operation.id);
-                });
-        }
-    }
-
-    fn probed(&mut self, operation: &Operation, recipient: &Address, said: Said, marks: &Marks) {
-        let at = operation.at;
-        if marks.account.is_some() {
-            if said == Said::Unknown {
-                self.replied(operation, Reply::NoSuchRecipient, marks);
-            }
-            return;
-        }
-        let whom = self.keys.short(&recipient.key());
-        let brings_mail = marks
-            .source
-            .and_then(|source| self.sources.get(source)?.mail.as_ref())
-            .is_some_and(|mail| mail.known_day.sum(at) > 0);
-        if said == Said::Unknown && !brings_mail {
-            self.asked_for.add(at, whom);
-        }
-        for (table, mark) in [
-            (&mut self.sources, marks.source),
-            (&mut self.networks, marks.network),
-        ] {
-            let Some(mark) = mark else { continue };
-            table.update(mark, at, false, |source| {
-                let mail = source.mail();
-                match said {
-                    Said::Exists => mail.known_day.add(at, 1),
-                    // Different ones: a list that goes on writing to one dead mailbox is no harvester.
-                    Said::Unknown => {
-                        mail.unknown_minutes.add(at, whom);
-                        mail.unknown_day.add(at, whom);
-                    }
-                    Said::RelayDenied => mail.relays.add(at, 1),
-                }
-                mail.evidence.add(operation.id);
-            });
         }
     }
 
@@ -881,71 +661,6 @@ impl Ledger {
     /// How much the whole site is being guessed at: 0 is as always, 1 as bad as it gets.
     pub fn attack_level(&self, at: Timestamp) -> f32 {
         self.attack.level(at)
-    }
-}
-
-/// From where and with what.
-struct Here<'a> {
-    marks: &'a Marks,
-    device: Option<DeviceTag>,
-    /// So many of our people come by this source that it says little about who this is: the program must be known, too, where it is told.
-    crowded: bool,
-}
-
-fn familiar_to(account: &Account, here: &Here<'_>, at: Timestamp) -> Familiar {
-    let known = |since: Option<Timestamp>| since.is_some();
-    let network = here
-        .marks
-        .network
-        .is_some_and(|one| known(account.networks.since(at, one as u32)));
-    let wide = here
-        .marks
-        .wide
-        .is_some_and(|one| known(account.wides.since(at, one as u32)));
-    // Settled, for a thief's own program is known from his first login on.
-    let program = program_settled_in(account, here.device, at);
-    if here.is_home(network, wide, program) {
-        Familiar::Known
-    } else if program {
-        Familiar::Program
-    } else {
-        Familiar::Stranger
-    }
-}
-
-fn settled_in(account: &Account, here: &Here<'_>, at: Timestamp) -> bool {
-    let born = account.born;
-    let network = here
-        .marks
-        .network
-        .is_some_and(|one| account.networks.settled(at, one as u32, born));
-    let wide = here
-        .marks
-        .wide
-        .is_some_and(|one| account.wides.settled(at, one as u32, born));
-    let program = program_settled_in(account, here.device, at);
-    // Programs on the server itself have no address: they are at home.
-    here.marks.source.is_none() || here.is_home(network, wide, program)
-}
-
-fn at_home_in(account: &Account, here: &Here<'_>, at: Timestamp) -> bool {
-    let network = here
-        .marks
-        .network
-        .is_some_and(|one| account.networks.settled(at, one as u32, account.born));
-    let program = program_settled_in(account, here.device, at);
-    here.marks.source.is_none() || here.is_home(network, false, program)
-}
-
-fn program_settled_in(account: &Account, device: Option<DeviceTag>, at: Timestamp) -> bool {
-    device.is_some_and(|tag| account.devices.settled(at, tag.0, account.born))
-}
-
-impl Here<'_> {
-    /// The network, or its surroundings together with the program.
-    const fn is_home(&self, network: bool, wide: bool, program: bool) -> bool {
-        let told = self.device.is_some();
-        (network && !(self.crowded && told && !program)) || (wide && program)
     }
 }
 
