@@ -46,12 +46,12 @@ fn by_class(learnt: &Learnt, learning: &Learning) -> Option<Reason> {
 /// Too much of one class at once: both phases. Mail of which there is not too much is nothing that was seen, so it says nothing.
 fn by_both_phases(learnt: &Learnt, learning: &Learning) -> Option<Reason> {
     let phases = learnt.phases.as_ref()?;
-    let limits = learning.phases.limits(&phases.class);
-    (phases.hot > limits.matched_tokens).then(|| {
+    let thresholds = learning.phases.thresholds(&phases.class);
+    (phases.hot > thresholds.matched_tokens).then(|| {
         let mut evidence = of_class(phases);
         evidence.push(Evidence::of(format!(
             "{} of its {} tokens came oftener than {} times lately in that class; {} may",
-            phases.hot, phases.tokens, phases.token_frequency, limits.matched_tokens
+            phases.hot, phases.tokens, phases.token_frequency, thresholds.matched_tokens
         )));
         let text = "There is suddenly much of its class";
         told(learnt, "learnt-sudden", learning.likely, text, evidence)

@@ -39,7 +39,7 @@ impl Components {
             self.live.clear();
         }
         self.settings = settings.clone();
-        let limits = settings.limits(&first.class);
+        let thresholds = settings.thresholds(&first.class);
         let counting = match settings.counting {
             Frequency::Raw => Counting::Raw,
             Frequency::Sources => Counting::Sources,
@@ -50,7 +50,7 @@ impl Components {
             .or_insert_with(|| Live::new(self.key.clone(), counting, settings.period_secs));
         let mut hot = 0;
         for (token, _) in &first.tokens {
-            hot += u32::from(live.frequency_of(*token, arrival.at) > limits.token_frequency);
+            hot += u32::from(live.frequency_of(*token, arrival.at) > thresholds.token_frequency);
             live.count_of(*token, arrival);
         }
         Phases {
@@ -59,7 +59,7 @@ impl Components {
             values: first.values.clone(),
             tokens: first.tokens.len() as u32,
             hot,
-            token_frequency: limits.token_frequency,
+            token_frequency: thresholds.token_frequency,
         }
     }
 }

@@ -118,7 +118,10 @@ mod tests {
             (Chosen::TwoPhase, Frequency::Raw)
         );
         assert_eq!(phases.period_secs, 6 * 3600);
-        let (own, usual) = (phases.limits("newsletter"), phases.limits("lottery"));
+        let (own, usual) = (
+            phases.thresholds("newsletter"),
+            phases.thresholds("lottery"),
+        );
         assert_eq!((own.token_frequency, own.matched_tokens), (50, 12));
         assert_eq!((usual.token_frequency, usual.matched_tokens), (4, 12));
         let bad = "[learning]\nclassifier = \"neural\"\nperiod_hours = 0\n[learning.classes.x]\nmatched = 3\n";

@@ -26,9 +26,9 @@ pub enum Frequency {
     Sources,
 }
 
-/// Limits of phase 2 in a class.
+/// What phase 2 takes for too much in a class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct Thresholds {
     /// A token seen oftener than this within a period is hot.
     pub token_frequency: u32,
     /// A message with more hot tokens than this is unwanted.
@@ -44,10 +44,10 @@ pub struct PhaseSettings {
     pub counting: Frequency,
     /// After how long without it an appearance no longer counts, seconds.
     pub period_secs: u32,
-    /// Limits of every class that has none of its own.
-    pub usual: Limits,
-    /// Limits of single classes.
-    pub classes: BTreeMap<String, Limits>,
+    /// Those of every class that has none of its own.
+    pub usual: Thresholds,
+    /// Those of single classes.
+    pub classes: BTreeMap<String, Thresholds>,
 }
 
 impl Default for PhaseSettings {
@@ -56,7 +56,7 @@ impl Default for PhaseSettings {
             chosen: Chosen::Content,
             counting: Frequency::Sources,
             period_secs: 24 * 3600,
-            usual: Limits {
+            usual: Thresholds {
                 token_frequency: 4,
                 matched_tokens: 8,
             },
@@ -67,7 +67,7 @@ impl Default for PhaseSettings {
 
 impl PhaseSettings {
     /// What is too much in a class.
-    pub fn limits(&self, class: &str) -> Limits {
+    pub fn thresholds(&self, class: &str) -> Thresholds {
         self.classes.get(class).copied().unwrap_or(self.usual)
     }
 }
@@ -92,22 +92,22 @@ pub(super) fn read(section: &Section<'_, '_>) -> PhaseSettings {
     if let Some(hours) = section.number("period_hours", 1..=720) {
         settings.period_secs = hours as u32 * 3600;
     }
-    settings.usual = limits(section, settings.usual);
+    settings.usual = thresholds(section, settings.usual);
     for (name, section) in section.section("classes").named_sections() {
-        let own = limits(&section, settings.usual);
+        let own = thresholds(&section, settings.usual);
         section.finish();
         settings.classes.insert(name, own);
     }
     settings
 }
 
-fn limits(section: &Section<'_, '_>, usual: Limits) -> Limits {
+fn thresholds(section: &Section<'_, '_>, usual: Thresholds) -> Thresholds {
     let number = |key, usual| {
         section
             .number(key, 0..=100_000)
             .map_or(usual, |number| number as u32)
     };
-    Limits {
+    Thresholds {
         token_frequency: number("token_frequency", usual.token_frequency),
         matched_tokens: number("matched_tokens", usual.matched_tokens),
     }
