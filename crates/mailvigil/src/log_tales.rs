@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use engine::clock::now;
 use engine::{Telling, Watching};
 use mail::operation::{Act, Door, FailType, Login, LoginOutcome, Protocol, Reply, Said, Sent};
-use mail::{Account, Timestamp};
+use mail::{Account, Address, Timestamp};
 use wire::server_log::{Noted, What};
 
 /// Messages remembered with who sent them; the oldest half is forgotten beyond it.
@@ -20,10 +20,18 @@ const TOLD_SECS: i64 = 600;
 #[derive(Default)]
 pub struct Tales {
     /// Who sent a message, by queue id: its bounces are theirs.
-    senders: HashMap<String, (String, Option<IpAddr>)>,
-    senders_before: HashMap<String, (String, Option<IpAddr>)>,
+    senders: HashMap<String, Sender>,
+    senders_before: HashMap<String, Sender>,
     /// When the authentication process last told of a failure.
     failures: HashMap<(Option<IpAddr>, String), Timestamp>,
+}
+
+/// Who handed a message in.
+struct Sender {
+    account: String,
+    ip: Option<IpAddr>,
+    /// In whose name, where a program of the machine did.
+    from: Option<Address>,
 }
 
 impl Tales {
@@ -35,7 +43,7 @@ impl Tales {
         let who = (noted.ip, account.clone().unwrap_or_default());
         let (act, times) = match noted.what {
             What::LoggedIn => {
-                self.remember(&noted);
+                self.remember(&noted, None);
                 (login(LoginOutcome::Succeeded), 1)
             }
             What::LoginFailed(kind) => {
@@ -64,11 +72,12 @@ impl Tales {
             What::UnknownRecipient(None) | What::RelayDenied(None) | What::Refused => {
                 (Act::Control, 1)
             }
-            What::HandedIn(uid) => {
-                self.remember(&Noted {
+            What::HandedIn(uid, ref from) => {
+                let program = Noted {
                     account: Some(Account::of_program(uid).to_string()),
-                    ..noted
-                });
+                    ..noted.clone()
+                };
+                self.remember(&program, from.clone());
                 return;
             }
             What::Delivered | What::Bounced | What::CalledSpam => {
@@ -90,15 +99,21 @@ impl Tales {
         }
     }
 
-    fn remember(&mut self, noted: &Noted) {
+    fn remember(&mut self, noted: &Noted, from: Option<Address>) {
         let (Some(queue_id), Some(account)) = (&noted.queue_id, &noted.account) else {
             return;
         };
         if self.senders.len() >= SENDERS_MAX {
             self.senders_before = std::mem::take(&mut self.senders);
         }
-        self.senders
-            .insert(queue_id.clone(), (account.clone(), noted.ip));
+        self.senders.insert(
+            queue_id.clone(),
+            Sender {
+                account: account.clone(),
+                ip: noted.ip,
+                from,
+            },
+        );
     }
 
     /// What became of a message of one of our accounts.
@@ -110,7 +125,9 @@ impl Tales {
             .senders
             .get(queue_id)
             .or_else(|| self.senders_before.get(queue_id));
-        let Some((account, ip)) = sender else { return };
+        let Some(Sender { account, ip, from }) = sender else {
+            return;
+        };
         if let (Some(recipient), Some(true)) = (
             &noted.recipient,
             watching
@@ -126,7 +143,7 @@ impl Tales {
                 device: None,
                 account: Some(account.clone()),
                 session: None,
-                act: Act::Send(handed_in(recipient)),
+                act: Act::Send(handed_in(from.clone(), recipient)),
             });
         }
         let reply = match noted.what {
@@ -147,10 +164,10 @@ impl Tales {
     }
 }
 
-/// What a log tells of a message: to whom. Not in whose name, and an unknown sender is not the null sender, so the recipient stands for it.
-fn handed_in(recipient: &mail::Address) -> Sent {
+/// What a log tells of a message: in whose name, and to whom.
+fn handed_in(from: Option<Address>, recipient: &Address) -> Sent {
     Sent {
-        envelope_from: Some(recipient.clone()),
+        envelope_from: from,
         recipients: vec![recipient.clone()],
         taken: true,
         size_bytes: 0,

@@ -501,6 +501,39 @@ fn weakforced_s_clients_and_crowdsec_s_bouncers_are_served() {
     assert!(shown.unwrap().contains("http: logged in"));
 }
 
+/// Dovecot can tell whose password it was: a master user's login is its own, and the owner's under another spelling is none.
+#[test]
+fn a_master_user_s_login_is_its_own() {
+    let office = Office::open("");
+    let report = |login: &str, auth_user: &str| {
+        let body = format!(
+            r#"{{"login":"{login}","auth_user":"{auth_user}","remote":"198.51.100.9","success":true,"policy_reject":false,"protocol":"imap","session_id":"m1"}}"#
+        );
+        let said = curl(office.port, "/?command=report", Some(SECRET), &body);
+        assert!(said.contains("ok"), "{said}");
+    };
+    report("user1", "user1@ours.example");
+    report("user2", "backup");
+    let read = r#"{"event":"imap_command_finished","fields":{"user":"user2","session":"m1","cmd_name":"FETCH","cmd_input_args":"1:5 BODY[]","tagged_reply_state":"OK"}}"#;
+    curl(office.port, "/events", Some(SECRET), read);
+    let shown =
+        |account: &str| bed::text(&office.vigil().run(&["account", "show", account]).stdout);
+    let known = wait_for(|| shown("user2").contains("read 5 messages").then_some(()));
+    assert!(known.is_some(), "{}", office.vigil().service.log());
+    assert!(shown("backup").contains("logged in as master user, into user2@ours.example"));
+    let own = shown("user1");
+    assert!(
+        own.contains("imap: logged in") && !own.contains("master"),
+        "{own}"
+    );
+    // What the master user did there comes from where it logged in.
+    let opened = shown("user2");
+    assert!(
+        opened.contains("198.51.100.9") && !opened.contains("logged in"),
+        "{opened}"
+    );
+}
+
 /// The site's own authentication server: knows passwords, and sends who has the right one to Dovecot.
 fn site_auth(dovecot_port: u16) -> u16 {
     use std::io::{BufRead as _, BufReader, Write as _};

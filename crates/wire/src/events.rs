@@ -16,6 +16,9 @@ use serde_json::{Map, Value};
 
 use crate::auth_policy::Unfit;
 
+/// So much of what is searched for is looked at, bytes: a literal may be as long as a message.
+const SEARCHED_BYTES: usize = 2048;
+
 /// An event that tells of an operation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
@@ -233,7 +236,7 @@ fn looked(name: &str, args: &str) -> List {
     if searches.contains(&name) {
         List {
             folders: 0,
-            topics: Topics::of(args),
+            topics: Topics::of(&args[..floor_char_boundary(args, SEARCHED_BYTES)]),
         }
     } else {
         List {

@@ -223,12 +223,16 @@ impl Watching {
             session[..floor_char_boundary(&session, self.limits.session_bytes_max)].to_owned()
         };
         let session = told.session.map(cut).filter(|session| !session.is_empty());
+        let mut act = told.act;
+        if let Act::Login(login) = &mut act {
+            let into = login.into.take();
+            login.into = into.and_then(|into| self.account(into.as_str()));
+        }
         if let Some(session) = &session {
             state
                 .sessions
-                .join(session, &mut source, account.as_ref(), &told.act);
+                .join(session, &mut source, account.as_ref(), &act);
         }
-        let mut act = told.act;
         if let Act::List(list) = &mut act
             && !state.watch.settings().reads_searches()
         {
@@ -267,7 +271,12 @@ impl Watching {
                     "more operations than limits.told_per_day_max came today: further ones are counted and not kept"
                 );
             }
-            let room = state.kept.1 <= self.limits.told_per_day_max;
+            // Whoever opens connections and does nothing must not take the room of what users do.
+            let most = match operation.act {
+                Act::Fault(_) => self.limits.told_per_day_max / 2,
+                _ => self.limits.told_per_day_max,
+            };
+            let room = state.kept.1 <= most;
             if room && state.waiting.operations.len() < self.limits.told_queue_max {
                 state.waiting.operations.extend(rows::operation(&operation));
             } else {

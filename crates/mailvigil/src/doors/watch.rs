@@ -279,11 +279,17 @@ impl WatchDoor {
         master: Option<String>,
         login: Login,
     ) -> (Option<String>, Login) {
-        let (Some(user), Some(master)) = (&user, &master) else {
+        let (Some(name), Some(master)) = (&user, &master) else {
             return (user, login);
         };
+        let watching = self.engine.watching();
+        let into = watching.account(name);
+        // Dovecot tells a user's own login by both names, and may write one with its domain and one without.
+        if into == watching.account(master) {
+            return (user, login);
+        }
         let opened = Login {
-            into: self.engine.watching().account(user),
+            into,
             // Dovecot hashes it with the other name.
             password: None,
             ..login

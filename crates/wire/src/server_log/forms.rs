@@ -145,7 +145,7 @@ const POSTSCREEN: &[Form] = &[
 ];
 
 const POSTFIX_PICKUP: &[Form] = &[form(
-    r"^(?P<queue>[0-9A-Za-z]{6,32}): uid=(?P<uid>\d{1,10}) from=<.*>$",
+    r"^(?P<queue>[0-9A-Za-z]{6,32}): uid=(?P<uid>\d{1,10}) from=<(?P<from>.*)>$",
     Means::HandedIn,
 )];
 
@@ -422,7 +422,10 @@ fn what(means: Means, captures: &Captures<'_>) -> Option<What> {
         }
         Means::Refusal => What::Refused,
         Means::Fault(fault) => What::Fault(fault),
-        Means::HandedIn => What::HandedIn(text("uid").parse().ok()?),
+        Means::HandedIn => What::HandedIn(
+            text("uid").parse().ok()?,
+            Address::from_path(text("from"), ADDRESS_BYTES_MAX),
+        ),
         Means::Delivery => return delivery(text("status"), text("dsn"), &why),
     })
 }

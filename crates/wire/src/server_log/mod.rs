@@ -51,8 +51,8 @@ pub enum What {
     Refused,
     /// The session broke the protocol or came to nothing.
     Fault(Fault),
-    /// A program on the machine, by the number of its user, hands in a message.
-    HandedIn(u32),
+    /// A program on the machine, by the number of its user, hands in a message in somebody's name; without one it has the null sender.
+    HandedIn(u32, Option<Address>),
     /// The recipient's server took it.
     Delivered,
     /// The recipient's server knows no such recipient.
