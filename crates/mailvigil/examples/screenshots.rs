@@ -35,6 +35,7 @@ fn main() -> Result<()> {
     domains::seed(&data.path().join("demo"), "lindenhof.example");
     users::seed(&data.path().join("demo"));
     teach(&data.path().join("demo"))?;
+    switch_on(&data.path().join("demo"))?;
     let recalled = recalls::seed(&data.path().join("demo"));
     let recalled = format!("/learning/recalls?message={recalled}");
     let taken = pictures(&folder, &link, &recalled);
@@ -88,11 +89,26 @@ fn teach(data: &std::path::Path) -> Result<()> {
             .arg("--data")
             .arg(data)
             .args(["learn", label])
+            .args((label == "unwanted").then_some("--class=lottery"))
             .arg(&folder)
             .status()?;
         anyhow::ensure!(taught.success(), "nothing was learnt");
     }
     std::thread::sleep(std::time::Duration::from_secs(3));
+    Ok(())
+}
+
+/// Switches detectors on, in the first week of the demonstration's watch.
+fn switch_on(data: &std::path::Path) -> Result<()> {
+    let settings = tempfile::NamedTempFile::new()?;
+    std::fs::write(settings.path(), "mode = \"enforce\"\n")?;
+    let applied = Command::new(program()?)
+        .arg("--data")
+        .arg(data)
+        .args(["watch", "apply", "-m", "after a look around"])
+        .arg(settings.path())
+        .status()?;
+    anyhow::ensure!(applied.success(), "nothing was switched on");
     Ok(())
 }
 

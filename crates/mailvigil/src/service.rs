@@ -1,6 +1,7 @@
 //! The running service: parts, listeners, wait, drain.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -95,10 +96,13 @@ impl Service {
         let readers = Arc::new(Readers::new(&config.limits).with_ocr(config.ocr.clone()));
         let engine = Engine::start(settings, store, Arc::new(Metrics::default()), readers).await?;
         engine.watching().read_places().context("watch.places")?;
-        engine
-            .watching()
-            .open_breached()
-            .context("watch.breached")?;
+        engine.watching().open_breached().with_context(|| {
+            let file = config.watch.breached.as_deref().unwrap_or(Path::new(""));
+            format!(
+                "{} (watch.breached) cannot be used; right is a file of SHA-1 hashes, ordered, HASH:COUNT a line",
+                file.display()
+            )
+        })?;
         let listeners = Listeners::open(&config.doors, &config.watch)?;
         Ok(Self {
             engine,

@@ -99,7 +99,7 @@ impl<V: Entry> Table<V> {
         }
         while table.bytes() > table.budget && table.len() > 1 {
             // Some at a time: room that is only reserved would keep it above the budget, and giving it back looks at every shard.
-            for _ in 0..1 + table.len() / 64 {
+            for _ in 0..=table.len() / 64 {
                 table.evict(now, None);
             }
             for number in 0..table.shards.len() {
