@@ -244,7 +244,7 @@ proptest! {
 
     #[test]
     fn no_bytes_make_a_file_that_is_believed(bytes in prop::collection::vec(any::<u8>(), 0..200), magic in any::<bool>()) {
-        let mut file = if magic { b"mailvigil model\n\x01\0\x01\0".to_vec() } else { Vec::new() };
+        let mut file = if magic { b"mailvigil model\n\x02\0\x01\0".to_vec() } else { Vec::new() };
         file.extend(bytes);
         prop_assert!(Content::from_bytes(&file, &Key::new(b"test")).is_err());
     }
