@@ -152,6 +152,8 @@ pub struct Metrics {
     pub asked: Family<AskedLabels, Counter>,
     /// The place in the training log up to which this node has learnt.
     pub lessons: Gauge,
+    /// Lessons learnt once more because others were taken back.
+    pub lessons_relearnt: Counter,
     /// Messages whose sight was not kept for labels, because too many wait to be written.
     pub sights_dropped: Counter,
     /// By how much the scores of the last 2,000 messages differ from those of the 2,000 before (population stability index).
@@ -193,6 +195,7 @@ impl Default for Metrics {
             detections: Family::default(),
             asked: Family::default(),
             lessons: Gauge::default(),
+            lessons_relearnt: Counter::default(),
             sights_dropped: Counter::default(),
             scores_shift: Gauge::default(),
             watch_attack_level: Gauge::default(),
@@ -236,6 +239,7 @@ impl Metrics {
             detections: "What detectors saw",
             asked: "Questions about logins and mail, by what was said",
             lessons: "The place in the training log up to which this node has learnt",
+            lessons_relearnt: "Lessons learnt once more because others were taken back",
             sights_dropped: "Messages whose sight was not kept for labels",
             scores_shift: "By how much the learner's scores of all mail differ from those before",
             watch_attack_level: "How much more the site is guessed at than usual, 0 to 1",
@@ -315,6 +319,6 @@ mod tests {
             );
             count += 1;
         }
-        assert_eq!(count, 28);
+        assert_eq!(count, 29);
     }
 }

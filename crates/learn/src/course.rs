@@ -464,16 +464,17 @@ mod tests {
     #[test]
     fn a_file_goes_on_where_it_stopped() {
         let key = Key::new(b"test");
-        let course = taught(150);
+        // Enough for numbers that only come back exactly when JSON is read exactly.
+        let course = taught(700);
         let file = course.to_bytes(&key);
         let mut read = Course::from_bytes(&file, &key).expect("its own file");
         assert!(read == course);
-        assert_eq!(read.place(), 149);
+        assert_eq!(read.place(), 699);
         let mut viewer = viewer();
-        for number in 150..200 {
+        for number in 700..750 {
             take(&mut read, &mut viewer, number, None);
         }
-        assert!(read == taught(200), "as if it had never stopped");
+        assert!(read == taught(750), "as if it had never stopped");
         assert_eq!(
             Course::from_bytes(&file, &Key::new(b"other")).err(),
             Some(Refused::OtherInstallation)

@@ -258,6 +258,12 @@ impl Store {
         Ok(places.into_iter().collect())
     }
 
+    /// The first of the lessons that rows behind a place take back.
+    pub async fn first_taken_back(&self, since: i64) -> Result<Option<i64>, StoreError> {
+        let sql = "SELECT MIN(takes_back) FROM lessons WHERE takes_back IS NOT NULL AND seq > $1";
+        Ok(reading!(&self.db, pool => sqlx::query_scalar(sql).bind(since).fetch_one(pool).await?))
+    }
+
     /// The place of the last lesson there is.
     pub async fn last_lesson(&self) -> Result<i64, StoreError> {
         let last: Option<i64> = reading!(&self.db, pool => sqlx::query_scalar("SELECT MAX(seq) FROM lessons").fetch_one(pool).await?);

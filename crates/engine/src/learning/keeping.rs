@@ -16,6 +16,7 @@ use store::{LessonFilter, LessonRow, NewLesson, Store, StoreError};
 use super::campaigns::Campaigns;
 use super::gate::{GATED, Gate};
 use super::phases::Components;
+use super::trail::Trail;
 use super::{LearnSetup, Learning, LearningState, Rows, Waiting};
 use crate::clock::now;
 use crate::files::put_in_place;
@@ -54,6 +55,7 @@ impl Learning {
             None => None,
         };
         let questions = setup.questions_per_day;
+        let trail = Trail::beside(setup.file.clone());
         let campaign_key = key.clone();
         let components_key = key.clone();
         let learning = Self {
@@ -68,6 +70,7 @@ impl Learning {
             drift: Mutex::default(),
             components: Mutex::new(Components::new(components_key)),
             written: AtomicI64::new(0),
+            trail: Arc::new(Mutex::new(trail)),
             metrics,
             outbox,
         };
@@ -78,11 +81,11 @@ impl Learning {
             .max(store.lesson_base_place().await?);
         let place = learning.course().place();
         if place > known {
+            locked(&learning.trail).clear();
             learning.learn_anew(store, None).await?;
         } else {
-            let ham = store.last_wanted(GATED).await?;
-            let ham = ham.iter().rev().filter_map(|seen| Seen::from_bytes(seen));
-            learning.gate().fill(ham, &learning.course());
+            let ham = last_wanted(store).await?;
+            learning.gate().fill(ham.into_iter(), &learning.course());
         }
         learning.catch_up(store).await?;
         learning.recall_campaigns(store).await?;
@@ -252,14 +255,24 @@ impl Learning {
         self.gate.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Learns the whole log anew, without what was taken back. Messages are judged by the old model meanwhile. What came behind `since` passes the gate,
-    /// where the old model is one to compare with.
+    /// Learns anew without what was taken back: what came behind the first lesson that is, where an earlier state is kept, or else the whole log. Messages
+    /// are judged by the old model meanwhile. What came behind `since` passes the gate, where the old model is one to compare with.
     async fn learn_anew(&self, store: &Store, since: Option<i64>) -> Result<(), StoreError> {
         let upto = store.last_lesson().await?;
-        let anew = course_of(store, &self.key, upto, since.unwrap_or(i64::MAX)).await?;
+        let start = match since {
+            Some(since) => self.before_what_is_taken_back(store, since).await?,
+            None => None,
+        };
+        let start = match start {
+            Some(course) => course,
+            None => base(store, &self.key).await?,
+        };
+        let anew = course_of(store, &self.key, start, upto, since.unwrap_or(i64::MAX)).await?;
+        self.metrics.lessons_relearnt.inc_by(anew.taken);
+        let ham = last_wanted(store).await?;
         let more = {
             let mut gate = self.gate();
-            gate.fill(anew.ham.into_iter(), &self.course());
+            gate.fill(ham.into_iter(), &self.course());
             let more = gate.more_hit(&anew.course);
             if since.is_some_and(|since| since > 0) {
                 more
@@ -271,6 +284,21 @@ impl Learning {
         self.refuse(store, more, anew.reported).await?;
         self.say_again(store).await?;
         self.tell(store).await
+    }
+
+    /// The latest state that knows nothing of any lesson that was taken back behind a place.
+    async fn before_what_is_taken_back(
+        &self,
+        store: &Store,
+        since: i64,
+    ) -> Result<Option<Course>, StoreError> {
+        let Some(first) = store.first_taken_back(since).await? else {
+            return Ok(None);
+        };
+        let from = store.lesson_base_place().await?;
+        let (trail, key) = (self.trail.clone(), self.key.clone());
+        let read = tokio::task::spawn_blocking(move || locked(&trail).before(first, from, &key));
+        Ok(read.await.unwrap_or_default())
     }
 
     /// Tells people and other nodes how the learner is.
@@ -303,7 +331,8 @@ impl Learning {
         let Some(upto) = store.last_lesson_before(before(days)).await? else {
             return Ok(());
         };
-        let anew = course_of(store, &self.key, upto, i64::MAX).await?;
+        let start = base(store, &self.key).await?;
+        let anew = course_of(store, &self.key, start, upto, i64::MAX).await?;
         let key = self.key.clone();
         let bytes = tokio::task::spawn_blocking(move || anew.course.to_bytes(&key)).await;
         let bytes =
@@ -330,7 +359,7 @@ impl Learning {
             ))
         })?;
         self.written.store(place, Ordering::Relaxed);
-        Ok(())
+        locked(&self.trail).leave(place)
     }
 }
 
@@ -340,18 +369,23 @@ pub(crate) async fn told(store: &Store) -> Result<Option<LearningState>, StoreEr
     Ok(told.map(|told| serde_json::from_str(&told)).transpose()?)
 }
 
+fn locked(trail: &Mutex<Trail>) -> MutexGuard<'_, Trail> {
+    // A panic in here leaves at worst a state that is checked again before it is used.
+    trail.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// What follows from the log.
 struct Anew {
     course: Course,
-    /// The last wanted messages in it.
-    ham: Vec<Seen>,
+    /// Lessons taken for it.
+    taken: u64,
     /// Places of what users reported behind some place.
     reported: Vec<i64>,
 }
 
-/// What follows from the log up to a place, without what was taken back by any row there is.
-async fn course_of(store: &Store, key: &Key, upto: i64, since: i64) -> Result<Anew, StoreError> {
-    let mut course = match store.lesson_base().await? {
+/// What was learnt from lessons that are not kept any more.
+async fn base(store: &Store, key: &Key) -> Result<Course, StoreError> {
+    Ok(match store.lesson_base().await? {
         None => Course::new(),
         Some((place, body)) => Course::from_bytes(&body, key).unwrap_or_else(|error| {
             // Mail must flow: what is lost can be taught again.
@@ -362,10 +396,28 @@ async fn course_of(store: &Store, key: &Key, upto: i64, since: i64) -> Result<An
             course.skip_to(place);
             course
         }),
-    };
+    })
+}
+
+/// The messages trusted people called wanted last and still do, the oldest first.
+async fn last_wanted(store: &Store) -> Result<Vec<Seen>, StoreError> {
+    let ham = store.last_wanted(GATED).await?;
+    let ham = ham.iter().rev();
+    Ok(ham.filter_map(|seen| Seen::from_bytes(seen)).collect())
+}
+
+/// What follows from the log behind a start and up to a place, without what was taken back by any row there is.
+async fn course_of(
+    store: &Store,
+    key: &Key,
+    start: Course,
+    upto: i64,
+    since: i64,
+) -> Result<Anew, StoreError> {
+    let mut course = start;
     let mut reported = Vec::new();
+    let mut taken = 0;
     let taken_back = store.taken_back(i64::MAX).await?;
-    let mut ham = Vec::new();
     loop {
         let rows = store.lessons_after(course.place()).await?;
         let rows: Vec<LessonRow> = rows.into_iter().filter(|row| row.seq <= upto).collect();
@@ -380,9 +432,7 @@ async fn course_of(store: &Store, key: &Key, upto: i64, since: i64) -> Result<An
             .iter()
             .filter(|row| row.seq > since && is_report(row));
         reported.extend(newer.map(|row| row.seq));
-        ham.extend(standing.iter().filter_map(trusted_ham));
-        let excess = ham.len().saturating_sub(GATED as usize);
-        ham.drain(..excess);
+        taken += standing.len() as u64;
         let key = key.clone();
         let taught = tokio::task::spawn_blocking(move || {
             for row in &standing {
@@ -397,7 +447,7 @@ async fn course_of(store: &Store, key: &Key, upto: i64, since: i64) -> Result<An
     }
     Ok(Anew {
         course,
-        ham,
+        taken,
         reported,
     })
 }

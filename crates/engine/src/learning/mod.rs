@@ -12,6 +12,7 @@ mod rounds;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod trail;
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -39,6 +40,7 @@ use gate::Gate;
 pub(crate) use keeping::told;
 use phases::Components;
 use sources::Replied;
+use trail::Trail;
 
 /// Viewers kept for the next messages; each has some working memory.
 const VIEWERS_KEPT: usize = 16;
@@ -78,6 +80,7 @@ pub struct Learning {
     components: Mutex<Components>,
     /// The place of the model that is in the file.
     written: AtomicI64,
+    trail: Arc<Mutex<Trail>>,
     metrics: Arc<Metrics>,
     outbox: Arc<Outbox>,
 }

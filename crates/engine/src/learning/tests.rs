@@ -313,6 +313,61 @@ async fn a_restart_goes_on_from_the_file_or_from_the_log() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn taking_back_what_was_said_lately_learns_only_that_anew() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path()).await;
+    let setup = LearnSetup {
+        file: Some(folder.path().join("learner")),
+        ..LearnSetup::default()
+    };
+    let (one, desk) = (node(&store, setup.clone()).await, desk(&store));
+    teach(&one, &desk, 0, 700).await;
+    one.keep_model().await.expect("written, and a state left");
+    teach(&one, &desk, 2000, 20).await;
+    let relearnt = |engine: &Engine| engine.metrics().lessons_relearnt.get();
+    let say = |who: &str, from: u32| {
+        let teacher = Teacher {
+            who: who.to_owned(),
+            ..TRUSTED
+        };
+        let mails: Vec<Vec<u8>> = (from..from + 5).map(|number| mail(number, true)).collect();
+        let desk = &desk;
+        async move { desk.learn(&mails, true, &teacher).await.expect("entered") }
+    };
+    say("eve", 3000).await;
+    one.keep_learning().await.expect("learnt");
+    let of = |who: &str| LessonFilter {
+        who: Some(who.into()),
+        ..LessonFilter::default()
+    };
+    desk.take_back(&of("eve"), "wrong").await.expect("back");
+    // After a start, too: the state lies beside the file.
+    drop(one);
+    let one = node(&store, setup.clone()).await;
+    let few = relearnt(&one);
+    assert!((20..60).contains(&few), "{few}");
+    let anew = node(&store, LearnSetup::default()).await;
+    assert!(
+        *one.learning().course() == *anew.learning().course(),
+        "the same as from the first lesson on"
+    );
+    // What is older than the state is learnt from the start, and the state is of no use any more.
+    let early = LessonFilter {
+        until: Some(now()),
+        ..of(TRUSTED.who.as_str())
+    };
+    desk.take_back(&early, "all of it").await.expect("back");
+    one.keep_learning().await.expect("learnt");
+    let anew = node(&store, LearnSetup::default()).await;
+    assert!(*one.learning().course() == *anew.learning().course());
+    let left = std::fs::read_dir(folder.path()).expect("read");
+    let states = left
+        .flatten()
+        .filter(|entry| entry.file_name().to_string_lossy().contains(".at-"));
+    assert_eq!(states.count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_folded_is_still_known() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = open(folder.path()).await;
