@@ -200,6 +200,12 @@ pub struct Limits {
     /// Most lines of an SMTP reply; more end the delivery.
     pub smtp_reply_lines_max: usize,
 
+    // Reading mailboxes by IMAP.
+    /// Longest response of a server but for the messages in it, bytes; a longer one ends the connection.
+    pub imap_line_bytes_max: usize,
+    /// Folders of one mailbox that are looked through; an account with more is refused.
+    pub imap_folders_max: usize,
+
     // Keeping.
     /// Records that wait to be written; beyond it ordinary records are dropped and counted.
     pub record_queue_max: usize,
@@ -297,6 +303,8 @@ impl Default for Limits {
             report_letter_bytes_max: 10 << 20,
             smtp_reply_line_bytes_max: 4096,
             smtp_reply_lines_max: 100,
+            imap_line_bytes_max: 1 << 20,
+            imap_folders_max: 2000,
             record_queue_max: 20_000,
             facts_bytes_max: 64 << 10,
             quarantine_bytes_max: 10 << 30,

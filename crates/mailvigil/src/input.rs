@@ -144,7 +144,8 @@ fn mbox(
     }
 }
 
-fn too_long(bytes_max: usize) -> anyhow::Error {
+/// Why a message is not read.
+pub fn too_long(bytes_max: usize) -> anyhow::Error {
     anyhow::anyhow!("longer than {bytes_max} bytes (limits.message_bytes_max)")
 }
 

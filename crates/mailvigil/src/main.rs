@@ -11,6 +11,7 @@ mod config;
 mod carry_out;
 mod doors;
 mod firewall;
+mod imap;
 mod journal;
 mod log_tales;
 mod mail_log;

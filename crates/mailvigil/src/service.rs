@@ -155,10 +155,11 @@ impl Service {
             let news = self.engine.watching().news();
             self.until_stop(firewall::follow(self.engine.clone(), socket, news));
         }
-        if let Some(recall) = self.config.recall.clone() {
+        if let Some(recall) = &self.config.recall {
+            let mover = recall.mover(&self.config.limits)?;
             let store = self.engine.store().clone();
             let desk = desk(&self.config, store, Author::by_itself("recall"));
-            self.until_stop(recall::follow(desk, recall));
+            self.until_stop(recall::follow(desk, mover));
         }
         if self.config.reports.sends() {
             let store = self.engine.store().clone();

@@ -14,12 +14,13 @@ const ANN: &str = "ann@b.example";
 const BOB: &str = "bob.x@b.example";
 const KEEPER: &str = "keeper@b.example";
 
-/// How many messages lie in a mailbox, in folders that match.
-fn count(dovecot: &Dovecot, user: &str, folder: &str) -> usize {
+/// How many messages lie in a mailbox, in a folder, or in all.
+fn count(dovecot: &Dovecot, user: &str, folder: Option<&str>) -> usize {
     let output = Command::new("/usr/bin/doveadm")
         .arg("-c")
         .arg(dovecot.config_file())
-        .args(["search", "-u", user, "mailbox", folder])
+        .args(["search", "-u", user])
+        .args(folder.map_or(vec!["all"], |folder| vec!["mailbox", folder]))
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", text(&output.stderr));
@@ -69,7 +70,10 @@ fn called_back(keeper: Option<&str>) {
         // Once by doveadm itself, once by its server.
         keeper.map_or_else(String::new, |keeper| {
             let server = dovecot.config_file().with_file_name("run/doveadm-server");
-            format!("keeper = \"{keeper}\"\nserver = \"{}\"\n", server.display())
+            format!(
+                "keeper = \"{keeper}\"\nfolder = \"INBOX.Recalled\"\nserver = \"{}\"\n",
+                server.display()
+            )
         })
     );
     let bed = Bed::start(&Wish {
@@ -100,16 +104,20 @@ fn called_back(keeper: Option<&str>) {
     let said = vigil.say(&["recall", "take", id, "-m", "it is phishing"]);
     assert!(said.contains("2 copies are called back"), "{said}");
     settled(vigil, id, &[(ANN, "recalled"), (BOB, "recalled")]);
-    assert_eq!(count(&dovecot, ANN, "INBOX"), 1, "the other message stays");
-    assert_eq!(count(&dovecot, BOB, "INBOX"), 0);
+    assert_eq!(
+        count(&dovecot, ANN, Some("INBOX")),
+        1,
+        "the other message stays"
+    );
+    assert_eq!(count(&dovecot, BOB, Some("INBOX")), 0);
     match keeper {
         None => {
-            assert_eq!(count(&dovecot, ANN, "Recalled"), 1);
-            assert_eq!(count(&dovecot, BOB, "Recalled"), 1);
+            assert_eq!(count(&dovecot, ANN, Some("Recalled")), 1);
+            assert_eq!(count(&dovecot, BOB, Some("Recalled")), 1);
         }
         Some(keeper) => {
-            assert_eq!(count(&dovecot, ANN, "*"), 1);
-            assert_eq!(count(&dovecot, keeper, "*"), 2);
+            assert_eq!(count(&dovecot, ANN, None), 1);
+            assert_eq!(count(&dovecot, keeper, None), 2);
         }
     }
     let again = vigil.run(&["recall", "take", id, "-m", "once more"]);
@@ -118,8 +126,8 @@ fn called_back(keeper: Option<&str>) {
     let said = vigil.say(&["recall", "back", id, "-m", "it was no phishing"]);
     assert!(said.contains("2 copies are put back"), "{said}");
     settled(vigil, id, &[(ANN, "back"), (BOB, "back")]);
-    assert_eq!(count(&dovecot, ANN, "INBOX"), 2);
-    assert_eq!(count(&dovecot, BOB, "INBOX"), 1);
+    assert_eq!(count(&dovecot, ANN, Some("INBOX")), 2);
+    assert_eq!(count(&dovecot, BOB, Some("INBOX")), 1);
     let acts = vigil.json(&["acts", "--json"]);
     let names: Vec<&str> = acts.iter().filter_map(|act| act["act"].as_str()).collect();
     assert!(

@@ -3,7 +3,7 @@
 //! [`milter`] is how a mail server asks whether it may deliver a message; start at
 //! [`milter::Session`] (our side) or [`milter::Client`] (the server's side, for tests, benchmark and
 //! canary). [`smtp`] hands one message to a mail server again: a released one from the quarantine.
-//! [`spamd`] is how scanning clients ask (`spamc`, Exim).
+//! [`spamd`] is how scanning clients ask (`spamc`, Exim). [`imap`] reads mailboxes and moves messages in them, as a client.
 //! [`postfix_log`] reads which messages entered a queue, to find those nobody judged; [`tls_log`] how mail went out, encrypted or not.
 //!
 //! What users do is told and asked by [`auth_policy`] (Dovecot, weakforced), [`delegation`] (Postfix' policy service),
@@ -18,6 +18,7 @@ pub mod auth_policy;
 pub mod delegation;
 pub mod events;
 pub mod firewall;
+pub mod imap;
 pub mod intake;
 pub mod milter;
 pub mod postfix_log;

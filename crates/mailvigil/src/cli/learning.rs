@@ -41,9 +41,15 @@ pub enum LearnCommand {
 
 #[derive(Debug, Args)]
 pub struct LearnArgs {
-    /// Files, mailboxes (mbox), folders of them (Maildir); `-` is standard input.
+    /// Files, mailboxes (mbox), folders of them (Maildir), folders on a server such as `imaps://ann@mail.example.org/Junk`; `-` is standard input.
     #[arg(required = true)]
     pub paths: Vec<PathBuf>,
+    /// The file with the password for those on a server.
+    #[arg(long, value_name = "FILE")]
+    pub imap_password_file: Option<PathBuf>,
+    /// Certificates in PEM that the server's must be signed by, instead of those the system believes.
+    #[arg(long, value_name = "FILE")]
+    pub imap_ca: Option<PathBuf>,
     /// Of which class they are, as in `lottery` or `newsletter`, for the classifier in two phases.
     #[arg(long, value_name = "CLASS", conflicts_with = "door")]
     pub class: Option<String>,

@@ -15,7 +15,7 @@ use tokio::runtime::Handle;
 use super::messages::time;
 use super::nothing;
 use crate::cli::{Command, LearnArgs, LearnCommand, LessonArgs, LogArgs};
-use crate::{input, show};
+use crate::{imap, input, show};
 
 /// Messages entered together, and bytes of them held in memory.
 const TOGETHER: usize = 200;
@@ -76,8 +76,7 @@ fn hand_over(args: &LearnArgs, url: &str) -> anyhow::Result<ExitCode> {
         .new_agent();
     let who = args.reported_by.as_deref().unwrap_or_default();
     let mut handed = 0;
-    let bytes_max = mail::Limits::default().message_bytes_max;
-    input::messages(&args.paths, bytes_max, &mut |name, raw| {
+    messages(args, &mail::Limits::default(), &mut |name, raw| {
         let raw = raw.with_context(|| show::safe(name))?;
         let mut request = agent.post(url).header("User", who);
         if !secret.trim().is_empty() {
@@ -179,6 +178,21 @@ fn standing(standing: Standing) -> String {
     }
 }
 
+/// The messages in files and on servers, in the order in which they are named.
+fn messages(args: &LearnArgs, limits: &mail::Limits, each: input::Each<'_>) -> anyhow::Result<()> {
+    let login = imap::Login {
+        password_file: args.imap_password_file.clone(),
+        ca: args.imap_ca.clone(),
+    };
+    for path in &args.paths {
+        match path.to_str().filter(|text| imap::Place::is_one(text)) {
+            Some(text) => imap::messages(text, &login, limits, each)?,
+            None => input::messages(std::slice::from_ref(path), limits.message_bytes_max, each)?,
+        }
+    }
+    Ok(())
+}
+
 /// Learns files, some at a time; what cannot be read is told and left out.
 fn learn(desk: &Desk, args: &LearnArgs, wanted: bool) -> anyhow::Result<ExitCode> {
     let teacher = Teacher {
@@ -199,27 +213,23 @@ fn learn(desk: &Desk, args: &LearnArgs, wanted: bool) -> anyhow::Result<ExitCode
             entered
         })
     };
-    input::messages(
-        &args.paths,
-        desk.limits().message_bytes_max,
-        &mut |name, raw| {
-            match raw {
-                Ok(raw) => {
-                    bar.inc(1);
-                    bytes += raw.len();
-                    waiting.push(raw);
-                    if waiting.len() >= TOGETHER || bytes >= TOGETHER_BYTES {
-                        learnt += enter(&mut waiting)?;
-                        bytes = 0;
-                    }
-                }
-                Err(error) => {
-                    bar.suspend(|| eprintln!("{}: not learnt: {error:#}", show::safe(name)));
+    messages(args, desk.limits(), &mut |name, raw| {
+        match raw {
+            Ok(raw) => {
+                bar.inc(1);
+                bytes += raw.len();
+                waiting.push(raw);
+                if waiting.len() >= TOGETHER || bytes >= TOGETHER_BYTES {
+                    learnt += enter(&mut waiting)?;
+                    bytes = 0;
                 }
             }
-            Ok(())
-        },
-    )?;
+            Err(error) => {
+                bar.suspend(|| eprintln!("{}: not learnt: {error:#}", show::safe(name)));
+            }
+        }
+        Ok(())
+    })?;
     learnt += enter(&mut waiting)?;
     bar.finish_and_clear();
     if learnt == 0 {

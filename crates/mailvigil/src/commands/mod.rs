@@ -208,17 +208,10 @@ fn check_config(config: &Config) {
         "other nodes heard by",
         config.hub.as_ref().map_or_else(alone, ToString::to_string),
     );
-    let calls_back = config.recall.as_ref().map(|recall| match &recall.keeper {
-        Some(keeper) => format!("{}, copies go to {keeper}", recall.doveadm.join(" ")),
-        None => format!(
-            "{}, copies go to {}",
-            recall.doveadm.join(" "),
-            recall.folder
-        ),
-    });
+    let off = || "off".to_owned();
     show(
         "mail called back by",
-        calls_back.unwrap_or_else(|| "off".to_owned()),
+        config.recall.as_ref().map_or_else(off, ToString::to_string),
     );
     show("quarantine", config.quarantine.display().to_string());
     show(

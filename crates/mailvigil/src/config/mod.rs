@@ -386,6 +386,8 @@ fn read_limits(section: Section<'_, '_>) -> Limits {
         milter_macros_max: 32..=10_000;
         smtp_reply_line_bytes_max: 512..=1 << 20;
         smtp_reply_lines_max: 1..=10_000;
+        imap_line_bytes_max: 1024..=1 << 30;
+        imap_folders_max: 1..=1_000_000;
         connections_max: 1..=100_000;
         connection_idle_secs: 1..=86_400;
         frame_secs: 1..=3_600;

@@ -158,6 +158,30 @@ fn what_is_wrong_is_told_with_its_line_and_what_would_be_right() {
         ),
         ("[tls]\nkey = \"k\"", "tls.certificate"),
         (
+            "[recall]\nfolder = \"Recalled\"",
+            "recall.doveadm: names no program",
+        ),
+        (
+            "[recall]\nimap = \"imaps://ann@mail.example.org\"",
+            "recall.imap: names more than a server",
+        ),
+        (
+            "[recall]\nimap = \"https://mail.example.org\"",
+            "recall.imap: does not begin with imaps:// or imap://",
+        ),
+        (
+            "[recall]\nimap = \"imaps://mail.example.org\"\nuser = \"vigil\"",
+            "recall.password_file: is missing",
+        ),
+        (
+            "[recall]\nimap = \"imaps://mail.example.org\"\nkeeper = \"boss\"",
+            "recall.keeper: does not go with imap",
+        ),
+        (
+            "[recall]\ndoveadm = [\"/usr/bin/doveadm\"]\nfolder = \"a..b\"",
+            "recall.folder: is no such name",
+        ),
+        (
             "[milter]\nallow = [\"10.0.0.0/8\", \"ten\"]",
             "line 2, column 24: milter.allow: is neither a network nor an address",
         ),

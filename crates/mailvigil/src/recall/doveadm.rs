@@ -1,102 +1,19 @@
-//! Delivered copies taken out of mailboxes and put back, by Dovecot's `doveadm`.
-//!
-//! A copy is found by its Message-ID *and* the mail server's queue id in a `Received` field, which no sender can know beforehand. What
-//! was done already is found done, so that a crash in between, or a second node, does no harm.
+//! Copies moved by Dovecot's `doveadm`.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{CopyToMove, Desk, RecallState};
+use engine::{CopyToMove, RecallState};
 use tokio::process::Command;
 
-use crate::config::RecallConfig;
-use crate::show;
+use super::{Done, counted, undone};
 
-/// How often it is looked for what is to be done.
-const EVERY: Duration = Duration::from_secs(2);
-/// After a failure that may pass.
-const AGAIN: Duration = Duration::from_secs(30);
 /// How long one command may take.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// Copies taken up before it is looked for new ones.
-const AT_ONCE: u32 = 20;
-/// Longest that is tried again, seconds.
-const TRIED_SECS: i64 = 86_400;
 
 /// Exit codes of `doveadm` (sysexits.h).
 const EXISTS: i32 = 65;
 const NO_SUCH_USER: i32 = 67;
 const LATER: i32 = 75;
-
-/// Does what people want called back, until the task is dropped.
-pub async fn follow(desk: Desk, config: RecallConfig) {
-    let doveadm = Doveadm {
-        config: Arc::new(config),
-    };
-    loop {
-        tokio::time::sleep(EVERY).await;
-        let to_do = match desk.recalls_to_do(AT_ONCE).await {
-            Ok(to_do) => to_do,
-            Err(error) => {
-                tracing::warn!("what is to be called back waits for the store: {error}");
-                continue;
-            }
-        };
-        let mut waits = false;
-        for copy in to_do {
-            let recall = &copy.recall;
-            let (state, said) = match doveadm.carry_out(&copy).await {
-                Done::Is(state, said) => (state, said),
-                Done::Later(why)
-                    if engine::clock::now().micros_since(recall.asked) < TRIED_SECS * 1_000_000 =>
-                {
-                    tracing::warn!(
-                        "the copy of message {} in {} waits to be called back: {}",
-                        recall.record,
-                        show::safe(&recall.mailbox),
-                        show::safe(&why)
-                    );
-                    waits = true;
-                    continue;
-                }
-                Done::Later(why) => (undone(recall.state), why),
-            };
-            match desk.settle_recall(recall, state, &said).await {
-                Ok(_) => tracing::info!(
-                    "the copy of message {} in {} is now: {} {}",
-                    recall.record,
-                    show::safe(&recall.mailbox),
-                    state.as_str(),
-                    show::safe(&said)
-                ),
-                Err(error) => tracing::warn!("what came of a recall is not noted: {error}"),
-            }
-        }
-        if waits {
-            tokio::time::sleep(AGAIN).await;
-        }
-    }
-}
-
-/// What a recall is when it could not be done.
-const fn undone(wanted: RecallState) -> RecallState {
-    match wanted {
-        RecallState::BackWanted => RecallState::Recalled,
-        RecallState::Wanted
-        | RecallState::Recalled
-        | RecallState::NotThere
-        | RecallState::Failed
-        | RecallState::Back => RecallState::Failed,
-    }
-}
-
-/// What came of it.
-#[derive(Debug, PartialEq, Eq)]
-enum Done {
-    Is(RecallState, String),
-    /// Worth trying again.
-    Later(String),
-}
 
 /// Why a command did not do what it was asked.
 #[derive(Debug, PartialEq, Eq)]
@@ -106,12 +23,21 @@ enum Failure {
     Other(i32, String),
 }
 
-struct Doveadm {
-    config: Arc<RecallConfig>,
+/// The program, and where copies go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Doveadm {
+    /// The program by its whole path, with what stands before its command.
+    pub command: Vec<String>,
+    /// A doveadm server that carries it out (`-S`): a socket or HOST:PORT.
+    pub server: Option<String>,
+    /// The folder copies are moved into.
+    pub folder: String,
+    /// The account that keeps them; `None` leaves them with their owners.
+    pub keeper: Option<String>,
 }
 
 impl Doveadm {
-    async fn carry_out(&self, copy: &CopyToMove) -> Done {
+    pub async fn carry_out(&self, copy: &CopyToMove) -> Done {
         let recall = &copy.recall;
         if recall.mailbox.contains(['*', '?']) {
             let said = "the mailbox has a wildcard in its name".to_owned();
@@ -141,10 +67,8 @@ impl Doveadm {
     async fn take(&self, copy: &CopyToMove) -> Result<(RecallState, String), Failure> {
         let owner = copy.recall.mailbox.as_str();
         let (keeper, folder) = self.keeper_and_folder(owner);
-        let mut lies = vec!["mailbox", "*"];
-        if keeper == owner {
-            lies.extend(["not", "mailbox", folder.as_str()]);
-        }
+        // A move must name mailboxes, and `mailbox *` by itself finds nothing where a namespace has a prefix (Dovecot 2.3); with an exception it does.
+        let lies = ["mailbox", "*", "not", "mailbox", folder.as_str()];
         let found = self.count(owner, &lies, copy).await?;
         if found == 0 {
             // A crash may have come between moving and noting it.
@@ -171,12 +95,7 @@ impl Doveadm {
             Err(failure) => return Err(failure),
         }
         self.move_into(keeper, &folder, owner, &lies, copy).await?;
-        let copies = if found == 1 {
-            "1 copy".to_owned()
-        } else {
-            format!("{found} copies")
-        };
-        Ok((RecallState::Recalled, copies))
+        Ok((RecallState::Recalled, counted(found)))
     }
 
     async fn put_back(&self, copy: &CopyToMove) -> Result<(RecallState, String), Failure> {
@@ -200,9 +119,9 @@ impl Doveadm {
 
     /// Who keeps an owner's copies, and where. With a keeper each owner has a folder: one message may have been for several.
     fn keeper_and_folder<'a>(&'a self, owner: &'a str) -> (&'a str, String) {
-        match &self.config.keeper {
-            None => (owner, self.config.folder.clone()),
-            Some(keeper) => (keeper, format!("{}-{}", self.config.folder, named(owner))),
+        match &self.keeper {
+            None => (owner, self.folder.clone()),
+            Some(keeper) => (keeper, format!("{}-{}", self.folder, named(owner))),
         }
     }
 
@@ -234,11 +153,10 @@ impl Doveadm {
     /// Runs a command, without a shell and without our surroundings; what it wrote.
     async fn run(&self, command: &str, arguments: &[&str]) -> Result<String, Failure> {
         let (program, before) = self
-            .config
-            .doveadm
+            .command
             .split_first()
             .ok_or_else(|| Failure::Other(-1, "no program is configured".to_owned()))?;
-        let server = self.config.server.iter().flat_map(|server| ["-S", server]);
+        let server = self.server.iter().flat_map(|server| ["-S", server]);
         let child = Command::new(program)
             .args(before)
             .args(command.split(' '))
