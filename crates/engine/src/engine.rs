@@ -224,6 +224,7 @@ impl Engine {
         let learning = Learning::start(
             &store,
             settings.learn.clone(),
+            &policy.now().policy.learning().phases,
             &settings.limits,
             metrics.clone(),
             outbox.clone(),

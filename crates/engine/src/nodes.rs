@@ -21,6 +21,7 @@ use watch::Decision;
 
 use crate::Engine;
 use crate::clock::now;
+use crate::learning::Counted;
 use crate::metrics::{HubLabels, Metrics};
 
 /// Tidings are collected for so long before they are told.
@@ -46,6 +47,17 @@ pub(crate) enum Tiding {
         id: RecordId,
         /// `learn::prints::Print`, base 64.
         print: String,
+        /// `learn::Arrival::source`.
+        source: u64,
+    },
+    /// A message was of this class, by the first phase of the classifier in two phases.
+    Counted {
+        /// The message.
+        id: RecordId,
+        /// Its class.
+        class: String,
+        /// `learning::Counted`, base 64.
+        tokens: String,
         /// `learn::Arrival::source`.
         source: u64,
     },
@@ -282,6 +294,19 @@ impl Engine {
                         self.learning().met_elsewhere(id, &print, source);
                     }
                 }
+                Some(Tiding::Counted {
+                    id,
+                    class,
+                    tokens,
+                    source,
+                }) if id.at() >= since => {
+                    let tokens = BASE64.decode(tokens.as_bytes()).unwrap_or_default();
+                    if let Some(counted) = Counted::read(&class, &tokens) {
+                        self.learning().counted_elsewhere(id.at(), &counted, source);
+                    }
+                }
+                // Its sight is in the store.
+                Some(Tiding::Counted { .. }) => {}
                 None => unknown += 1,
             }
             self.metrics().hub(HubLabels::TIDINGS_HEARD, 1);

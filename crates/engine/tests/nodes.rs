@@ -9,7 +9,7 @@ use engine::metrics::Metrics;
 use engine::watch::{LoginAnswer, Scope};
 use engine::{
     Abilities, Authenticity, Author, Care, Desk, Engine, LearnSetup, OnFailure, Question, Readers,
-    Settings, Telling, WatchFilter, WatchSetup,
+    Settings, Teacher, Telling, WatchFilter, WatchSetup,
 };
 use mail::facts::WindowKey;
 use mail::operation::{Act, Door, FailType, Login, LoginOutcome, Protocol};
@@ -258,8 +258,12 @@ async fn one_operation_told_to_two_nodes_counts_once() {
 
 /// Lets a message come; its record.
 async fn come(engine: &Engine, to: &str) -> RecordId {
+    come_from(engine, to, "192.0.2.9").await
+}
+
+async fn come_from(engine: &Engine, to: &str, ip: &str) -> RecordId {
     let mut envelope = Envelope::new(now(), "test");
-    envelope.peer.ip = "192.0.2.9".parse().ok();
+    envelope.peer.ip = ip.parse().ok();
     envelope.envelope_from = Address::new("s@there.example");
     envelope.recipients.extend(Address::new(to));
     let raw = format!(
@@ -311,4 +315,50 @@ async fn messages_at_two_nodes_are_one_flood_and_one_campaign() {
         .iter()
         .find(|window| matches!(window.key, WindowKey::Peer(_)));
     assert_eq!(of_peer.unwrap().messages, 8, "{:?}", facts.windows);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_sudden_at_one_node_is_sudden_at_the_other() {
+    let installation = Installation::open().await;
+    let text = "[learning]\nclassifier = \"two-phase\"\n";
+    let desk = &installation.desk;
+    desk.apply_policy(text, "test", None).await.unwrap();
+    let teacher = Teacher {
+        trusted: true,
+        source: "files",
+        who: "ann".to_owned(),
+        class: None,
+    };
+    for (word, wanted) in [
+        ("shoes cost possible", false),
+        ("minutes lunch report", true),
+    ] {
+        let mails: Vec<Vec<u8>> = (0..20)
+            .map(|number| {
+                format!("From: {number}@x.example\r\n\r\n{word} {number}\r\n").into_bytes()
+            })
+            .collect();
+        desk.learn(&mails, wanted, &teacher).await.unwrap();
+    }
+    let place = Place::Board(Board::new());
+    let one = installation.node("one", Some(&place)).await;
+    let two = installation.node("two", Some(&place)).await;
+    let hot = async |record: RecordId| {
+        let view = desk.message(&record.to_string()).await.unwrap();
+        let learnt = view.record.facts.unwrap().learnt.unwrap();
+        learnt.phases.unwrap().hot
+    };
+    for number in 0..6 {
+        let ip = format!("198.51.{number}.7");
+        come_from(&one, &format!("user{number}@here.example"), &ip).await;
+    }
+    // Of each its arrival, its look, its class, and that it was sent.
+    wait_for("the other hears", || heard(&two) >= 24).await;
+    let last = come_from(&two, "zoe@here.example", "198.51.99.7").await;
+    assert!(hot(last).await > 8, "five sources and more before it");
+    let alone = installation.node("three", None).await;
+    assert_eq!(
+        hot(come_from(&alone, "yan@here.example", "198.51.98.7").await).await,
+        0
+    );
 }

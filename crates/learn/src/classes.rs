@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::phases::complement;
 use crate::snapshot::Reader;
-use crate::view::Seen;
+use crate::view::{Seen, Sight};
+use crate::{Classifier, Label, Lesson, Opinion, Receipt};
 
 /// Classes that are told apart; lessons of further ones teach what wanted and unwanted mail is.
 pub const CLASSES_MAX: usize = 16;
@@ -20,6 +21,8 @@ pub const UNWANTED: &str = "unwanted";
 /// Tokens that are told apart, as a power of two, for each class.
 const BITS: u32 = 17;
 const PLACES: usize = 1 << BITS;
+/// What a message scores while only unwanted mail is known: more than values per token can differ.
+const ONLY: f64 = 20.0;
 /// Tokens of one message that count.
 const TOKENS_MAX: usize = 2000;
 
@@ -80,6 +83,22 @@ impl Classes {
             known.about.tokens += 1;
         }
         known.about.messages = known.about.messages.saturating_add(1);
+    }
+
+    /// Takes a lesson back.
+    pub fn unlearn(&mut self, seen: &Seen, name: &str, unwanted: bool) {
+        let usual = if unwanted { UNWANTED } else { WANTED };
+        let place = self
+            .place(name, unwanted)
+            .or_else(|| self.place(usual, unwanted));
+        let Some(place) = place else { return };
+        let known = &mut self.known[place];
+        for token in tokens(seen) {
+            let count = &mut known.counts[token as usize];
+            *count = count.saturating_sub(1);
+            known.about.tokens = known.about.tokens.saturating_sub(1);
+        }
+        known.about.messages = known.about.messages.saturating_sub(1);
     }
 
     /// Judges a message; `None` before both wanted and unwanted mail is known.
@@ -191,6 +210,39 @@ impl Classes {
     }
 }
 
+/// As a classifier beside others: how much better the likeliest unwanted class fits than the likeliest wanted one.
+impl Classifier for Classes {
+    fn classify(&mut self, sight: &Sight) -> Opinion {
+        let Some(first) = self.find(&sight.seen) else {
+            // Of one kind nothing is known: everything is of the other.
+            let only = self.known.first().map(|known| known.about.unwanted);
+            return Opinion::of(only.map_or(0.0, |unwanted| if unwanted { ONLY } else { -ONLY }));
+        };
+        let lowest = |unwanted: bool| {
+            let of = self.known.iter().zip(&first.values);
+            of.filter(|(known, _)| known.about.unwanted == unwanted)
+                .map(|(_, (_, value))| *value)
+                .fold(f64::INFINITY, f64::min)
+        };
+        Opinion::of(lowest(false) - lowest(true))
+    }
+
+    fn learn(&mut self, sight: &Sight, lesson: Lesson) -> Receipt {
+        let unwanted = lesson.label == Label::Spam;
+        Self::learn(self, &sight.seen, "", unwanted);
+        Receipt::Class {
+            seen: sight.seen.clone(),
+            unwanted,
+        }
+    }
+
+    fn unlearn(&mut self, receipt: &Receipt) {
+        if let Receipt::Class { seen, unwanted } = receipt {
+            Self::unlearn(self, seen, "", *unwanted);
+        }
+    }
+}
+
 /// The distinct tokens of the body.
 fn tokens(seen: &Seen) -> Vec<u32> {
     let body = seen
@@ -282,6 +334,28 @@ mod tests {
         assert_eq!(classes.list().len(), CLASSES_MAX);
         // What had no place counts as unwanted mail all the same.
         assert_eq!(messages(&classes, UNWANTED), Some(5 + 28 + 6));
+    }
+
+    #[test]
+    fn it_is_a_classifier_and_a_lesson_is_taken_back() {
+        let mut classes = taught();
+        let sight = |words: &[u32]| Sight {
+            seen: seen(words),
+            ..Sight::default()
+        };
+        assert!(classes.classify(&sight(&[11, 12])).is_spam());
+        assert!(classes.classify(&sight(&[21, 22])).is_spam());
+        assert!(!classes.classify(&sight(&[31, 32])).is_spam());
+        let before = classes.clone();
+        let lesson = Lesson {
+            label: Label::Ham,
+            trust: crate::Trust::Trusted,
+            chosen: false,
+        };
+        let receipt = Classifier::learn(&mut classes, &sight(&[11, 77]), lesson);
+        assert!(classes != before);
+        Classifier::unlearn(&mut classes, &receipt);
+        assert!(classes == before);
     }
 
     #[test]

@@ -104,6 +104,13 @@ pub enum Receipt {
     },
     /// A class of the two-phase classifier learnt.
     Phases(Taught),
+    /// A class, as the service learns them, learnt from what it saw.
+    Class {
+        /// What was seen.
+        seen: Seen,
+        /// Of an unwanted class?
+        unwanted: bool,
+    },
     /// A cluster of fingerprints was labelled.
     Cluster {
         /// Which.

@@ -396,6 +396,32 @@ impl Store {
         Ok(rows.into_iter().rev().filter_map(read).collect())
     }
 
+    /// The first of the messages with text whose sight came since a time, at most so many back.
+    pub async fn sights_from(
+        &self,
+        since: Timestamp,
+        most: u32,
+    ) -> Result<Option<RecordId>, StoreError> {
+        let sql = "SELECT MIN(record_id) FROM (SELECT record_id FROM sights WHERE record_id >= $1 AND print IS NOT NULL ORDER BY record_id DESC LIMIT $2) AS last";
+        let first = RecordId::first_at(since).to_string();
+        let found: Option<String> = reading!(&self.db, pool => sqlx::query_scalar(sql).bind(first).bind(i64::from(most)).fetch_one(pool).await?);
+        Ok(found.and_then(|id| RecordId::parse(&id)))
+    }
+
+    /// What was seen of messages with text from one on, the oldest first: message, what was seen, source.
+    pub async fn sights_at(
+        &self,
+        first: RecordId,
+        limit: u32,
+    ) -> Result<Vec<(RecordId, Vec<u8>, i64)>, StoreError> {
+        let sql = "SELECT record_id, seen, source FROM sights WHERE record_id >= $1 AND print IS NOT NULL ORDER BY record_id LIMIT $2";
+        let rows: Vec<(String, Vec<u8>, i64)> = reading!(&self.db, pool => sqlx::query_as(sql).bind(first.to_string()).bind(i64::from(limit)).fetch_all(pool).await?);
+        let read = |(record, seen, source): (String, Vec<u8>, i64)| {
+            Some((RecordId::parse(&record)?, seen, source))
+        };
+        Ok(rows.into_iter().filter_map(read).collect())
+    }
+
     /// Writes down what campaigns have become, and which messages belong to them.
     pub async fn keep_campaigns(
         &self,

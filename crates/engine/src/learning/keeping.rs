@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use judge::policy::PhaseSettings;
 use learn::prints::QUIET_SECS;
 use learn::{Course, Key, Label, Lesson, Seen, Trust};
 use mail::Limits;
@@ -41,6 +42,7 @@ impl Learning {
     pub(crate) async fn start(
         store: &Store,
         setup: LearnSetup,
+        phases: &PhaseSettings,
         limits: &Limits,
         metrics: Arc<Metrics>,
         outbox: Arc<Outbox>,
@@ -89,6 +91,7 @@ impl Learning {
         }
         learning.catch_up(store).await?;
         learning.recall_campaigns(store).await?;
+        learning.recall_phases(store, phases).await?;
         Ok(learning)
     }
 

@@ -39,6 +39,7 @@ use campaigns::Campaigns;
 use gate::Gate;
 pub(crate) use keeping::told;
 use phases::Components;
+pub(crate) use phases::Counted;
 use sources::Replied;
 use trail::Trail;
 
@@ -91,6 +92,8 @@ pub(crate) struct Looked {
     /// What its text is recognised by.
     print: Print,
     opinion: Opinion,
+    /// What phase 2 counted of it.
+    counted: Option<Counted>,
 }
 
 /// What waits to be written, and what is asked today.
@@ -207,19 +210,17 @@ impl Learning {
         let course = self.course();
         let (opinion, mut learnt) = course.judge(&sight.seen);
         // Our own people's mail is no campaign of anybody's.
-        if settings.chosen != Chosen::Content && envelope.direction == Direction::Inbound {
-            let first = course.first(&sight.seen);
-            learnt.phases = first.map(|first| {
-                let components = self.components.lock();
-                let mut components = components.unwrap_or_else(PoisonError::into_inner);
-                components.take(&first, &sight.arrival, settings)
-            });
-        }
+        let asks = settings.chosen != Chosen::Content && envelope.direction == Direction::Inbound;
+        let first = asks.then(|| course.first(&sight.seen)).flatten();
+        learnt.phases = first
+            .as_ref()
+            .map(|first| self.components().take(first, &sight.arrival, settings));
         let learnt = (course.place() > 0).then_some(learnt);
         let looked = Looked {
             sight,
             print,
             opinion,
+            counted: first.as_ref().map(Counted::of),
         };
         (looked, learnt)
     }
@@ -233,6 +234,14 @@ impl Learning {
             self.outbox.put(|| Tiding::Looked {
                 id,
                 print: BASE64.encode(&looked.print.to_bytes()),
+                source: looked.sight.arrival.source,
+            });
+        }
+        if let Some(counted) = &looked.counted {
+            self.outbox.put(|| Tiding::Counted {
+                id,
+                class: counted.class.clone(),
+                tokens: BASE64.encode(&counted.to_bytes()),
                 source: looked.sight.arrival.source,
             });
         }
@@ -288,6 +297,7 @@ impl Learning {
             sight,
             print,
             opinion,
+            ..
         } = looked;
         if let (Direction::Inbound, Some(probability)) =
             (facts.envelope.direction, opinion.probability)
@@ -359,6 +369,13 @@ impl Learning {
     /// Reads the course; nobody waits for long behind whoever learns.
     fn course(&self) -> std::sync::RwLockReadGuard<'_, Course> {
         self.course.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn components(&self) -> MutexGuard<'_, Components> {
+        // A panic in here leaves at worst a message half counted.
+        self.components
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn campaigns(&self) -> MutexGuard<'_, Campaigns> {

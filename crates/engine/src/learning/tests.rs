@@ -810,6 +810,11 @@ async fn the_policy_chooses_the_classifier_and_people_name_its_classes() {
         let (_, reason) = come(&engine, &raw, "bob@here.example").await;
         assert_eq!(reason, None);
     }
+    // A node that starts now knows what came before it.
+    engine.keep_learning().await.expect("written");
+    let three = node(&store, LearnSetup::default()).await;
+    let (_, reason) = come_from(&three, &lottery(980), "bob@here.example", "198.51.98.7").await;
+    assert_eq!(reason.expect("an opinion").name, "learnt-sudden");
     // What the classifier found is a fact of the record: another policy is tried on it without any model.
     let (id, _) = come_from(&engine, &lottery(990), "bob@here.example", "198.51.99.7").await;
     let record = loop {

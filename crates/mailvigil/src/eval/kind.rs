@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 use learn::phases::{Counting, Settings};
-use learn::{Campaigns, Classifier, Content, Key, Needs, Prints, TwoPhase};
+use learn::{Campaigns, Classes, Classifier, Content, Key, Needs, Prints, TwoPhase};
 
 /// A classifier by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -11,6 +11,8 @@ pub enum Kind {
     Content,
     /// Phase 1 as described: complement naive Bayes over classes, on the words of subject and body.
     Bayes,
+    /// Phase 1 as the service learns it: the same over the tokens of the body, two words at a time and links, too.
+    Classes,
     /// Both phases as described: hot tokens of the class by raw frequency.
     BayesRaw,
     /// Both phases, a frequency being the number of different sources.
@@ -48,6 +50,7 @@ impl Kind {
         match self {
             Self::Content => (Box::new(Content::new()), content),
             Self::Bayes => (phases(None), text),
+            Self::Classes => (Box::new(Classes::default()), content),
             Self::BayesRaw => (phases(Some(Counting::Raw)), text),
             Self::BayesSources => (phases(Some(Counting::Sources)), text),
             Self::Campaigns => (Box::new(Campaigns::new(key.clone())), text),
