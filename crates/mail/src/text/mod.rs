@@ -133,37 +133,15 @@ impl Normal {
 
     /// The normal form of this normal form, with places in the first original.
     fn then(self, second: Self) -> Self {
-        let mut ends: Vec<u32> = second.steps.iter().map(|(here, _)| *here).collect();
-        // A step of the first form shows wherever it comes to lie in the second.
-        let mut at = 0;
-        for (here, there) in &second.steps {
-            let (from, to) = (at, *there);
-            at = to;
-            let inside = self
-                .steps
-                .iter()
-                .map(|(first, _)| *first)
-                .filter(|first| (from..to).contains(first));
-            let base = second.steps.iter().rfind(|(_, original)| *original <= from);
-            let (base_here, base_there) = base.copied().unwrap_or((0, 0));
-            ends.extend(inside.map(|first| (base_here + (first - base_there)).min(*here)));
+        let mut writer = Writer::with_capacity(second.text.len());
+        let mut last = 0;
+        for (at, c) in second.text.char_indices() {
+            // What was put together of several characters twice must not lead back behind what stands before it.
+            last = last.max(self.place(second.place(at)));
+            writer.push(c, last);
         }
-        let (base_here, base_there) = second.steps.last().copied().unwrap_or((0, 0));
-        let tail = self.steps.iter().map(|(first, _)| *first);
-        ends.extend(
-            tail.filter(|first| *first >= base_there)
-                .map(|first| base_here + (first - base_there)),
-        );
-        ends.sort_unstable();
-        ends.dedup();
-        let steps = ends
-            .into_iter()
-            .map(|here| (here, self.place(second.place(here as usize)) as u32));
-        Self {
-            steps: steps.collect(),
-            text: second.text,
-            disguises: self.disguises + second.disguises,
-        }
+        writer.normal.disguises = self.disguises + second.disguises;
+        writer.normal
     }
 }
 
@@ -299,6 +277,7 @@ mod tests {
             ("我們代\r\n開發票", "代开发票", "代\r\n開發票"),
             ("İ İ İ word", "word", "word"),
             ("e\u{301}e\u{301} naïve", "naïve", "naïve"),
+            ("a \u{301}\u{301}Ａр\u{301} b", "aṕ", "Ａр"),
         ] {
             let normal = Normal::of(text);
             let at = normal
@@ -323,6 +302,17 @@ mod tests {
         ] {
             assert_eq!(Normal::of(text).disguises(), count, "{text:?}");
         }
+    }
+
+    #[test]
+    fn places_never_lead_back() {
+        let text = "a \u{301}\u{301}Ａр\u{301}";
+        let normal = Normal::of(text);
+        let places = normal.text().char_indices();
+        let starts: Vec<usize> = places
+            .map(|(at, c)| normal.original(at..at + c.len_utf8(), text).start)
+            .collect();
+        assert!(starts.is_sorted(), "{starts:?}");
     }
 
     proptest! {
