@@ -83,7 +83,7 @@ impl Learning {
             .max(store.lesson_base_place().await?);
         let place = learning.course().place();
         if place > known {
-            locked(&learning.trail).clear();
+            locked(&learning.trail).forget_from(0);
             learning.learn_anew(store, None).await?;
         } else {
             let ham = last_wanted(store).await?;
@@ -262,8 +262,12 @@ impl Learning {
     /// are judged by the old model meanwhile. What came behind `since` passes the gate, where the old model is one to compare with.
     async fn learn_anew(&self, store: &Store, since: Option<i64>) -> Result<(), StoreError> {
         let upto = store.last_lesson().await?;
-        let start = match since {
-            Some(since) => self.before_what_is_taken_back(store, since).await?,
+        let first = match since {
+            Some(since) => store.first_taken_back(since).await?,
+            None => None,
+        };
+        let start = match first {
+            Some(first) => self.state_before(store, first).await?,
             None => None,
         };
         let start = match start {
@@ -284,20 +288,16 @@ impl Learning {
             }
         };
         *self.course.write().unwrap_or_else(PoisonError::into_inner) = anew.course;
+        if let Some(first) = first {
+            locked(&self.trail).forget_from(first);
+        }
         self.refuse(store, more, anew.reported).await?;
         self.say_again(store).await?;
         self.tell(store).await
     }
 
-    /// The latest state that knows nothing of any lesson that was taken back behind a place.
-    async fn before_what_is_taken_back(
-        &self,
-        store: &Store,
-        since: i64,
-    ) -> Result<Option<Course>, StoreError> {
-        let Some(first) = store.first_taken_back(since).await? else {
-            return Ok(None);
-        };
+    /// The latest state kept that does not know a lesson.
+    async fn state_before(&self, store: &Store, first: i64) -> Result<Option<Course>, StoreError> {
         let from = store.lesson_base_place().await?;
         let (trail, key) = (self.trail.clone(), self.key.clone());
         let read = tokio::task::spawn_blocking(move || locked(&trail).before(first, from, &key));
@@ -348,11 +348,12 @@ impl Learning {
         let Some(path) = self.setup.file.clone() else {
             return Ok(());
         };
-        let place = self.course().place();
-        if self.written.load(Ordering::Relaxed) == place {
+        if self.written.load(Ordering::Relaxed) == self.course().place() {
             return Ok(());
         }
+        let turn = locked(&self.trail).turn();
         let (course, key) = (self.course().clone(), self.key.clone());
+        let place = course.place();
         let written = tokio::task::spawn_blocking(move || {
             put_in_place(&path, |out| out.write_all(&course.to_bytes(&key)))
         });
@@ -362,7 +363,7 @@ impl Learning {
             ))
         })?;
         self.written.store(place, Ordering::Relaxed);
-        locked(&self.trail).leave(place)
+        locked(&self.trail).leave(place, turn)
     }
 }
 

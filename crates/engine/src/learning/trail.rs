@@ -19,17 +19,32 @@ pub(super) struct Trail {
     file: Option<PathBuf>,
     /// Their places in the log, the latest last.
     places: Vec<i64>,
+    /// How often something was forgotten.
+    turn: u64,
 }
 
 impl Trail {
     /// Those that lie beside a file.
     pub(super) fn beside(file: Option<PathBuf>) -> Self {
         let places = file.as_deref().map(found).unwrap_or_default();
-        Self { file, places }
+        Self {
+            file,
+            places,
+            turn: 0,
+        }
     }
 
-    /// Keeps the state that was just written to the file, if the last one is far enough back.
-    pub(super) fn leave(&mut self, place: i64) -> std::io::Result<()> {
+    /// What [`Trail::leave`] asks for, taken before the state is.
+    pub(super) const fn turn(&self) -> u64 {
+        self.turn
+    }
+
+    /// Keeps the state that was just written to the file, if the last one is far enough back, and nothing was forgotten since `turn`: what was taken then
+    /// may know a lesson that is taken back.
+    pub(super) fn leave(&mut self, place: i64, turn: u64) -> std::io::Result<()> {
+        if turn != self.turn {
+            return Ok(());
+        }
         let Some(file) = &self.file else {
             return Ok(());
         };
@@ -48,30 +63,35 @@ impl Trail {
         Ok(())
     }
 
-    /// The latest state before a lesson that is taken back, but not before `from`; those behind it are of no use any more.
+    /// The latest state before a lesson that is taken back, but not before `from`.
     pub(super) fn before(&mut self, lesson: i64, from: i64, key: &Key) -> Option<Course> {
         let file = self.file.as_deref()?;
-        for place in self.places.extract_if(.., |place| *place >= lesson) {
-            remove(file, place);
-        }
-        while let Some(place) = self.places.last().copied().filter(|place| *place >= from) {
+        let mut earlier = self.places.partition_point(|place| *place < lesson);
+        while let Some(at) = earlier.checked_sub(1) {
+            let place = self.places[at];
+            if place < from {
+                return None;
+            }
             let read = std::fs::read(named(file, place)).ok();
             match read.and_then(|bytes| Course::from_bytes(&bytes, key).ok()) {
                 Some(course) if course.place() == place => return Some(course),
                 // Cut short, of another version, or put there by somebody: an earlier one serves as well.
                 _ => {
-                    self.places.pop();
+                    self.places.remove(at);
                     remove(file, place);
+                    earlier = at;
                 }
             }
         }
         None
     }
 
-    /// Forgets all of them: they are of another log.
-    pub(super) fn clear(&mut self) {
+    /// Forgets the states that know a lesson that is taken back. Called when the model in use does not know it any more.
+    pub(super) fn forget_from(&mut self, lesson: i64) {
+        self.turn += 1;
         if let Some(file) = self.file.as_deref() {
-            self.places.drain(..).for_each(|place| remove(file, place));
+            let known = self.places.extract_if(.., |place| *place >= lesson);
+            known.for_each(|place| remove(file, place));
         }
     }
 }
@@ -163,7 +183,7 @@ mod tests {
             let mut course = Course::new();
             course.skip_to(place);
             put_in_place(&file, |out| out.write_all(&course.to_bytes(&key))).expect("written");
-            trail.leave(place).expect("left");
+            trail.leave(place, trail.turn()).expect("left");
         }
         assert_eq!(
             trail.places,
@@ -174,7 +194,14 @@ mod tests {
         let place = |course: Option<Course>| course.map(|course| course.place());
         assert_eq!(place(trail.before(5000, 0, &key)), Some(4096));
         assert_eq!(place(trail.before(4096, 0, &key)), Some(3072));
-        assert!(!named(&file, 4096).exists());
+        let turn = trail.turn();
+        trail.forget_from(4000);
+        assert!(!named(&file, 4096).exists() && named(&file, 3072).exists());
+        trail.leave(9000, turn).expect("nothing done");
+        assert!(
+            !named(&file, 9000).exists(),
+            "taken before something was forgotten"
+        );
         assert_eq!(
             place(trail.before(4000, 3073, &key)),
             None,

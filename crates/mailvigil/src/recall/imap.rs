@@ -103,8 +103,13 @@ impl Imap {
     }
 
     fn target(&self, session: &mut Session) -> Result<Vec<u8>, Trouble> {
-        let prefix = session.prefix()?.into_bytes();
-        Ok([prefix, crate::imap::wire_name(&self.folder)].concat())
+        let prefix = session.prefix()?;
+        let name = if self.folder.starts_with(&prefix) {
+            self.folder.clone()
+        } else {
+            prefix + &self.folder
+        };
+        Ok(crate::imap::wire_name(&name))
     }
 }
 
