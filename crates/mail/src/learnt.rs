@@ -27,6 +27,17 @@ pub struct Learnt {
     pub phases: Option<Phases>,
 }
 
+/// What a frequency is in the second phase of the classifier in two phases.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Frequency {
+    /// Appearances, as first described.
+    Raw,
+    /// Different sources, which was measured to work: a newsletter to thousands is one source, a botnet is many.
+    #[default]
+    Sources,
+}
+
 /// What the classifier in two phases found: what a message is like, and whether there is suddenly much of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Phases {

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use judge::policy::{Chosen, Frequency, PhaseSettings};
+use judge::policy::{Chosen, PhaseSettings};
 use learn::classes::{CLASSES_MAX, First, is_class};
-use learn::phases::{Counting, Live};
+use learn::phases::Live;
 use learn::view::Arrival;
 use learn::{Course, Key, Seen};
 use mail::Timestamp;
@@ -94,14 +94,10 @@ impl Components {
     }
 
     fn live(&mut self, class: &str) -> &mut Live {
-        let counting = match self.settings.counting {
-            Frequency::Raw => Counting::Raw,
-            Frequency::Sources => Counting::Sources,
-        };
-        let (key, period) = (&self.key, self.settings.period_secs);
+        let (key, settings) = (&self.key, &self.settings);
         self.live
             .entry(class.to_owned())
-            .or_insert_with(|| Live::new(key.clone(), counting, period))
+            .or_insert_with(|| Live::new(key.clone(), settings.counting, settings.period_secs))
     }
 }
 

@@ -73,7 +73,9 @@ pub(super) fn read(root: &Section<'_, '_>) -> Learning {
 
 #[cfg(test)]
 mod tests {
-    use crate::policy::{Chosen, Frequency, PhaseSettings};
+    use mail::learnt::Frequency;
+
+    use crate::policy::{Chosen, PhaseSettings};
 
     use mail::Limits;
 

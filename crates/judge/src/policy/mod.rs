@@ -34,7 +34,7 @@ use imported::Imported;
 pub(crate) use imported::{GAVE_UP, IMPORTED};
 pub use learning::Learning;
 pub(crate) use lists::List;
-pub use phases::{Chosen, Frequency, PhaseSettings, Thresholds as PhaseThresholds};
+pub use phases::{Chosen, PhaseSettings, Thresholds as PhaseThresholds};
 pub(crate) use rules::Rule;
 pub(crate) use sets::KeywordSet;
 pub use written::Problem;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use mail::learnt::Frequency;
 use written::Section;
 
 /// Which of the site's classifiers has a say.
@@ -14,16 +15,6 @@ pub enum Chosen {
     Bayes,
     /// Both phases: much of one class at once.
     TwoPhase,
-}
-
-/// What a frequency is in phase 2.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Frequency {
-    /// Appearances, as first described.
-    Raw,
-    /// Different sources, which was measured to work.
-    #[default]
-    Sources,
 }
 
 /// What phase 2 takes for too much in a class.

@@ -1,7 +1,7 @@
 //! Phase 2: how often tokens are seen now.
 
 use mail::Timestamp;
-use serde::{Deserialize, Serialize};
+use mail::learnt::Frequency;
 
 use crate::Key;
 use crate::view::Arrival;
@@ -12,20 +12,10 @@ const BITS: u32 = 15;
 const SLICES: usize = 8;
 const TOKEN: u64 = 202;
 
-/// What a frequency is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Counting {
-    /// Appearances.
-    Raw,
-    /// Different sources it came from: a newsletter to thousands is one source, a botnet is many.
-    Sources,
-}
-
 /// The live frequencies of one class.
 pub struct Live {
     key: Key,
-    counting: Counting,
+    counting: Frequency,
     slice_micros: i64,
     cells: Vec<Cell>,
 }
@@ -39,7 +29,7 @@ struct Cell {
 
 impl Live {
     /// Nothing was seen yet. An appearance counts for `period_secs`.
-    pub fn new(key: Key, counting: Counting, period_secs: u32) -> Self {
+    pub fn new(key: Key, counting: Frequency, period_secs: u32) -> Self {
         Self {
             key,
             counting,
@@ -65,8 +55,8 @@ impl Live {
             .filter(|slice| *slice <= cell.newest && *slice > cell.newest - SLICES as i64)
             .map(|slice| cell.slices[slice.rem_euclid(SLICES as i64) as usize]);
         match self.counting {
-            Counting::Raw => u32::try_from(live.sum::<u64>()).unwrap_or(u32::MAX),
-            Counting::Sources => different(live.fold(0, |all, one| all | one)),
+            Frequency::Raw => u32::try_from(live.sum::<u64>()).unwrap_or(u32::MAX),
+            Frequency::Sources => different(live.fold(0, |all, one| all | one)),
         }
     }
 
@@ -91,8 +81,8 @@ impl Live {
         }
         let value = &mut cell.slices[cell.newest.rem_euclid(SLICES as i64) as usize];
         match self.counting {
-            Counting::Raw => *value = value.saturating_add(1).min(u64::from(u32::MAX)),
-            Counting::Sources => *value |= 1 << (self.key.number(TOKEN, arrival.source) >> 58),
+            Frequency::Raw => *value = value.saturating_add(1).min(u64::from(u32::MAX)),
+            Frequency::Sources => *value |= 1 << (self.key.number(TOKEN, arrival.source) >> 58),
         }
     }
 

@@ -7,14 +7,15 @@
 mod bayes;
 mod live;
 
+use mail::learnt::Frequency;
 use serde::{Deserialize, Serialize};
 
 use crate::view::Sight;
 use crate::{Classifier, Key, Label, Lesson, Opinion, Receipt};
 pub(crate) use bayes::complement;
 pub use bayes::{Bayes, Class, FirstPhase, Taught, Thresholds};
+pub use live::Live;
 pub(crate) use live::different;
-pub use live::{Counting, Live};
 
 /// How both phases work.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,7 +23,7 @@ pub struct Settings {
     /// The classes, spam and not.
     pub classes: Vec<Class>,
     /// What counts as frequency in phase 2; `None` leaves phase 2 out.
-    pub counting: Option<Counting>,
+    pub counting: Option<Frequency>,
     /// After how long without it an appearance no longer counts, seconds.
     pub period_secs: u32,
 }
@@ -40,7 +41,7 @@ impl Default for Settings {
         };
         Self {
             classes: vec![class("ham", false), class("spam", true)],
-            counting: Some(Counting::Sources),
+            counting: Some(Frequency::Sources),
             period_secs: 24 * 3600,
         }
     }
@@ -164,7 +165,7 @@ mod tests {
         }
     }
 
-    fn settings(counting: Option<Counting>) -> Settings {
+    fn settings(counting: Option<Frequency>) -> Settings {
         let mut settings = Settings {
             counting,
             period_secs: 3600,
@@ -181,7 +182,7 @@ mod tests {
         settings
     }
 
-    fn taught(counting: Option<Counting>) -> TwoPhase {
+    fn taught(counting: Option<Frequency>) -> TwoPhase {
         let mut phases = TwoPhase::new(Key::new(b"test"), settings(counting));
         for (text, class) in [
             ("the meeting about the kernel patch is on monday", 0),
@@ -247,14 +248,14 @@ mod tests {
 
     #[test]
     fn much_of_the_same_is_spam_and_no_longer_after_a_period_of_silence() {
-        let mut phases = taught(Some(Counting::Raw));
+        let mut phases = taught(Some(Frequency::Raw));
         let verdicts: Vec<bool> = (0..6)
             .map(|at| phases.find(&sight(CAMPAIGN, at * 60, 0)).spam)
             .collect();
         // More than three must have been seen before.
         assert_eq!(verdicts, [false, false, false, false, true, true]);
         let hot_after = |silence: i64| {
-            let mut phases = taught(Some(Counting::Raw));
+            let mut phases = taught(Some(Frequency::Raw));
             for at in 0..6 {
                 phases.find(&sight(CAMPAIGN, at * 60, 0));
             }
@@ -267,7 +268,7 @@ mod tests {
 
     #[test]
     fn one_source_is_no_campaign_when_sources_are_counted() {
-        let mut phases = taught(Some(Counting::Sources));
+        let mut phases = taught(Some(Frequency::Sources));
         assert!((0..50).all(|at| !phases.find(&sight(CAMPAIGN, at, 7)).spam));
         let spread = (0..20).filter(|at| {
             phases
@@ -281,7 +282,7 @@ mod tests {
     #[test]
     fn a_new_campaign_is_found_by_both_phases_and_not_by_the_first() {
         let text = "monday patch of the kernel meeting about new offer click below now";
-        let (mut first, mut both) = (taught(None), taught(Some(Counting::Sources)));
+        let (mut first, mut both) = (taught(None), taught(Some(Frequency::Sources)));
         // The component's limits for the class ham.
         let found = |phases: &mut TwoPhase| {
             (0..40)

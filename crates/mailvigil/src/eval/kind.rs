@@ -1,8 +1,9 @@
 //! Which classifiers can be replayed.
 
 use clap::ValueEnum;
-use learn::phases::{Counting, Settings};
+use learn::phases::Settings;
 use learn::{Campaigns, Classes, Classifier, Content, Key, Needs, Prints, TwoPhase};
+use mail::learnt::Frequency;
 
 /// A classifier by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -51,8 +52,8 @@ impl Kind {
             Self::Content => (Box::new(Content::new()), content),
             Self::Bayes => (phases(None), text),
             Self::Classes => (Box::new(Classes::default()), content),
-            Self::BayesRaw => (phases(Some(Counting::Raw)), text),
-            Self::BayesSources => (phases(Some(Counting::Sources)), text),
+            Self::BayesRaw => (phases(Some(Frequency::Raw)), text),
+            Self::BayesSources => (phases(Some(Frequency::Sources)), text),
             Self::Campaigns => (Box::new(Campaigns::new(key.clone())), text),
             Self::Fingerprints => (Box::new(Prints::new(key.clone())), text),
         }
