@@ -70,7 +70,6 @@ impl Session {
         within: Duration,
         limits: &Limits,
     ) -> Result<Self, Trouble> {
-        let lasting = |error: anyhow::Error| Trouble::Lasting(format!("{error:#}"));
         let mut stream = Stream::connect(server, SILENCE)
             .map_err(|error| Trouble::Passing(format!("{server} does not answer: {error}")))?;
         if server.tls_at_once {
@@ -101,7 +100,7 @@ impl Session {
         }
         session.learn_capabilities()?;
         if !session.is_encrypted() && session.can("STARTTLS") {
-            session.start_tls(trust(ca).map_err(lasting)?)?;
+            session.start_tls(ca)?;
         }
         if !session.is_encrypted() && !server.is_here() {
             return Err(Trouble::Lasting(format!(
@@ -111,16 +110,14 @@ impl Session {
         Ok(session)
     }
 
-    fn start_tls(
-        &mut self,
-        trust: std::sync::Arc<tokio_rustls::rustls::ClientConfig>,
-    ) -> Result<(), Trouble> {
+    fn start_tls(&mut self, ca: Option<&Path>) -> Result<(), Trouble> {
         self.run(|command| command, "STARTTLS")?;
         // What somebody put behind the answer would count as said under TLS.
         if !self.replies.is_empty() {
             let text = format!("{} said something between STARTTLS and TLS", self.server);
             return Err(Trouble::Lasting(text));
         }
+        let trust = trust(ca).map_err(lasting)?;
         if let Some(stream) = self.stream.take() {
             self.stream = Some(stream.encrypt(&self.server, trust)?);
         }
@@ -393,6 +390,10 @@ impl Session {
     }
 }
 
+fn lasting(error: anyhow::Error) -> Trouble {
+    Trouble::Lasting(format!("{error:#}"))
+}
+
 /// Called with everything a server tells while a command runs.
 type Each<'a> = &'a mut dyn FnMut(&[Value]) -> Result<(), Trouble>;
 
@@ -448,4 +449,113 @@ fn item<'v>(items: &'v [Value], name: &str) -> Option<&'v Value> {
 pub fn wire_name(name: &str) -> Vec<u8> {
     // Whatever its case, the inbox is one folder (RFC 3501, section 5.1).
     mailbox_name(name).into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead as _, BufReader};
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// A server that answers each command in turn with one of these, `TAG` being the command's tag.
+    fn played(greeting: &'static str, answers: &'static [&'static str]) -> Server {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("its address").port();
+        std::thread::spawn(move || {
+            let (stream, _) = listener.accept().expect("a client");
+            let mut said = BufReader::new(stream.try_clone().expect("the same"));
+            let mut stream = stream;
+            stream.write_all(greeting.as_bytes()).expect("sent");
+            for answer in answers {
+                let mut line = String::new();
+                if said.read_line(&mut line).unwrap_or(0) == 0 {
+                    return;
+                }
+                let tag = line.split(' ').next().unwrap_or_default();
+                let answer = answer.replace("TAG", tag);
+                stream.write_all(answer.as_bytes()).expect("sent");
+            }
+        });
+        Server {
+            host: "127.0.0.1".to_owned(),
+            port,
+            tls_at_once: false,
+        }
+    }
+
+    fn open(server: &Server) -> Result<Session, Trouble> {
+        Session::open(server, None, Duration::from_secs(5), &Limits::default())
+    }
+
+    fn trouble(done: Result<impl Sized, Trouble>) -> Trouble {
+        done.err().expect("it cannot be done")
+    }
+
+    #[test]
+    fn what_is_said_before_tls_does_not_count_as_said_under_it() {
+        let server = played(
+            "* OK hello\r\n",
+            &[
+                "* CAPABILITY IMAP4rev1 STARTTLS\r\nTAG OK\r\n",
+                "TAG OK begin\r\nv3 OK [ALERT] nothing to be afraid of\r\n",
+            ],
+        );
+        let why = trouble(open(&server));
+        assert!(
+            matches!(&why, Trouble::Lasting(why) if why.contains("between STARTTLS and TLS")),
+            "{why}"
+        );
+    }
+
+    #[test]
+    fn what_may_pass_is_told_from_what_will_not() {
+        let busy = played("* BYE too many connections\r\n", &[]);
+        assert!(matches!(trouble(open(&busy)), Trouble::Passing(why) if why.contains("too many")));
+        let gone = played("", &[]);
+        assert!(matches!(trouble(open(&gone)), Trouble::Passing(why) if why.contains("closed")));
+        let other = played("* SEARCH 1\r\n", &[]);
+        assert!(
+            matches!(trouble(open(&other)), Trouble::Lasting(why) if why.contains("speaks no IMAP"))
+        );
+
+        let server = played(
+            "* OK hello\r\n",
+            &[
+                "* CAPABILITY IMAP4rev1\r\nTAG OK\r\n",
+                "TAG NO [UNAVAILABLE] the users' table is away\r\n",
+                "TAG NO [CANNOT] no\r\n",
+                "TAG NO [ALREADYEXISTS] there it is\r\n",
+                "* 1 EXISTS\r\n* BYE going down\r\n",
+            ],
+        );
+        let mut session = open(&server).expect("a session");
+        let password = Secret::new("pw".to_owned());
+        let why = trouble(session.login("ann", Some("vigil"), &password));
+        assert!(
+            matches!(&why, Trouble::Lasting(why) if why.contains("AUTH=PLAIN")),
+            "{why}"
+        );
+        let why = trouble(session.login("ann", None, &password));
+        assert!(
+            matches!(&why, Trouble::Passing(why) if why.contains("[UNAVAILABLE]")),
+            "{why}"
+        );
+        let why = trouble(session.open_folder(b"INBOX", true));
+        assert!(
+            matches!(&why, Trouble::Lasting(why) if why.contains("[CANNOT] no")),
+            "{why}"
+        );
+        session.create(b"Recalled").expect("it is there");
+        let why = trouble(session.move_to(&[7], b"Recalled"));
+        assert!(
+            matches!(&why, Trouble::Lasting(why) if why.contains("UIDPLUS")),
+            "{why}"
+        );
+        let why = trouble(session.open_folder(b"INBOX", false));
+        assert!(
+            matches!(&why, Trouble::Passing(why) if why.contains("going down")),
+            "{why}"
+        );
+    }
 }

@@ -50,11 +50,13 @@ impl Imap {
             .iter()
             .filter(|folder| folder.is_place && folder.name != target)
         {
-            session.open_folder(&folder.name, true)?;
+            // Only looked into at first: opening to change would take the mark of new mail off.
+            session.open_folder(&folder.name, false)?;
             let found = session.search(&found_by(copy))?;
             if found.is_empty() {
                 continue;
             }
+            session.open_folder(&folder.name, true)?;
             if moved == 0 && !is_made {
                 session.create(&target)?;
             }
