@@ -71,12 +71,9 @@ pub fn is_class(name: &str) -> bool {
 impl Classes {
     /// Learns a message of a class; without a name, or with one that means the opposite already, of wanted or unwanted mail.
     pub fn learn(&mut self, seen: &Seen, name: &str, unwanted: bool) {
-        let usual = if unwanted { UNWANTED } else { WANTED };
-        let place = self
-            .place(name, unwanted)
-            .or_else(|| self.place(usual, unwanted));
-        let Some(place) = place else { return };
-        let known = &mut self.known[place];
+        let Some(known) = self.taught(name, unwanted) else {
+            return;
+        };
         for token in tokens(seen) {
             let count = &mut known.counts[token as usize];
             *count = count.saturating_add(1);
@@ -85,20 +82,26 @@ impl Classes {
         known.about.messages = known.about.messages.saturating_add(1);
     }
 
-    /// Takes a lesson back.
+    /// Takes back what [`Classes::learn`] was told.
     pub fn unlearn(&mut self, seen: &Seen, name: &str, unwanted: bool) {
-        let usual = if unwanted { UNWANTED } else { WANTED };
-        let place = self
-            .place(name, unwanted)
-            .or_else(|| self.place(usual, unwanted));
-        let Some(place) = place else { return };
-        let known = &mut self.known[place];
+        let Some(known) = self.taught(name, unwanted) else {
+            return;
+        };
         for token in tokens(seen) {
             let count = &mut known.counts[token as usize];
             *count = count.saturating_sub(1);
             known.about.tokens = known.about.tokens.saturating_sub(1);
         }
         known.about.messages = known.about.messages.saturating_sub(1);
+    }
+
+    /// The class that a lesson is about.
+    fn taught(&mut self, name: &str, unwanted: bool) -> Option<&mut Known> {
+        let usual = if unwanted { UNWANTED } else { WANTED };
+        let place = self
+            .place(name, unwanted)
+            .or_else(|| self.place(usual, unwanted))?;
+        self.known.get_mut(place)
     }
 
     /// Judges a message; `None` before both wanted and unwanted mail is known.

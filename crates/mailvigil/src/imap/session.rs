@@ -14,6 +14,10 @@ use super::stream::{Stream, trust};
 /// How long a server may be silent.
 const SILENCE: Duration = Duration::from_secs(30);
 const PIECE: usize = 16 << 10;
+/// What a server says is shown to people and kept; so much of it, characters.
+const SHOWN: usize = 300;
+/// Lines of the longest length that a server may tell while a command runs that asks for no message.
+const LINES: usize = 4;
 /// What the server cannot do just now may be possible later (RFC 5530).
 const PASSING: [&str; 4] = ["UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG"];
 
@@ -56,7 +60,9 @@ pub struct Session {
     replies: Replies,
     commands: u32,
     capabilities: Vec<String>,
-    folders_max: usize,
+    limits: Limits,
+    /// Bytes the server said since the command that runs.
+    heard: usize,
     until: Instant,
     /// Where it is connected to, for errors.
     server: Server,
@@ -80,7 +86,8 @@ impl Session {
             replies: Replies::new(limits),
             commands: 0,
             capabilities: Vec::new(),
-            folders_max: limits.imap_folders_max,
+            limits: limits.clone(),
+            heard: 0,
             until: Instant::now() + within,
             server: server.clone(),
         };
@@ -91,7 +98,7 @@ impl Session {
                 ..
             }) => {}
             Reply::Status(status) => {
-                let text = format!("{server} greets with: {}", status.text);
+                let text = format!("{server} greets with: {}", shown(&status.text));
                 return Err(Trouble::Passing(text));
             }
             Reply::Data(_) | Reply::Continue(_) => {
@@ -148,9 +155,8 @@ impl Session {
             let said = BASE64.encode(said.as_bytes());
             let tag = self.tag();
             self.write(format!("{tag} AUTHENTICATE PLAIN\r\n").as_bytes())?;
-            self.finish(&tag, vec![format!("{said}\r\n").into_bytes()], &mut |_| {
-                Ok(())
-            })
+            let pieces = vec![format!("{said}\r\n").into_bytes()];
+            self.finish(&tag, pieces, self.told_max(), &mut |_| Ok(()))
         } else if by.is_some() {
             Err(Trouble::Lasting(format!(
                 "{} does not offer AUTH=PLAIN, so nobody can act as another there",
@@ -168,10 +174,10 @@ impl Session {
     pub fn folders(&mut self) -> Result<Vec<Folder>, Trouble> {
         let said = self.run(|command| command.string(b"").string(b"*"), "LIST")?;
         let folders: Vec<Folder> = said.iter().filter_map(|data| folder(data)).collect();
-        if folders.len() > self.folders_max {
+        if folders.len() > self.limits.imap_folders_max {
             return Err(Trouble::Lasting(format!(
                 "the account has more than {} folders (limits.imap_folders_max)",
-                self.folders_max
+                self.limits.imap_folders_max
             )));
         }
         Ok(folders)
@@ -250,7 +256,7 @@ impl Session {
         let mut sizes = Vec::new();
         let tag = self.tag();
         let command = Command::new(&tag, "UID FETCH 1:* (UID RFC822.SIZE)");
-        self.send(command, &mut |data| {
+        self.send(command, self.message_max(), &mut |data| {
             if let [_, what, Value::List(items)] = data
                 && what.is("FETCH")
             {
@@ -267,7 +273,7 @@ impl Session {
         let mut raw = None;
         let tag = self.tag();
         let command = Command::new(&tag, &format!("UID FETCH {uid} (BODY.PEEK[])"));
-        self.send(command, &mut |data| {
+        self.send(command, self.message_max(), &mut |data| {
             if let [_, what, Value::List(items)] = data
                 && what.is("FETCH")
                 && let Some(Value::Text(bytes)) = item(items, "BODY[]")
@@ -318,26 +324,50 @@ impl Session {
         let tag = self.tag();
         let mut told = Vec::new();
         let command = arguments(Command::new(&tag, words));
-        self.send(command, &mut |data| {
+        self.send(command, self.told_max(), &mut |data| {
             told.push(data.to_vec());
             Ok(())
         })?;
         Ok(told)
     }
 
-    fn send(&mut self, command: Command, each: Each<'_>) -> Result<(), Trouble> {
+    /// Bytes a server may say to a command that asks for no message.
+    const fn told_max(&self) -> usize {
+        LINES.saturating_mul(self.limits.imap_line_bytes_max)
+    }
+
+    /// Bytes it may say to one that asks for a message, or for the sizes of all.
+    const fn message_max(&self) -> usize {
+        self.limits
+            .message_bytes_max
+            .saturating_add(self.limits.imap_line_bytes_max)
+    }
+
+    fn send(&mut self, command: Command, most: usize, each: Each<'_>) -> Result<(), Trouble> {
         let tag = command.tag().to_owned();
         let mut pieces = command.pieces();
         let first = pieces.remove(0);
         self.write(&first)?;
-        self.finish(&tag, pieces, each)
+        self.finish(&tag, pieces, most, each)
     }
 
     /// Sends what a server waits for, and reads up to the end of a command.
-    fn finish(&mut self, tag: &str, pieces: Vec<Vec<u8>>, each: Each<'_>) -> Result<(), Trouble> {
+    fn finish(
+        &mut self,
+        tag: &str,
+        pieces: Vec<Vec<u8>>,
+        most: usize,
+        each: Each<'_>,
+    ) -> Result<(), Trouble> {
         let mut pieces = pieces.into_iter();
+        self.heard = 0;
         loop {
-            match self.reply()? {
+            let reply = self.reply()?;
+            if self.heard > most {
+                let text = format!("{} says more than {most} bytes to one command", self.server);
+                return Err(Trouble::Lasting(text));
+            }
+            match reply {
                 Reply::Continue(_) => match pieces.next() {
                     Some(piece) => self.write(&piece)?,
                     None => {
@@ -350,7 +380,11 @@ impl Session {
                     return outcome(&self.server, &status);
                 }
                 Reply::Status(status) if status.kind == Kind::Bye => {
-                    let text = format!("{} ends the connection: {}", self.server, status.text);
+                    let text = format!(
+                        "{} ends the connection: {}",
+                        self.server,
+                        shown(&status.text)
+                    );
                     return Err(Trouble::Passing(text));
                 }
                 // A remark, or a warning about something else.
@@ -374,6 +408,7 @@ impl Session {
                 let text = format!("{} closed the connection", self.server);
                 return Err(Trouble::Passing(text));
             }
+            self.heard = self.heard.saturating_add(read);
             self.replies.push(&buffer[..read]);
         }
     }
@@ -388,6 +423,12 @@ impl Session {
         let lost = || Trouble::Passing("the connection is lost".to_owned());
         self.stream.as_mut().ok_or_else(lost)
     }
+}
+
+/// What a server says, short and without what a terminal would obey.
+fn shown(said: &str) -> String {
+    let plain = said.chars().filter(|c| !c.is_control());
+    plain.take(SHOWN).collect()
 }
 
 fn lasting(error: anyhow::Error) -> Trouble {
@@ -412,7 +453,7 @@ fn outcome(server: &Server, status: &Status) -> Result<(), Trouble> {
     } else {
         format!("[{code}] ")
     };
-    let text = format!("{server} says: {code}{}", status.text);
+    let text = format!("{server} says: {}{}", shown(&code), shown(&status.text));
     let passes = PASSING.iter().any(|passing| code.contains(passing));
     Err(if passes {
         Trouble::Passing(text)
@@ -473,7 +514,9 @@ mod tests {
                     return;
                 }
                 let tag = line.split(' ').next().unwrap_or_default();
-                let answer = answer.replace("TAG", tag);
+                let answer = answer
+                    .replace("TAG", tag)
+                    .replace("VERYLONG", &"x".repeat(1500));
                 stream.write_all(answer.as_bytes()).expect("sent");
             }
         });
@@ -504,6 +547,39 @@ mod tests {
         let why = trouble(open(&server));
         assert!(
             matches!(&why, Trouble::Lasting(why) if why.contains("between STARTTLS and TLS")),
+            "{why}"
+        );
+    }
+
+    #[test]
+    fn a_server_that_says_too_much_is_not_listened_to() {
+        let server = played(
+            "* OK hello\r\n",
+            &[
+                "* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\nTAG OK\r\n",
+                "TAG NO [X\u{1b}] \u{1b}[2Jgone\u{7} VERYLONG\r\n",
+                "* FLAGS (\\Seen) VERYLONG\r\n* FLAGS (\\Seen) VERYLONG\r\n* FLAGS (\\Seen) VERYLONG\r\nTAG OK\r\n",
+            ],
+        );
+        let limits = Limits {
+            imap_line_bytes_max: 2000,
+            ..Limits::default()
+        };
+        let opened = Session::open(&server, None, Duration::from_secs(5), &limits);
+        let mut session = opened.expect("a session");
+        let Trouble::Lasting(why) = trouble(session.open_folder(b"INBOX", false)) else {
+            panic!("it will not be done");
+        };
+        assert!(
+            why.contains("[X] [2Jgone") && !why.contains(char::is_control),
+            "{why}"
+        );
+        assert!(why.chars().count() < 2 * SHOWN, "{why}");
+        // Four lines of the longest length and no more.
+        session.limits.imap_line_bytes_max = 1000;
+        let why = trouble(session.open_folder(b"INBOX", false));
+        assert!(
+            matches!(&why, Trouble::Lasting(why) if why.contains("more than 4000 bytes")),
             "{why}"
         );
     }
