@@ -115,15 +115,36 @@ impl Web {
     /// A request of a program.
     pub fn call(&self, method: &str, path: &str, body: &serde_json::Value) -> Answer {
         let json = [("Content-Type", "application/json")];
-        self.send(method, &format!("/api/v1{path}"), &json, &body.to_string())
+        let text = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        };
+        self.send(method, &format!("/api/v1{path}"), &json, &text)
     }
 
     /// Anything. What is not among `headers` is as our own pages send it.
     pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let mut stream = self.begin(method, path, headers, body);
         let mut bytes = Vec::new();
-        let _ = stream.read_to_end(&mut bytes);
-        read(&bytes, &format!("{method} {path}"))
+        let ended = stream.read_to_end(&mut bytes);
+        let answer = read(&bytes, &format!("{method} {path}"));
+        // Who answers before a refused body is read may end by a reset, but behind a whole answer.
+        let whole = match answer.header("content-length").parse::<usize>() {
+            Ok(length) => {
+                method == "HEAD" || {
+                    bytes.windows(4).position(|end| end == b"\r\n\r\n")
+                        == Some(bytes.len() - length - 4)
+                }
+            }
+            Err(_) => ended.is_ok(),
+        };
+        assert!(
+            whole,
+            "{method} {path}: {ended:?} after {} octets: {answer:?}",
+            bytes.len()
+        );
+        answer
     }
 
     /// Asks as [`Web::send`] does, and leaves the answer to be read.
