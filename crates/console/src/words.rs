@@ -138,6 +138,7 @@ mod tests {
                 "learnt-unwanted",
                 "learnt-likely-unwanted",
                 "learnt-sudden",
+                "learnt-personal",
                 "learnt-wanted",
                 "campaign-known",
                 "campaign-spreading",

@@ -1,6 +1,6 @@
 //! What the site's own learner thought of a message, as a reason of its verdict.
 
-use mail::learnt::{Moved, OBSERVED_MIN, Phases};
+use mail::learnt::{Moved, OBSERVED_MIN, OTHERWISE, Personal, Phases};
 use mail::verdict::Evidence;
 use mail::{Learnt, Place, Reason};
 
@@ -91,26 +91,33 @@ fn of_class(phases: &Phases) -> Vec<Evidence> {
 }
 
 fn by_content(learnt: &Learnt, learning: &Learning) -> Option<Reason> {
-    let proven = learnt
-        .ham_above
-        .is_some_and(|share| share <= learning.ham_share);
+    let personal = learnt.personal.as_ref().filter(|_| learning.personal);
+    let probability = personal.map_or(learnt.probability, |own| own.probability);
+    let ham_above = personal.map_or(learnt.ham_above, |own| own.ham_above);
+    let proven = ham_above.is_some_and(|share| share <= learning.ham_share);
     let (name, score, text) = if proven && !learnt.observes() {
         (
             "learnt-unwanted",
             learning.certain,
             "Like the unwanted mail of this site, beyond what wanted mail is proven to be like",
         )
-    } else if learnt.probability >= LIKELY {
+    } else if probability >= LIKELY {
         (
             "learnt-likely-unwanted",
             learning.likely,
             "Like the unwanted mail that was shown to the learner",
         )
-    } else if learnt.probability <= 1.0 - LIKELY {
+    } else if probability <= 1.0 - LIKELY {
         (
             "learnt-wanted",
             learning.wanted,
             "Like the wanted mail that was shown to the learner",
+        )
+    } else if personal.is_some_and(|own| own.by.abs() >= OTHERWISE) {
+        (
+            "learnt-personal",
+            0.0,
+            "Who it is for calls such mail otherwise than everybody, which leaves it undecided",
         )
     } else {
         return None;
@@ -119,12 +126,12 @@ fn by_content(learnt: &Learnt, learning: &Learning) -> Option<Reason> {
         name: name.to_owned(),
         score: if learnt.observes() { 0.0 } else { score },
         text: text.to_owned(),
-        evidence: evidence(learnt, proven),
+        evidence: evidence(learnt, ham_above.filter(|_| proven), personal),
         demands: None,
     })
 }
 
-fn evidence(learnt: &Learnt, proven: bool) -> Vec<Evidence> {
+fn evidence(learnt: &Learnt, proven: Option<f64>, personal: Option<&Personal>) -> Vec<Evidence> {
     let [wanted, unwanted] = learnt.labels;
     let mut evidence = vec![Evidence::of(format!(
         "{} likely to be unwanted, by {wanted} labels of wanted and {unwanted} of unwanted mail",
@@ -132,7 +139,7 @@ fn evidence(learnt: &Learnt, proven: bool) -> Vec<Evidence> {
     ))];
     if learnt.observes() {
         evidence.push(Evidence::of(OBSERVES.to_owned()));
-    } else if let Some(share) = learnt.ham_above.filter(|_| proven) {
+    } else if let Some(share) = proven {
         evidence.push(Evidence::of(format!(
             "at most {} of wanted mail scores so high, which is proven",
             percent(share)
@@ -144,6 +151,14 @@ fn evidence(learnt: &Learnt, proven: bool) -> Vec<Evidence> {
             Evidence::of(format!("by the {side} alone {}", percent(probability)))
         }));
     }
+    evidence.extend(personal.map(|own| {
+        Evidence::of(format!(
+            "{} with the {} labels of who it is for, which move it by {:+.2}",
+            percent(own.probability),
+            own.labels,
+            own.by
+        ))
+    }));
     evidence.extend(learnt.words.iter().map(moved));
     evidence
 }
@@ -185,6 +200,7 @@ mod tests {
             ham_above,
             header: Some(0.99),
             body: None,
+            personal: None,
             words: Vec::new(),
             phases: None,
         }
@@ -256,6 +272,46 @@ mod tests {
             ]
         );
         assert_eq!(reason.evidence[3].quote.as_deref(), Some("casino"));
+    }
+
+    fn to_one(by: f64, probability: f64, ham_above: Option<f64>) -> Learnt {
+        Learnt {
+            personal: Some(Personal {
+                labels: 34,
+                by,
+                probability,
+                ham_above,
+            }),
+            ..learnt(0.99, 500, Some(0.001))
+        }
+    }
+
+    #[test]
+    fn who_it_is_for_has_a_word_in_it() {
+        let told = said;
+        let (wants, undecided) = (to_one(-3.9, 0.03, None), to_one(-4.0, 0.64, None));
+        assert_eq!(told(&wants), Some(("learnt-wanted".to_owned(), -1.0)));
+        assert_eq!(told(&undecided), Some(("learnt-personal".to_owned(), 0.0)));
+        assert_eq!(
+            told(&to_one(0.2, 0.992, Some(0.001))),
+            Some(("learnt-unwanted".to_owned(), 6.0))
+        );
+        let reason_of = reason(&undecided, &Learning::default()).expect("a reason");
+        assert_eq!(reason_of.evidence[1].text, "by the header alone 99 %");
+        assert_eq!(
+            reason_of.evidence[2].text,
+            "64 % with the 34 labels of who it is for, which move it by -4.00"
+        );
+        // Another policy asks only what everybody says, of the same facts.
+        let all = Learning {
+            personal: false,
+            ..Learning::default()
+        };
+        let by_all = reason(&wants, &all).expect("a reason");
+        assert_eq!(
+            (by_all.name.as_str(), by_all.score),
+            ("learnt-unwanted", 6.0)
+        );
     }
 
     fn in_phases(unwanted: bool, hot: u32, labels: u32) -> Learnt {

@@ -6,12 +6,14 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use mail::learnt::{Moved, Progress};
+use mail::learnt::{Moved, OTHERWISE, Personal, Progress};
 use mail::{Learnt, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::classes::First;
+use crate::content::sigmoid;
 use crate::drift::PageHinkley;
+use crate::personal::Shares;
 use crate::snapshot::{Kind, Reader, length, open, seal};
 use crate::view::{Named, Seen};
 use crate::{
@@ -36,6 +38,21 @@ const WORDS_SHOWN: usize = 12;
 /// The longest word shown.
 const WORD_CHARS: usize = 60;
 
+/// One lesson: what somebody said of a message, and who.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Said<'s> {
+    /// When.
+    pub at: Timestamp,
+    /// What they said.
+    pub lesson: Lesson,
+    /// The class of message, where they said more than wanted or unwanted; else empty.
+    pub class: &'s str,
+    /// The number of who said it, where that is nobody who may teach what they like.
+    pub reporter: Option<u64>,
+    /// The number of whose own mail it was, where they spoke for themselves.
+    pub reader: Option<u64>,
+}
+
 /// What came of a lesson.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Taken {
@@ -49,6 +66,7 @@ pub enum Taken {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Course {
     content: Content,
+    personal: Shares,
     classes: Classes,
     state: State,
 }
@@ -104,6 +122,7 @@ impl Course {
     pub fn new() -> Self {
         Self {
             content: Content::new(),
+            personal: Shares::default(),
             classes: Classes::default(),
             state: State::default(),
         }
@@ -119,18 +138,17 @@ impl Course {
         self.state.place = place;
     }
 
-    /// Takes the lesson at a place of the log. `class` is the class of message, where somebody said more than wanted or unwanted. `reporter` is the number of who gives it, where that is nobody who may teach what they like.
-    pub fn take(
-        &mut self,
-        place: i64,
-        at: Timestamp,
-        seen: &Seen,
-        lesson: Lesson,
-        class: &str,
-        reporter: Option<u64>,
-    ) -> Taken {
+    /// Takes the lesson at a place of the log.
+    pub fn take(&mut self, place: i64, seen: &Seen, said: &Said<'_>) -> Taken {
         self.state.place = place;
-        if let Some(reporter) = reporter {
+        let lesson = said.lesson;
+        let opinion = self.content.judge(seen);
+        if let Some(reader) = said.reader {
+            // Whoever says too much for all has still said it for themselves.
+            let odds = log_odds(opinion.probability.unwrap_or(0.5));
+            self.personal.learn(reader, seen, odds, lesson.label);
+        }
+        if let Some(reporter) = said.reporter {
             if !self.state.may_report(reporter) {
                 self.state.passed_over += 1;
                 return Taken::PassedOver;
@@ -141,25 +159,35 @@ impl Course {
             self.state.reporters.push_back(reporter);
         }
         if lesson.trust == Trust::Trusted && !lesson.chosen {
-            let opinion = self.content.judge(seen);
-            self.state.examine(&opinion, lesson.label, at);
+            self.state.examine(&opinion, lesson.label, said.at);
         }
         self.content.teach(seen, lesson);
-        self.classes.learn(seen, class, lesson.label == Label::Spam);
+        let unwanted = lesson.label == Label::Spam;
+        self.classes.learn(seen, said.class, unwanted);
         Taken::Learnt
     }
 
-    /// What it thinks of a message.
-    pub fn judge(&self, seen: &Seen) -> (Opinion, Learnt) {
+    /// What it thinks of a message; `reader` is the number of the one person it is for.
+    pub fn judge(&self, seen: &Seen, reader: Option<u64>) -> (Opinion, Learnt) {
         let opinion = self.content.judge(seen);
         let [header, body] = self.content.sides(&opinion);
+        let probability = opinion.probability.unwrap_or(0.5);
+        let share = reader.and_then(|reader| self.personal.share(reader, seen));
         let learnt = Learnt {
-            probability: opinion.probability.unwrap_or(0.5),
+            probability,
             score: opinion.score,
             labels: self.content.trusted_labels(),
             ham_above: self.ham_above(opinion.score),
             header,
             body,
+            personal: share.map(|share| Personal {
+                labels: u32::from(share.labels),
+                by: share.by,
+                probability: sigmoid(log_odds(probability) + share.by),
+                ham_above: self
+                    .ham_above(opinion.score)
+                    .filter(|_| share.by > -OTHERWISE),
+            }),
             words: Vec::new(),
             phases: None,
         };
@@ -214,6 +242,7 @@ impl Course {
         bytes.extend_from_slice(&(state.len() as u32).to_le_bytes());
         bytes.extend_from_slice(&state);
         bytes.extend_from_slice(&content);
+        bytes.extend_from_slice(&self.personal.to_bytes());
         bytes.extend_from_slice(&self.classes.to_bytes());
         seal(Kind::Course, key, &bytes)
     }
@@ -230,6 +259,7 @@ impl Course {
             .and_then(|length| reader.take(length))
             .ok_or(Refused::Senseless)?;
         let content = Content::from_bytes(content, key)?;
+        let personal = Shares::from_bytes(&mut reader).ok_or(Refused::Senseless)?;
         let classes = Classes::from_bytes(reader.0).ok_or(Refused::Senseless)?;
         let sound = state.ham_scores.len() <= HAM_KEPT
             && state.reporters.len() <= LOOKED_BACK
@@ -237,6 +267,7 @@ impl Course {
         if sound {
             Ok(Self {
                 content,
+                personal,
                 classes,
                 state,
             })
@@ -244,6 +275,11 @@ impl Course {
             Err(Refused::Senseless)
         }
     }
+}
+
+/// The inverse of the logistic function; no probability of a model is 0 or 1.
+fn log_odds(probability: f64) -> f64 {
+    (probability / (1.0 - probability)).ln()
 }
 
 impl State {
@@ -337,6 +373,16 @@ mod tests {
         }
     }
 
+    const fn by_desk(secs: i64, lesson: Lesson) -> Said<'static> {
+        Said {
+            at: Timestamp::from_secs(secs),
+            lesson,
+            class: "",
+            reporter: None,
+            reader: None,
+        }
+    }
+
     fn take(course: &mut Course, viewer: &mut Viewer, number: u32, reporter: Option<u64>) -> Taken {
         let spam = number.is_multiple_of(2);
         let trust = if reporter.is_some() {
@@ -346,8 +392,12 @@ mod tests {
         };
         let raw = mail(number, spam);
         let seen = viewer.see(&Letter::found(&raw)).seen;
-        let (place, at) = (i64::from(number), Timestamp::from_secs(i64::from(number)));
-        course.take(place, at, &seen, lesson(spam, trust), "", reporter)
+        let place = i64::from(number);
+        let said = Said {
+            reporter,
+            ..by_desk(place, lesson(spam, trust))
+        };
+        course.take(place, &seen, &said)
     }
 
     fn taught(labels: u32) -> Course {
@@ -375,7 +425,7 @@ mod tests {
         let mut viewer = viewer();
         let mut judged = |spam| {
             course
-                .judge(&viewer.see(&Letter::found(&mail(9999, spam))).seen)
+                .judge(&viewer.see(&Letter::found(&mail(9999, spam))).seen, None)
                 .1
         };
         let (wanted, unwanted) = (judged(false), judged(true));
@@ -441,6 +491,38 @@ mod tests {
     }
 
     #[test]
+    fn what_one_reader_says_of_their_mail_is_heard_for_them_alone() {
+        let (mut course, mut viewer) = (taught(900), viewer());
+        let ann = Key::new(b"test").of_name("ann@b.example");
+        let spam = viewer.see(&Letter::found(&mail(9998, true))).seen;
+        let (_, before) = course.judge(&spam, Some(ann));
+        assert_eq!(before.personal, None, "nothing was said by her");
+        assert!(before.ham_above.is_some());
+        for number in 1000..1040 {
+            let seen = viewer.see(&Letter::found(&mail(number, true))).seen;
+            let said = Said {
+                reporter: Some(ann),
+                reader: Some(ann),
+                ..by_desk(1, lesson(false, Trust::Reported))
+            };
+            course.take(i64::from(number), &seen, &said);
+        }
+        let (_, hers) = course.judge(&spam, Some(ann));
+        let personal = hers.personal.expect("forty labels are heard");
+        assert_eq!(personal.labels, 40);
+        assert!(
+            personal.by < -2.0 && personal.probability < 0.95 && before.probability > 0.95,
+            "{personal:?}"
+        );
+        assert_eq!(personal.ham_above, None, "and no proof stands against her");
+        let (_, others) = course.judge(&spam, None);
+        assert!(others.probability > 0.9 && others.personal.is_none());
+        assert!(others.ham_above.is_some());
+        let key = Key::new(b"test");
+        assert!(Course::from_bytes(&course.to_bytes(&key), &key) == Ok(course));
+    }
+
+    #[test]
     fn the_alarm_sounds_when_trusted_labels_contradict() {
         let (mut course, mut viewer) = (taught(400), viewer());
         assert_eq!(course.summary().alarmed, None);
@@ -449,14 +531,8 @@ mod tests {
             let raw = mail(number, number.is_multiple_of(2));
             let seen = viewer.see(&Letter::found(&raw)).seen;
             let spam = number % 3 == 0;
-            course.take(
-                i64::from(number),
-                Timestamp::from_secs(1),
-                &seen,
-                lesson(spam, Trust::Trusted),
-                "",
-                None,
-            );
+            let said = by_desk(1, lesson(spam, Trust::Trusted));
+            course.take(i64::from(number), &seen, &said);
         }
         assert_eq!(course.summary().alarmed, Some(Timestamp::from_secs(1)));
     }

@@ -5,7 +5,7 @@
 //! [`Opinion`], and what is done about it is policy.
 //!
 //! Start at [`Viewer::see`] (what is looked at), then [`Course`] (what the service learns by: one lesson after the other), [`Content`] (what mail
-//! says), [`TwoPhase`] (the classifier in two phases; [`Classes`] is its first as the service learns it), [`Campaigns`] and
+//! says), [`personal`] (what single readers say otherwise), [`TwoPhase`] (the classifier in two phases; [`Classes`] is its first as the service learns it), [`Campaigns`] and
 //! [`Prints`] (the same text again). [`threshold`] proves how much ham a threshold hits; [`Asker`] chooses what to ask people about; a model
 //! becomes a file and back by [`Content::to_bytes`]. The figures are in `docs/accuracy.md`.
 
@@ -19,6 +19,7 @@ mod classifier;
 pub mod campaigns;
 pub mod classes;
 pub mod content;
+pub mod personal;
 pub mod phases;
 pub mod prints;
 
@@ -35,7 +36,7 @@ pub use certified::{Standing, Threshold, threshold};
 pub use classes::Classes;
 pub use classifier::{Classifier, Label, Lesson, Opinion, Receipt, Trust};
 pub use content::Content;
-pub use course::{Course, SHARES, Summary, Taken};
+pub use course::{Course, SHARES, Said, Summary, Taken};
 pub use key::Key;
 pub use phases::TwoPhase;
 pub use prints::Prints;

@@ -19,6 +19,9 @@ pub struct Learnt {
     pub header: Option<f64>,
     /// By the body alone.
     pub body: Option<f64>,
+    /// What the labels of the one person it is for make of all that, where there are enough of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub personal: Option<Personal>,
     /// The words that moved it most, the strongest first. Kept only with a message that is held whole.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub words: Vec<Moved>,
@@ -26,6 +29,22 @@ pub struct Learnt {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phases: Option<Phases>,
 }
+
+/// What the labels of the one person a message is for make of the opinion of all.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Personal {
+    /// How many they have given; 255 for more.
+    pub labels: u32,
+    /// How far they move the log-odds; above zero towards unwanted.
+    pub by: f64,
+    /// How likely the message is unwanted with that.
+    pub probability: f64,
+    /// [`Learnt::ham_above`], while the person does not say otherwise ([`OTHERWISE`]): it was proven of everybody's mail.
+    pub ham_above: Option<f64>,
+}
+
+/// From so much log-odds on a person's labels say otherwise than everybody's; less is chance.
+pub const OTHERWISE: f64 = 1.0;
 
 /// What a frequency is in the second phase of the classifier in two phases.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ use mail::{Known, Record, RecordId};
 use serde::Serialize;
 use store::{CampaignRow, LessonFilter, LessonView, NewLesson, Question};
 
-use super::{Desk, DeskError, Right, Role};
+use super::{Author, Desk, DeskError, Right, Role};
 use crate::clock::now;
 use crate::learning::{self, LearningState};
 
@@ -99,7 +99,7 @@ impl Desk {
         let teacher = Teacher {
             trusted: self.author().role != Role::Owner,
             source: if held { "quarantine" } else { "desk" },
-            who: self.author().who.clone(),
+            who: speaker(self.author()),
             class: class.map(str::to_owned),
         };
         self.teach_as(message, wanted, &teacher, None).await
@@ -137,7 +137,7 @@ impl Desk {
             trust: trust(teacher).to_owned(),
             chosen: self.store().is_asked(message).await?.as_deref() == Some("unsure"),
             source: teacher.source.to_owned(),
-            who: teacher.who.chars().take(REPORTER_CHARS).collect(),
+            who: name_of(teacher),
             sender: record.and_then(|record| record.header_from),
             seen,
             takes_back: None,
@@ -275,7 +275,7 @@ impl Desk {
             trust: trust(teacher).to_owned(),
             chosen: false,
             source: teacher.source.to_owned(),
-            who: teacher.who.chars().take(REPORTER_CHARS).collect(),
+            who: name_of(teacher),
             sender: sender.map(mail::Address::key),
             seen: Some(viewer.see(&learn::Letter::found(raw)).seen.to_bytes()),
             takes_back: None,
@@ -425,6 +425,24 @@ const fn trust(teacher: &Teacher) -> &'static str {
         "trusted"
     } else {
         "reported"
+    }
+}
+
+/// Who teaches, in the form names of people are compared in.
+fn name_of(teacher: &Teacher) -> String {
+    let name = teacher.who.chars().take(REPORTER_CHARS);
+    if teacher.trusted {
+        name.collect()
+    } else {
+        name.flat_map(char::to_lowercase).collect()
+    }
+}
+
+/// By whom something is said: the owner of one mailbox speaks for it, by whatever name they come.
+fn speaker(author: &Author) -> String {
+    match (author.role, author.scope.as_slice()) {
+        (Role::Owner, [mailbox]) => mailbox.clone(),
+        _ => author.who.clone(),
     }
 }
 

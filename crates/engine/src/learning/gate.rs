@@ -30,7 +30,7 @@ impl Gate {
 
     /// Counts anew; how many more are hit than before.
     pub(super) fn more_hit(&mut self, course: &Course) -> usize {
-        let likely = |seen: &&Seen| course.judge(seen).1.probability >= LIKELY;
+        let likely = |seen: &&Seen| course.judge(seen, None).1.probability >= LIKELY;
         let hit = self.ham.iter().filter(likely).count();
         let more = hit.saturating_sub(self.hit);
         self.hit = hit;

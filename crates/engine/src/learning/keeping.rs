@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use judge::policy::PhaseSettings;
 use learn::prints::QUIET_SECS;
-use learn::{Course, Key, Label, Lesson, Seen, Trust};
+use learn::{Course, Key, Label, Lesson, Said, Seen, Trust};
 use mail::Limits;
 use store::{LessonFilter, LessonRow, NewLesson, Store, StoreError};
 
@@ -466,9 +466,17 @@ fn take(course: &mut Course, key: &Key, row: &LessonRow) {
     };
     // Only people who look after mail may teach as much as they like.
     let bounded = lesson.trust != "trusted" || matches!(lesson.source.as_str(), "trap" | "reply");
-    let reporter = bounded.then(|| key.of_name(&lesson.who));
-    let (told, class) = (said(lesson), lesson.class.as_str());
-    course.take(row.seq, lesson.at, &seen, told, class, reporter);
+    // A trap speaks for nobody, and who looks after mail speaks for all.
+    let own = lesson.trust != "trusted" || lesson.source == "reply";
+    let who = key.of_name(&lesson.who);
+    let said = Said {
+        at: lesson.at,
+        lesson: said(lesson),
+        class: lesson.class.as_str(),
+        reporter: bounded.then_some(who),
+        reader: own.then_some(who),
+    };
+    course.take(row.seq, &seen, &said);
 }
 
 fn said(lesson: &NewLesson) -> Lesson {

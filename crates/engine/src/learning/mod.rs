@@ -208,7 +208,7 @@ impl Learning {
             Print::default()
         };
         let course = self.course();
-        let (opinion, mut learnt) = course.judge(&sight.seen);
+        let (opinion, mut learnt) = course.judge(&sight.seen, self.reader(envelope));
         // Our own people's mail is no campaign of anybody's.
         let asks = settings.chosen != Chosen::Content && envelope.direction == Direction::Inbound;
         let first = asks.then(|| course.first(&sight.seen)).flatten();
@@ -223,6 +223,14 @@ impl Learning {
             counted: first.as_ref().map(Counted::of),
         };
         (looked, learnt)
+    }
+
+    /// The number of the one person a message from outside is for. One verdict holds for all who get a message, so what one of several wants is not asked.
+    fn reader(&self, envelope: &Envelope) -> Option<u64> {
+        let mut recipients = envelope.recipients.iter().map(Address::key);
+        let one = recipients.next()?;
+        let alone = recipients.all(|other| other == one);
+        (alone && envelope.direction == Direction::Inbound).then(|| self.key.of_name(&one))
     }
 
     /// Counts a message to those with about the same text; what was known of them before.

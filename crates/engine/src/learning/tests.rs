@@ -117,7 +117,9 @@ async fn come_from(engine: &Engine, raw: &[u8], to: &str, ip: &str) -> (RecordId
     let mut envelope = Envelope::new(now(), "test");
     envelope.peer.ip = ip.parse().ok();
     envelope.envelope_from = Address::new("s@there.example");
-    envelope.recipients.extend(Address::new(to));
+    envelope
+        .recipients
+        .extend(to.split(',').filter_map(Address::new));
     let question = crate::Question {
         envelope,
         raw: raw.to_vec(),
@@ -178,6 +180,66 @@ async fn what_was_taught_is_said_of_the_next_message() {
     let state = learner.state.expect("it has learnt");
     assert_eq!(state.summary.trusted, [210, 210]);
     assert_eq!(state.summary.standing.progress(), Progress::Tagging);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_person_wants_holds_for_mail_to_that_person_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path()).await;
+    let (engine, desk) = (node(&store, LearnSetup::default()).await, desk(&store));
+    teach(&engine, &desk, 1000, 210).await;
+    let told = async |engine: &Engine, to: &str| {
+        let reason = come(engine, &mail(7, true), to).await.1;
+        reason.expect("an opinion")
+    };
+    assert_eq!(
+        told(&engine, "bob@here.example").await.name,
+        "learnt-likely-unwanted"
+    );
+    // Servers write names of people as they please.
+    let bob = reported("Bob@here.example");
+    for number in 0..30 {
+        desk.learn(&[mail(number, true)], true, &bob)
+            .await
+            .expect("entered");
+    }
+    engine.keep_learning().await.expect("learnt");
+    let his = told(&engine, "BOB@here.example").await;
+    assert!(
+        ["learnt-personal", "learnt-wanted"].contains(&his.name.as_str()),
+        "{his:?}"
+    );
+    let own_words = |reason: &Reason| {
+        let texts = reason.evidence.iter();
+        texts
+            .filter(|one| one.text.contains("with the 30 labels of who it is for"))
+            .count()
+    };
+    assert_eq!(own_words(&his), 1, "{his:?}");
+    let others = told(&engine, "carl@here.example").await;
+    assert_eq!(
+        (others.name.as_str(), own_words(&others)),
+        ("learnt-likely-unwanted", 0)
+    );
+    let both = told(&engine, "bob@here.example,carl@here.example").await;
+    assert_eq!(own_words(&both), 0, "one verdict for two people: {both:?}");
+    // A node that begins later thinks the same, and what is taken back is as if it had never been said.
+    let later = node(&store, LearnSetup::default()).await;
+    later.keep_learning().await.expect("learnt");
+    assert!(*later.learning().course() == *engine.learning().course());
+    let of_bob = LessonFilter {
+        who: Some("bob@here.example".into()),
+        ..LessonFilter::default()
+    };
+    assert_eq!(
+        desk.take_back(&of_bob, "a slip").await.expect("taken back"),
+        30
+    );
+    engine.keep_learning().await.expect("learnt");
+    assert_eq!(
+        told(&engine, "bob@here.example").await.name,
+        "learnt-likely-unwanted"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

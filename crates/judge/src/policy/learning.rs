@@ -17,6 +17,8 @@ pub struct Learning {
     pub wanted: f64,
     /// The share of wanted mail that may be hit by `certain`.
     pub ham_share: f64,
+    /// Do the labels of the one person a message is for count for it?
+    pub personal: bool,
     /// Added to mail with the text of mail that trusted people called unwanted, and nobody wanted.
     pub known: f64,
     /// Added when about the same text comes from `sources` different sources at once.
@@ -35,6 +37,7 @@ impl Default for Learning {
             certain: 6.0,
             wanted: -1.0,
             ham_share: 0.001,
+            personal: true,
             known: 4.0,
             spreading: 2.0,
             sources: 8,
@@ -53,6 +56,7 @@ pub(super) fn read(root: &Section<'_, '_>) -> Learning {
         certain: decimal("certain", usual.certain, 0.0..=100.0),
         wanted: decimal("wanted", usual.wanted, -100.0..=0.0),
         ham_share: decimal("ham_share", usual.ham_share, 0.0001..=0.05),
+        personal: section.flag("personal").unwrap_or(usual.personal),
         known: decimal("known", usual.known, 0.0..=100.0),
         spreading: decimal("spreading", usual.spreading, 0.0..=100.0),
         sources: section

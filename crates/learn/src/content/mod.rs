@@ -309,9 +309,12 @@ impl Content {
         mean + suspicion * (most - mean)
     }
 
-    /// Lets each voice find out what its scores mean. Labels that were asked for because nobody was sure say nothing about how sure one may be.
+    /// Lets each voice find out what its scores mean. Labels that were asked for because nobody was sure say nothing about how sure one may be; and
+    /// once trusted people have said enough, nobody else does: twenty reports by one user, all contradicting, would make all mail look doubtful.
     fn calibrate(&mut self, seen: &Seen, scores: &Scores, lesson: Lesson) {
-        if lesson.chosen {
+        let trusted = self.trusted_labels();
+        let settled = trusted.iter().all(|count| *count >= CALIBRATION_LABELS);
+        if lesson.chosen || (settled && lesson.trust == Trust::Reported) {
             return;
         }
         let together = self.together(&self.voices(seen, scores));

@@ -78,6 +78,19 @@ fn errors(content: &Content) -> usize {
 }
 
 #[test]
+fn what_a_probability_means_is_told_by_who_is_trusted() {
+    let (mut content, mut viewer) = (taught(600, Trust::Trusted, u32::MAX), viewer());
+    let junk = viewer.see(&Letter::found(&mail(3 * 777).0)).seen;
+    let before = content.judge(&junk).probability.expect("a probability");
+    for number in 0..20 {
+        let seen = viewer.see(&Letter::found(&mail(3 * (300 + number)).0)).seen;
+        content.teach(&seen, lesson(Label::Ham, Trust::Reported));
+    }
+    let after = content.judge(&junk).probability.expect("a probability");
+    assert!(before > 0.98 && after > 0.98, "{before}, then {after}");
+}
+
+#[test]
 fn what_was_taught_is_known() {
     let before = Content::new().judge(&viewer().see(&Letter::found(&mail(0).0)).seen);
     assert_eq!((before.probability, before.settled), (Some(0.5), false));
@@ -244,7 +257,7 @@ proptest! {
 
     #[test]
     fn no_bytes_make_a_file_that_is_believed(bytes in prop::collection::vec(any::<u8>(), 0..200), magic in any::<bool>()) {
-        let mut file = if magic { b"mailvigil model\n\x02\0\x01\0".to_vec() } else { Vec::new() };
+        let mut file = if magic { b"mailvigil model\n\x03\0\x01\0".to_vec() } else { Vec::new() };
         file.extend(bytes);
         prop_assert!(Content::from_bytes(&file, &Key::new(b"test")).is_err());
     }

@@ -124,7 +124,13 @@ impl Scanning {
         let teacher = Teacher {
             trusted: self.trusts_labels,
             source: "door",
-            who: who.unwrap_or_else(|| "scanning client".to_owned()),
+            who: who.map_or_else(
+                || "scanning client".to_owned(),
+                |who| match self.engine.watching().account(&who) {
+                    Some(account) => account.to_string(),
+                    None => who,
+                },
+            ),
             class: None,
         };
         let message = mail::Message::read(raw, &self.engine.settings().limits);
