@@ -381,7 +381,8 @@ fn in_the_open(folder: &Path) -> PathBuf {
 fn users_teach_by_moving_mail_into_junk_and_out_of_it() {
     let door = free_port();
     let vigil = Vigil::start(&Wish {
-        more: &format!("[scan]\nhttp = [\"127.0.0.1:{door}\"]\n"),
+        // Dovecot calls her `dora`; mail comes to dora@b.example, and what she says of it counts there.
+        more: &format!("[scan]\nhttp = [\"127.0.0.1:{door}\"]\n[watch]\ndomain = \"b.example\"\n"),
         ..Wish::default()
     });
     let here = vigil.service.folder().to_path_buf();
@@ -429,7 +430,7 @@ fn users_teach_by_moving_mail_into_junk_and_out_of_it() {
         assert!(answer.is_ok(), "{command}: {answer:?} {}", dovecot.log());
     }
     let log = wait_for(|| {
-        let log = vigil.run(&["learn", "log", "--who", "dora", "--json"]);
+        let log = vigil.run(&["learn", "log", "--who", "dora@b.example", "--json"]);
         let log = text(&log.stdout);
         (log.lines().count() == 2).then_some(log)
     });
@@ -457,7 +458,7 @@ fn users_teach_by_moving_mail_into_junk_and_out_of_it() {
     );
     let answer = dora.command("STATUS Junk (MESSAGES)").unwrap();
     assert!(format!("{answer:?}").contains("MESSAGES 1"), "{answer:?}");
-    let standing = vigil.say(&["learn", "log", "--who", "dora"]);
+    let standing = vigil.say(&["learn", "log", "--who", "dora@b.example"]);
     assert_eq!(standing.matches("taken back by").count(), 1, "{standing}");
     // With us away mail is moved as before, and what cannot be proven is said.
     drop(vigil);
