@@ -30,7 +30,7 @@ mod course;
 pub mod drift;
 mod snapshot;
 
-pub use ask::Asker;
+pub use ask::{Asker, Why};
 pub use campaigns::Campaigns;
 pub use certified::{Standing, Threshold, threshold};
 pub use classes::Classes;

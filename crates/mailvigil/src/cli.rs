@@ -365,6 +365,9 @@ pub struct EvalArgs {
     /// Look at subject and body only.
     #[arg(long)]
     pub body_only: bool,
+    /// Begin behind so many messages, which then come at the end: what one order of the mail owes to luck shows in others.
+    #[arg(long, value_name = "MESSAGES", default_value_t = 0)]
+    pub begin: usize,
     /// Leave a header field out, e.g. Received; may be repeated.
     #[arg(long, value_name = "NAME")]
     pub drop_header: Vec<String>,

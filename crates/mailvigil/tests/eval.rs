@@ -143,6 +143,30 @@ fn the_same_replay_gives_the_same_figures_and_scores() {
 }
 
 #[test]
+fn it_begins_where_it_is_told_and_replays_all_of_it() {
+    let folder = corpus();
+    let begin = |begin: &str| {
+        eval(
+            folder.path(),
+            &["--feedback", "none", "--scores", "scores", "--begin", begin],
+        )
+    };
+    assert!(begin("150").status.success());
+    let scores = std::fs::read_to_string(folder.path().join("scores")).unwrap();
+    let names: Vec<&str> = scores
+        .lines()
+        .filter_map(|line| line.split('\t').next())
+        .collect();
+    assert_eq!(names.len(), MESSAGES);
+    assert_eq!(names[0], "../data/inmail.150");
+    assert_eq!(names[MESSAGES - 1], "../data/inmail.149");
+    let beyond = begin("400");
+    assert!(!beyond.status.success());
+    let said = String::from_utf8_lossy(&beyond.stderr).into_owned();
+    assert!(said.contains("up to 399 is right"), "{said}");
+}
+
+#[test]
 fn every_classifier_can_be_replayed() {
     let folder = corpus();
     for (kind, roca) in [

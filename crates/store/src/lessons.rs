@@ -151,7 +151,7 @@ pub struct CampaignRow {
 pub struct Question {
     /// Which.
     pub record: RecordId,
-    /// `unsure`, or `explored` when just any message that is kept from people was taken.
+    /// `unsure`, `chance` when just any message was taken, or `explored` when just any that is kept from people was.
     pub why: String,
     /// How likely it was thought to be unwanted.
     pub probability: f64,

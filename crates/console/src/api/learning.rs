@@ -120,7 +120,7 @@ pub(super) struct QuestionOut {
     pub fate: &'static str,
     /// How likely it was thought to be unwanted.
     pub probability: f64,
-    /// `unsure`, or `explored`.
+    /// `unsure`, `chance`, or `explored`.
     pub why: String,
 }
 

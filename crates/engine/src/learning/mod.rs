@@ -23,7 +23,7 @@ use data_encoding::BASE64;
 use judge::policy::{Chosen, PhaseSettings};
 use learn::drift::{SHIFTED, Shift};
 use learn::prints::Print;
-use learn::{Arrival, Asker, Course, Key, Letter, Needs, Opinion, Scope, Sight, Viewer};
+use learn::{Arrival, Asker, Course, Key, Letter, Needs, Opinion, Scope, Sight, Viewer, Why};
 use mail::learnt::Campaign;
 use mail::{
     Address, Authentication, Direction, Envelope, Facts, Fate, Known, Learnt, Limits, RecordId,
@@ -449,8 +449,11 @@ impl Day {
             return None;
         }
         let by_chance = id.chance().is_multiple_of(EXPLORED_OF);
-        let why = if self.asker.asks(opinion, left) {
-            "unsure"
+        let why = if let Some(why) = self.asker.asks(opinion, left) {
+            match why {
+                Why::Unsure => "unsure",
+                Why::Chance => "chance",
+            }
         } else if kept_from_people && by_chance && self.explorable > 0 {
             self.explorable -= 1;
             "explored"

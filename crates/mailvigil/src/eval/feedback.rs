@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::{Context, bail};
-use learn::{Asker, Label, Lesson, Opinion, Trust};
+use learn::{Asker, Label, Lesson, Opinion, Trust, Why};
 
 use super::figures::Dice;
 use super::index::{Entry, read_partial};
@@ -127,8 +127,8 @@ impl Teacher {
             }),
             Feedback::Active(_) => {
                 let left = (self.messages - self.seen + 1) as u32;
-                self.asker.asks(opinion, left).then(|| Lesson {
-                    chosen: true,
+                self.asker.asks(opinion, left).map(|why| Lesson {
+                    chosen: why == Why::Unsure,
                     ..trusted(truth)
                 })
             }

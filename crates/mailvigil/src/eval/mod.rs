@@ -34,7 +34,15 @@ const SECRET: &[u8] = b"mailvigil eval";
 
 /// Replays, prints, writes the files asked for.
 pub fn run(args: &EvalArgs, limits: &Limits) -> anyhow::Result<ExitCode> {
-    let entries = index::read(&args.index)?;
+    let mut entries = index::read(&args.index)?;
+    anyhow::ensure!(
+        args.begin < entries.len(),
+        "--begin {}: the index has {} messages, so up to {} is right",
+        args.begin,
+        entries.len(),
+        entries.len() - 1
+    );
+    entries.rotate_left(args.begin);
     let mut replay = Replay::new(args, limits, entries.len())?;
     let bar = progress(args, entries.len());
     for entry in &entries {
