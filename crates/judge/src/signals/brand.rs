@@ -11,9 +11,31 @@ use mail::{Domain, Facts, Site};
 static BRANDS: LazyLock<Brands> = LazyLock::new(|| Brands::read(include_str!("brands.txt")));
 
 /// Words that are disguised beside the names: what phishing lives by.
-const LURES: [&str; 13] = [
-    "account", "alert", "billing", "cialis", "email", "limited", "login", "mail", "online",
-    "password", "security", "viagra", "wallet",
+const LURES: [&str; 24] = [
+    "account",
+    "alert",
+    "billing",
+    "blocked",
+    "bloqueada",
+    "boleto",
+    "cialis",
+    "cliente",
+    "delivery",
+    "email",
+    "fidelidade",
+    "ledger",
+    "liberado",
+    "limited",
+    "locked",
+    "login",
+    "mail",
+    "mailbox",
+    "online",
+    "password",
+    "security",
+    "unlock",
+    "viagra",
+    "wallet",
 ];
 /// Words of a subject or name that are looked at.
 const WORDS_MAX: usize = 40;
@@ -133,22 +155,22 @@ pub(super) fn brand_in_subject(facts: &Facts, site: &Site) -> Option<String> {
     leads(facts).then(|| format!("about {brand}, from {sender}"))
 }
 
-/// `PayPaI`, `Arnazon`, `waIIet`: no eye sees it, and no list of words finds it.
+/// `PayPaI`, `Arnazon`, `waIIet`, `lRS`: no eye sees it, and no list of words finds it.
 pub(super) fn name_misspelt(facts: &Facts, _: &Site) -> Option<String> {
     let from = facts.message.header_from.first();
     let name = from
         .and_then(|from| from.name.as_deref())
         .unwrap_or_default();
-    let words = name
-        .split_whitespace()
-        .chain(facts.message.subject.split_whitespace());
-    let mut words = words
-        .take(WORDS_MAX)
-        .map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()));
+    let apart = |c: char| !c.is_alphanumeric() && c != '|';
+    let words = name.split(apart).chain(facts.message.subject.split(apart));
+    let mut words = words.filter(|word| !word.is_empty()).take(WORDS_MAX);
     words.find(|word| is_misspelt(word)).map(str::to_owned)
 }
 
 fn is_misspelt(word: &str) -> bool {
+    if small_l_among_capitals(word) {
+        return true;
+    }
     if !(4..=20).contains(&word.len()) || !word.is_ascii() {
         return false;
     }
@@ -173,7 +195,11 @@ fn is_misspelt(word: &str) -> bool {
             _ => c.to_ascii_lowercase(),
         })
         .collect();
+    let small_first = word
+        .strip_prefix('l')
+        .map(|rest| format!("i{}", rest.to_ascii_lowercase()));
     let meant = [
+        small_first.unwrap_or_default(),
         meant.clone(),
         meant.replace("rn", "m"),
         meant.replace("vv", "w"),
@@ -181,4 +207,10 @@ fn is_misspelt(word: &str) -> bool {
     let plain = word.to_ascii_lowercase();
     let shouts = word.chars().all(|c| !c.is_ascii_lowercase());
     !shouts && !is_known(&plain) && meant.iter().any(|meant| is_known(meant))
+}
+
+/// `lRS`, `lNVOICE`: a word in capitals that begins with a small one is written with the one that looks like an I.
+fn small_l_among_capitals(word: &str) -> bool {
+    let capitals = word.strip_prefix('l').unwrap_or_default();
+    (2..=15).contains(&capitals.len()) && capitals.bytes().all(|byte| byte.is_ascii_uppercase())
 }

@@ -1,6 +1,8 @@
 //! Signals about the look of mail that is made by the thousand: how it is built, addressed and dressed up. Each alone is common in wanted mail too.
 
-use mail::message::{Link, LinkFrom, LinkOddity, Oddity, Role, ending};
+use std::collections::BTreeSet;
+
+use mail::message::{Link, LinkFrom, LinkOddity, Oddity, Part, Role, ending};
 use mail::{Address, Facts, Site};
 
 /// A letter of fewer words than this has little to say by itself.
@@ -17,6 +19,8 @@ const MAILBOX_LETTERS: usize = 5;
 const FEWEST_WORDS: u32 = 15;
 /// Documents that bring a text, by their ending.
 const DOCUMENTS: [&str; 8] = ["doc", "docx", "htm", "html", "pdf", "rtf", "xls", "xlsx"];
+/// A document that is made to be followed names no more places than this.
+const PLACES_OF_A_LURE: usize = 3;
 /// Bytes of plain text below which it stands in for nothing.
 const PLAIN_BYTES: u64 = 20;
 /// What answers begin with.
@@ -90,10 +94,7 @@ pub(super) fn whole_book(facts: &Facts, _: &Site) -> Option<String> {
 pub(super) fn document_for_text(facts: &Facts, _: &Site) -> Option<String> {
     let words = facts.message.visible_words;
     let mut parts = facts.message.parts.iter();
-    let document = parts.find(|part| {
-        let name = part.file_name.as_deref().unwrap_or_default();
-        part.role == Role::Attachment && DOCUMENTS.contains(&ending(name).as_str())
-    })?;
+    let document = parts.find(|part| is_document(part))?;
     (words < FEWEST_WORDS).then(|| {
         let name: String = document
             .file_name
@@ -103,6 +104,27 @@ pub(super) fn document_for_text(facts: &Facts, _: &Site) -> Option<String> {
             .collect();
         format!("{words} words and {name}")
     })
+}
+
+/// What is to be followed stands in a document, where few look: to a shortener, or to a place where anybody may publish. Long documents name many
+/// places.
+pub(super) fn document_leads_on(facts: &Facts, _: &Site) -> Option<String> {
+    let mut parts = facts.message.parts.iter();
+    parts.find(|part| is_document(part))?;
+    let links = facts.message.links.iter();
+    let inside = links.filter(|link| link.from == LinkFrom::Attachment);
+    let hosts: BTreeSet<&str> = inside.clone().map(|link| link.host.as_str()).collect();
+    let hides = |link: &&Link| {
+        let odd = [LinkOddity::Shortener, LinkOddity::OpenHosting];
+        odd.iter().any(|oddity| link.oddities.contains(oddity))
+    };
+    let link = inside.clone().find(hides)?;
+    (hosts.len() <= PLACES_OF_A_LURE).then(|| link.host.chars().take(100).collect())
+}
+
+fn is_document(part: &Part) -> bool {
+    let name = part.file_name.as_deref().unwrap_or_default();
+    part.role == Role::Attachment && DOCUMENTS.contains(&ending(name).as_str())
 }
 
 /// A picture that came along stands for the text, so that no reader finds words.

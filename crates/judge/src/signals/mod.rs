@@ -32,7 +32,7 @@ pub struct Signal {
 }
 
 /// Every signal, by topic.
-pub const SIGNALS: [Signal; 94] = [
+pub const SIGNALS: [Signal; 95] = [
     // Who says who sends.
     Signal {
         id: "reply-to-other-domain",
@@ -512,6 +512,12 @@ pub const SIGNALS: [Signal; 94] = [
         weight: 0.8,
         text: "Next to no words, and a document that says it",
         sees: look::document_for_text,
+    },
+    Signal {
+        id: "document-leads-on",
+        weight: 2.0,
+        text: "A document leads to a shortener, or to a place where anybody may publish",
+        sees: look::document_leads_on,
     },
     Signal {
         id: "picture-for-letter",

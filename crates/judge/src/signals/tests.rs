@@ -51,6 +51,41 @@ fn a_good_message_shows_nothing_and_a_lone_document_little() {
 }
 
 #[test]
+fn a_document_that_leads_to_a_shortener_shows_it_unless_it_names_many_places() {
+    let with = |links: &[&str]| {
+        let mut facts = facts(&attached("statement.pdf"));
+        let inside = links.iter().map(|link| {
+            let message = facts_of_text(&format!("see {link} now"));
+            let mut link = message.links[0].clone();
+            link.from = mail::message::LinkFrom::Attachment;
+            link
+        });
+        facts.message.links.extend(inside);
+        seen(&facts).contains(&"document-leads-on")
+    };
+    assert!(with(&["https://bit.ly/3x"]));
+    assert!(with(&[
+        "https://abc.z13.web.core.windows.net/",
+        "https://example.org/"
+    ]));
+    assert!(!with(&["https://example.org/"]));
+    let many = [
+        "https://bit.ly/3x",
+        "https://a.example/",
+        "https://b.example/",
+        "https://c.example/",
+    ];
+    assert!(!with(&many));
+    // A link in the letter itself is another matter.
+    let lead = GOOD.replace("\n\nHi\n", "\n\nHi https://bit.ly/3x\n");
+    assert!(!seen(&facts(&lead)).contains(&"document-leads-on"));
+}
+
+fn facts_of_text(text: &str) -> mail::Message {
+    facts(&GOOD.replace("\n\nHi\n", &format!("\n\n{text}\n"))).message
+}
+
+#[test]
 fn each_change_shows_its_signal() {
     check(
         ("Subject", "Reply-To: x@b.example\nSubject"),
@@ -272,6 +307,8 @@ fn a_name_everybody_knows_from_somewhere_else() {
     check(("Ann <", "\"PayPaI Service\" <"), "name-misspelt");
     check(("Lunch on Friday", "Your waIIet"), "name-misspelt");
     check(("Lunch on Friday", "Arnazon order"), "name-misspelt");
+    check(("Lunch on Friday", "lRS refund"), "name-misspelt");
+    check(("Ann <", "\"Iedger\" <"), "name-misspelt");
     let about = page("<a href='https://b.example/'>look</a>").replace("Lunch", "PayPal");
     assert!(seen(&facts(&about)).contains(&"brand-in-subject"));
 }

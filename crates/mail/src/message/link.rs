@@ -80,7 +80,7 @@ pub enum LinkOddity {
 }
 
 /// Hosts that only lead on to others.
-const SHORTENERS: [&str; 56] = [
+const SHORTENERS: [&str; 57] = [
     "adf.ly",
     "bit.do",
     "bit.ly",
@@ -88,6 +88,7 @@ const SHORTENERS: [&str; 56] = [
     "bl.ink",
     "buff.ly",
     "cutt.ly",
+    "cutt.us",
     "dlvr.it",
     "dub.sh",
     "goo.gl",
@@ -140,7 +141,7 @@ const SHORTENERS: [&str; 56] = [
 ];
 
 /// Places where anybody may publish a page or a form, besides those that the public suffix list knows.
-const OPEN_HOSTS: [&str; 26] = [
+const OPEN_HOSTS: [&str; 27] = [
     "1drv.ms",
     "canva.site",
     "docs.google.com",
@@ -164,6 +165,7 @@ const OPEN_HOSTS: [&str; 26] = [
     "surveymonkey.com",
     "telegra.ph",
     "typeform.com",
+    "web.core.windows.net",
     "webflow.io",
     "weebly.com",
     "zohopublic.com",

@@ -1,22 +1,36 @@
-//! How a policy does on a corpus: `cargo run --release -p mailvigil-judge --example evaluate -- INDEX [POLICY] [--body-only] [--missed]`.
+//! How a policy does on a corpus: `cargo run --release -p mailvigil-engine --example evaluate -- INDEX [POLICY] [--body-only] [--no-attachments] [--missed]`.
 //!
 //! INDEX has lines of label TAB path, paths below its folder; `ham` labels are wanted mail. Prints, per folder, how
 //! many messages come out at each level, how many are stopped in each of two halves (by a hash of the path: whoever makes
 //! rules looks at one half alone, so that a difference shows rules that were made to fit), and which reasons
 //! weigh most in each class. Envelopes are not in a corpus; they are made from the header, so what only an envelope
-//! tells is not measured. `--body-only` replaces the header but for subject and MIME fields, for corpora whose headers tell the classes apart.
+//! tells is not measured. Attachments are read as the service reads them, in child processes; `--no-attachments` leaves them shut. `--body-only` replaces the header but for subject and MIME fields, for corpora whose headers tell the classes apart.
 //! `--missed` lists unwanted mail of the one half that was let through, with what was found, for whoever makes rules.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it is a report")]
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::process::ExitCode;
 use std::time::Instant;
 
+use documents::Pool;
 use judge::Policy;
 use mail::{Address, Envelope, Facts, Limits, Message, Site, Verdict};
 
-fn main() {
+fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some(documents::worker::COMMAND) {
+        // A reader of documents is this program, started again.
+        return documents::worker::run(Limits::default().document_memory_bytes);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(evaluate())
+}
+
+async fn evaluate() -> ExitCode {
     let (options, args): (Vec<String>, Vec<String>) = std::env::args()
         .skip(1)
         .partition(|arg| arg.starts_with("--"));
@@ -24,10 +38,11 @@ fn main() {
     let (body_only, tell_missed) = (has("--body-only"), has("--missed"));
     let mut args = args.into_iter();
     let Some(index) = args.next() else {
-        eprintln!("usage: evaluate INDEX [POLICY] [--body-only] [--missed]");
-        std::process::exit(2);
+        eprintln!("usage: evaluate INDEX [POLICY] [--body-only] [--no-attachments] [--missed]");
+        return ExitCode::from(2);
     };
     let limits = Limits::default();
+    let readers = (!has("--no-attachments")).then(|| Pool::new(&limits));
     let text = args.next().map_or_else(
         || judge::DEFAULT_POLICY.to_owned(),
         |path| std::fs::read_to_string(path).expect("the policy can be read"),
@@ -36,7 +51,7 @@ fn main() {
         Ok(policy) => policy,
         Err(problems) => {
             problems.iter().for_each(|problem| eprintln!("{problem}"));
-            std::process::exit(3);
+            return ExitCode::from(3);
         }
     };
     let lines = std::fs::read_to_string(&index).expect("the index can be read");
@@ -50,7 +65,11 @@ fn main() {
             continue;
         };
         let raw = if body_only { bare(&raw) } else { raw };
-        let verdict = judge_file(&raw, &policy, &limits);
+        let message = match &readers {
+            Some(readers) => engine::read(&raw, &limits, readers).await,
+            None => Message::read(&raw, &limits),
+        };
+        let verdict = judge_message(message, &policy);
         messages += 1;
         let is_ham = label.starts_with("ham");
         let class = format!("{label:<5} {}", path.split('/').next().unwrap_or_default());
@@ -98,6 +117,7 @@ fn main() {
         "\n{messages} messages, {:.3} ms each",
         started.elapsed().as_secs_f64() * 1000.0 / messages.max(1) as f64
     );
+    ExitCode::SUCCESS
 }
 
 fn line(path: &str, verdict: &Verdict) -> String {
@@ -139,8 +159,7 @@ fn bare(raw: &[u8]) -> Vec<u8> {
     message
 }
 
-fn judge_file(raw: &[u8], policy: &Policy, limits: &Limits) -> Verdict {
-    let message = Message::read(raw, limits);
+fn judge_message(message: Message, policy: &Policy) -> Verdict {
     let hop = message.received.first();
     let mut envelope = Envelope::new(
         hop.and_then(|hop| hop.at)
