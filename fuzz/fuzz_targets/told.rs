@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mail::operation::{Classes, DeviceTag};
+use mail::operation::{CommandKinds, DeviceTag};
 use mail::{Limits, Secret};
 use wire::auth_policy::{Entry, Nonce, Told};
 use wire::delegation::{Answer, Delegation, Request};
@@ -28,7 +28,7 @@ fuzz_target!(|data: &[u8]| {
         }
     }
     let _ = Entry::read(bytes, &limits);
-    let _ = events::read(bytes, &Classes::default(), &limits);
+    let _ = events::read(bytes, &CommandKinds::default(), &limits);
     let _ = intake::read(bytes, &limits);
     let text = String::from_utf8_lossy(bytes);
     let _ = watch::Settings::parse(&text);

@@ -192,12 +192,12 @@ struct ProblemPage<'p> {
 }
 
 /// What was not done, told on a page.
-pub(crate) struct Fault {
+pub(crate) struct ErrorPage {
     page: Box<Page>,
     problem: Problem,
 }
 
-impl Fault {
+impl ErrorPage {
     pub fn new(page: &Page, error: DeskError) -> Self {
         log(&error);
         Self {
@@ -218,7 +218,7 @@ impl Fault {
     }
 }
 
-impl IntoResponse for Fault {
+impl IntoResponse for ErrorPage {
     fn into_response(self) -> Response {
         let key = match self.problem.status {
             403 => "problem.forbidden",
@@ -251,5 +251,5 @@ pub(crate) fn show(template: &impl Template) -> Response {
 
 /// Any path that is not one. Who is not logged in learns nothing by it.
 pub(crate) async fn no_page(visitor: Visitor) -> Response {
-    Fault::status(&visitor.page, StatusCode::NOT_FOUND, "").into_response()
+    ErrorPage::status(&visitor.page, StatusCode::NOT_FOUND, "").into_response()
 }

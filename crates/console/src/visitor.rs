@@ -12,7 +12,7 @@ use engine::{Author, Desk, Login, Person, StoreError};
 use mail::Timestamp;
 
 use crate::Shared;
-use crate::error::{Fault, Problem};
+use crate::error::{ErrorPage, Problem};
 use crate::fields::Fields;
 use crate::guard::Place;
 use crate::page::Page;
@@ -165,7 +165,7 @@ impl FromRequestParts<Arc<Shared>> for Visitor {
             Some(cookie) => shared.gate.who(&cookie).await,
             None => Ok(None),
         };
-        let login = login.map_err(|error| Fault::new(&page, error.into()).into_response())?;
+        let login = login.map_err(|error| ErrorPage::new(&page, error.into()).into_response())?;
         let known = login.and_then(|login| {
             let author = author(&login.person, place.to_string())?;
             Some((login, author))
@@ -193,13 +193,13 @@ impl FromRequest<Arc<Shared>> for Sent {
         let (mut parts, body) = request.into_parts();
         let visitor = Visitor::from_request_parts(&mut parts, shared).await?;
         let body = axum::body::to_bytes(body, FORM_MAX).await.map_err(|_| {
-            Fault::status(&visitor.page, StatusCode::PAYLOAD_TOO_LARGE, "").into_response()
+            ErrorPage::status(&visitor.page, StatusCode::PAYLOAD_TOO_LARGE, "").into_response()
         })?;
         let fields = Fields::read(&String::from_utf8_lossy(&body));
         if !same(fields.get("csrf"), &visitor.login.session.csrf) {
             let detail = visitor.page.t("problem.csrf").to_owned();
             return Err(
-                Fault::status(&visitor.page, StatusCode::FORBIDDEN, &detail).into_response()
+                ErrorPage::status(&visitor.page, StatusCode::FORBIDDEN, &detail).into_response(),
             );
         }
         Ok(Self { visitor, fields })

@@ -290,8 +290,9 @@ impl Engine {
                 // The records told of it.
                 Some(Tiding::Arrived(_)) => {}
                 Some(Tiding::Looked { id, print, source }) => {
-                    if let Ok(print) = BASE64.decode(print.as_bytes()) {
-                        self.learning().met_elsewhere(id, &print, source);
+                    match BASE64.decode(print.as_bytes()) {
+                        Ok(print) => self.learning().met_elsewhere(id, &print, source),
+                        Err(_) => unknown += 1,
                     }
                 }
                 Some(Tiding::Counted {
@@ -300,9 +301,12 @@ impl Engine {
                     tokens,
                     source,
                 }) if id.at() >= since => {
-                    let tokens = BASE64.decode(tokens.as_bytes()).unwrap_or_default();
-                    if let Some(counted) = Counted::read(&class, &tokens) {
-                        self.learning().counted_elsewhere(id.at(), &counted, source);
+                    let tokens = BASE64.decode(tokens.as_bytes());
+                    match tokens.ok().and_then(|it| Counted::read(&class, &it)) {
+                        Some(counted) => {
+                            self.learning().counted_elsewhere(id.at(), &counted, source);
+                        }
+                        None => unknown += 1,
                     }
                 }
                 // Its sight is in the store.

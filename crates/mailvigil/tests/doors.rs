@@ -282,28 +282,10 @@ fn who_does_not_bring_the_secret_is_not_answered() {
     );
 }
 
-/// A root, and certificates signed by it for a server and a client, made by the real openssl.
-fn certificates(folder: &std::path::Path) {
-    let script = "set -e
-openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -subj /CN=root -days 2
-for who in server client; do
-    openssl req -newkey rsa:2048 -nodes -keyout $who.key -out $who.csr -subj /CN=$who
-    printf 'subjectAltName=IP:127.0.0.1' >san
-    openssl x509 -req -in $who.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out $who.pem -days 2 -extfile san
-done
-openssl req -x509 -newkey rsa:2048 -nodes -keyout stranger.key -out stranger.pem -subj /CN=client -days 2";
-    let made = Command::new("sh")
-        .current_dir(folder)
-        .args(["-c", script])
-        .output()
-        .unwrap();
-    assert!(made.status.success(), "{}", text(&made.stderr));
-}
-
 #[test]
 fn by_tls_both_sides_show_a_certificate() {
     let folder = tempfile::tempdir().unwrap();
-    certificates(folder.path());
+    testkit::certificates::write_to(folder.path()).unwrap();
     let file = |name: &str| folder.path().join(name).display().to_string();
     let port = free_port();
     let vigil = Vigil::start(&Wish {

@@ -5,7 +5,6 @@ mod bed;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
 use std::process::Command;
 
 use bed::{Bed, PATIENCE, Vigil, Wish, ordinary, send, stranger, text, wait_for};
@@ -28,7 +27,7 @@ impl MailStore {
     fn start(more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        certificates(folder.path());
+        testkit::certificates::write_to(folder.path()).unwrap();
         let at = folder.path().display();
         fs::write(folder.path().join("masters"), "vigil:may act as any\n").unwrap();
         fs::write(folder.path().join("password"), "may act as any\n").unwrap();
@@ -78,22 +77,6 @@ impl MailStore {
         assert!(output.status.success(), "{}", text(&output.stderr));
         text(&output.stdout).lines().count()
     }
-}
-
-/// A root, and a certificate signed by it, made by the real openssl.
-fn certificates(folder: &Path) {
-    let script = "set -e
-openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -subj /CN=root -days 2
-openssl req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj /CN=server
-printf 'subjectAltName=IP:127.0.0.1' >san
-openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out server.pem -days 2 -extfile san
-openssl req -x509 -newkey rsa:2048 -nodes -keyout other.key -out other.pem -subj /CN=other -days 2";
-    let made = Command::new("sh")
-        .current_dir(folder)
-        .args(["-c", script])
-        .output()
-        .unwrap();
-    assert!(made.status.success(), "{}", text(&made.stderr));
 }
 
 /// Waits until every copy of a message is in one of these states; what was said of each.
@@ -246,7 +229,7 @@ fn the_learner_is_taught_from_a_folder_on_a_server() {
 
     for (place, password, ca, why) in [
         (junk.as_str(), "wrong", "ca.pem", "AUTHENTICATIONFAILED"),
-        (junk.as_str(), "ann", "other.pem", "certificate"),
+        (junk.as_str(), "ann", "stranger.pem", "certificate"),
         (
             &place(ANN, "Nowhere"),
             "ann",

@@ -44,6 +44,7 @@ mod guard;
 pub mod process;
 
 // Servers.
+pub mod certificates;
 pub mod dns;
 pub mod dovecot;
 pub mod exim;

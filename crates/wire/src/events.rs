@@ -8,8 +8,8 @@ use std::net::IpAddr;
 
 use mail::address::floor_char_boundary;
 use mail::operation::{
-    Act, Administer, Append, Classes, Delete, FailType, Fault, Kind, List, Login, LoginOutcome,
-    Protocol, Retrieve, Topics,
+    Act, Administer, Append, CommandKinds, Delete, FailType, Fault, Kind, List, Login,
+    LoginOutcome, Protocol, Retrieve, Topics,
 };
 use mail::{Address, Limits};
 use serde_json::{Map, Value};
@@ -37,7 +37,7 @@ pub struct Event {
 }
 
 /// Reads one event; `None` when it tells of nothing a user did.
-pub fn read(body: &[u8], classes: &Classes, limits: &Limits) -> Result<Option<Event>, Unfit> {
+pub fn read(body: &[u8], kinds: &CommandKinds, limits: &Limits) -> Result<Option<Event>, Unfit> {
     let value: Value = serde_json::from_slice(body)
         .map_err(|error| Unfit::new(format!("the event is no JSON: {error}")))?;
     let Value::Object(event) = value else {
@@ -54,7 +54,7 @@ pub fn read(body: &[u8], classes: &Classes, limits: &Limits) -> Result<Option<Ev
         _ => &nothing,
     };
     let fields = Fields(fields);
-    let Some((protocol, act)) = act(name, &fields, classes, limits) else {
+    let Some((protocol, act)) = act(name, &fields, kinds, limits) else {
         return Ok(None);
     };
     let cut = |text: String, most: usize| text[..floor_char_boundary(&text, most)].to_owned();
@@ -110,7 +110,7 @@ impl Fields<'_> {
 fn act(
     name: &str,
     fields: &Fields<'_>,
-    classes: &Classes,
+    kinds: &CommandKinds,
     limits: &Limits,
 ) -> Option<(Protocol, Act)> {
     let by_service = || {
@@ -122,11 +122,11 @@ fn act(
     };
     Some(match name {
         "auth_request_finished" => (by_service(), Act::Login(login(fields))),
-        "imap_command_finished" => (Protocol::Imap, command(Protocol::Imap, fields, classes)?),
-        "pop3_command_finished" => (Protocol::Pop3, command(Protocol::Pop3, fields, classes)?),
+        "imap_command_finished" => (Protocol::Imap, command(Protocol::Imap, fields, kinds)?),
+        "pop3_command_finished" => (Protocol::Pop3, command(Protocol::Pop3, fields, kinds)?),
         "managesieve_command_finished" => (
             Protocol::ManageSieve,
-            command(Protocol::ManageSieve, fields, classes)?,
+            command(Protocol::ManageSieve, fields, kinds)?,
         ),
         "sieve_script_activated" => (Protocol::ManageSieve, Act::Administer(Administer::Other)),
         "sieve_action_finished" => {
@@ -170,13 +170,13 @@ fn login(fields: &Fields<'_>) -> Login {
 }
 
 /// A command that was carried out.
-fn command(protocol: Protocol, fields: &Fields<'_>, classes: &Classes) -> Option<Act> {
+fn command(protocol: Protocol, fields: &Fields<'_>, kinds: &CommandKinds) -> Option<Act> {
     let name = fields.text("cmd_name")?.to_ascii_uppercase();
     let done = fields
         .text("tagged_reply_state")
         .or_else(|| fields.text("reply"))
         .is_none_or(|state| state.starts_with("OK") || state.starts_with("+OK"));
-    let kind = classes.kind(protocol, &name)?;
+    let kind = kinds.kind(protocol, &name)?;
     let args = fields
         .text("cmd_input_args")
         .or_else(|| fields.text("cmd_args"))
@@ -267,7 +267,12 @@ mod tests {
     use super::*;
 
     fn event(text: &str) -> Option<Event> {
-        read(text.as_bytes(), &Classes::default(), &Limits::default()).expect("an event")
+        read(
+            text.as_bytes(),
+            &CommandKinds::default(),
+            &Limits::default(),
+        )
+        .expect("an event")
     }
 
     fn imap(name: &str, args: &str) -> Option<Act> {
@@ -348,7 +353,13 @@ mod tests {
 
     #[test]
     fn what_is_no_event_says_so() {
-        let read = |text: &str| read(text.as_bytes(), &Classes::default(), &Limits::default());
+        let read = |text: &str| {
+            read(
+                text.as_bytes(),
+                &CommandKinds::default(),
+                &Limits::default(),
+            )
+        };
         for text in ["", "[]", "{}", r#"{"event":1}"#] {
             assert!(read(text).is_err(), "{text}");
         }

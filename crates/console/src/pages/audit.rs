@@ -13,7 +13,7 @@ use engine::{ActFilter, ChainedAct, Desk, DeskError, Verified};
 
 use super::messages::PAGE;
 use crate::Shared;
-use crate::error::{Fault, show};
+use crate::error::{ErrorPage, show};
 use crate::fields::Fields;
 use crate::page::Page;
 use crate::visitor::{Sent, Visitor};
@@ -59,7 +59,7 @@ async fn page(visitor: &Visitor, fields: Fields, verified: Option<Verified>) -> 
                 verified,
             })
         }
-        Err(error) => Fault::new(p, error).into_response(),
+        Err(error) => ErrorPage::new(p, error).into_response(),
     }
 }
 
@@ -77,7 +77,7 @@ fn filter(fields: &Fields) -> ActFilter {
 async fn verify(sent: Sent) -> Response {
     match sent.visitor.desk.verify_acts().await {
         Ok(verified) => page(&sent.visitor, Fields::default(), Some(verified)).await,
-        Err(error) => Fault::new(&sent.visitor.page, error).into_response(),
+        Err(error) => ErrorPage::new(&sent.visitor.page, error).into_response(),
     }
 }
 
@@ -93,7 +93,7 @@ async fn export(sent: Sent) -> Response {
             ];
             (headers, body).into_response()
         }
-        Err(error) => Fault::new(&sent.visitor.page, error).into_response(),
+        Err(error) => ErrorPage::new(&sent.visitor.page, error).into_response(),
     }
 }
 

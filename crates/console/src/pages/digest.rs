@@ -11,7 +11,7 @@ use axum::routing::get;
 use engine::HeldView;
 
 use crate::Shared;
-use crate::error::{Fault, show};
+use crate::error::{ErrorPage, show};
 use crate::fields::Fields;
 use crate::page::Page;
 use crate::visitor::Stranger;
@@ -57,7 +57,7 @@ async fn look(
             good: true,
         }),
         Ok(None) => gone(p),
-        Err(error) => Fault::new(p, error).into_response(),
+        Err(error) => ErrorPage::new(p, error).into_response(),
     }
 }
 
@@ -72,7 +72,7 @@ async fn decide(
     let release = match Fields::read(&body).get("act") {
         "release" => true,
         "delete" => false,
-        _ => return Fault::status(p, StatusCode::BAD_REQUEST, "").into_response(),
+        _ => return ErrorPage::status(p, StatusCode::BAD_REQUEST, "").into_response(),
     };
     let decided = shared
         .desk
@@ -91,6 +91,6 @@ async fn decide(
             good: true,
         }),
         Ok(false) => gone(p),
-        Err(error) => Fault::new(p, error).into_response(),
+        Err(error) => ErrorPage::new(p, error).into_response(),
     }
 }

@@ -20,7 +20,7 @@ use super::domain_words::{
 use super::done;
 use crate::Shared;
 use crate::chart::{self, DayPart};
-use crate::error::{Fault, Problem, show, wrongs};
+use crate::error::{ErrorPage, Problem, show, wrongs};
 use crate::fields::Fields;
 use crate::page::Page;
 use crate::visitor::{Sent, Visitor};
@@ -86,7 +86,7 @@ async fn list(visitor: Visitor, RawQuery(query): RawQuery) -> Response {
     };
     let (ours, others) = match both(&visitor.desk, &filter).await {
         Ok(both) => both,
-        Err(error) => return Fault::new(p, error).into_response(),
+        Err(error) => return ErrorPage::new(p, error).into_response(),
     };
     let (first, last) = (filter.skip, filter.skip + others.views.len());
     let to = |skip: usize| fields.with("skip", &skip.to_string());
@@ -200,7 +200,7 @@ async fn one_page(
     let (known, trial, published) = match found.await {
         Ok(found) => found,
         // What was wrong with the form is worth more than that there is no page to show it on.
-        Err(other) => return Fault::new(p, error.unwrap_or(other)).into_response(),
+        Err(other) => return ErrorPage::new(p, error.unwrap_or(other)).into_response(),
     };
     let status = error.as_ref().map_or(StatusCode::OK, |error| {
         StatusCode::from_u16(Problem::of(error).status).unwrap_or(StatusCode::CONFLICT)
@@ -329,7 +329,7 @@ async fn set(visitor: &Visitor, name: &str, outcome: Result<i64, DeskError>) -> 
             done(&to, "done.policy", &version.to_string())
         }
         Err(error @ (DeskError::Forbidden(_) | DeskError::Store(_))) => {
-            Fault::new(&visitor.page, error).into_response()
+            ErrorPage::new(&visitor.page, error).into_response()
         }
         Err(error) => one_page(visitor, name, Wanted::default(), Some(error)).await,
     }

@@ -159,7 +159,7 @@ fn back_url(shared: &Shared) -> String {
 /// Sends the browser to the provider.
 async fn sign_on(State(shared): State<Arc<Shared>>, stranger: Stranger) -> Response {
     let Some(settings) = shared.settings.oidc.clone() else {
-        return crate::error::Fault::status(&stranger.page, StatusCode::NOT_FOUND, "")
+        return crate::error::ErrorPage::status(&stranger.page, StatusCode::NOT_FOUND, "")
             .into_response();
     };
     let errand = Errand::new();
@@ -236,7 +236,7 @@ async fn signed_on(
             answer
         }
         Err(GateError::Store(error)) => {
-            crate::error::Fault::new(page, error.into()).into_response()
+            crate::error::ErrorPage::new(page, error.into()).into_response()
         }
         Err(_) => sso_failed(&shared, page, "login.sso_unknown").await,
     }
@@ -245,7 +245,7 @@ async fn signed_on(
 async fn log_out(State(shared): State<Arc<Shared>>, sent: Sent) -> Response {
     let visitor = sent.visitor;
     if let Err(error) = shared.gate.log_out(&visitor.login, visitor.place).await {
-        return crate::error::Fault::new(&visitor.page, error.into()).into_response();
+        return crate::error::ErrorPage::new(&visitor.page, error.into()).into_response();
     }
     enter(&shared, "", "/login")
 }
@@ -290,7 +290,7 @@ async fn welcome_page(
             role: invitation.role.as_str(),
             problem: problem.to_owned(),
         }),
-        Err(error) => crate::error::Fault::new(page, error.into()).into_response(),
+        Err(error) => crate::error::ErrorPage::new(page, error.into()).into_response(),
     }
 }
 
@@ -313,7 +313,7 @@ async fn accept(State(shared): State<Arc<Shared>>, stranger: Stranger, body: Str
             let shown = welcome_page(&shared, &stranger.page, code, name, &why).await;
             (StatusCode::UNPROCESSABLE_ENTITY, shown).into_response()
         }
-        Err(error) => crate::error::Fault::new(&stranger.page, error.into()).into_response(),
+        Err(error) => crate::error::ErrorPage::new(&stranger.page, error.into()).into_response(),
     }
 }
 

@@ -17,7 +17,7 @@ use mail::{Fate, Record, RecordId, Timestamp};
 use super::messages::{PAGE, taught_words};
 use super::{done, time};
 use crate::Shared;
-use crate::error::{Fault, show};
+use crate::error::{ErrorPage, show};
 use crate::fields::Fields;
 use crate::page::Page;
 use crate::visitor::{Sent, Visitor};
@@ -120,7 +120,7 @@ async fn learning(visitor: Visitor) -> Response {
     let p = &visitor.page;
     match both(&visitor.desk).await {
         Ok((learner, asked)) => show(&LearningPage { p, learner, asked }),
-        Err(error) => Fault::new(p, error).into_response(),
+        Err(error) => ErrorPage::new(p, error).into_response(),
     }
 }
 
@@ -137,13 +137,13 @@ async fn both(desk: &Desk) -> Result<(Learner, Vec<Asked>), DeskError> {
 async fn answer(sent: Sent) -> Response {
     let p = &sent.visitor.page;
     let Some(record) = RecordId::parse(sent.fields.get("record")) else {
-        return Fault::new(p, DeskError::NotFound(sent.fields.get("record").to_owned()))
+        return ErrorPage::new(p, DeskError::NotFound(sent.fields.get("record").to_owned()))
             .into_response();
     };
     let wanted = sent.fields.get("label") == "wanted";
     match sent.visitor.desk.teach(record, wanted).await {
         Ok(taught) => done("/learning", taught_words(taught), ""),
-        Err(error) => Fault::new(p, error).into_response(),
+        Err(error) => ErrorPage::new(p, error).into_response(),
     }
 }
 
@@ -173,7 +173,7 @@ async fn log(visitor: Visitor, RawQuery(query): RawQuery) -> Response {
                 sources: SOURCES,
             })
         }
-        Err(error) => Fault::new(p, error).into_response(),
+        Err(error) => ErrorPage::new(p, error).into_response(),
     }
 }
 
@@ -210,7 +210,7 @@ async fn take_back(sent: Sent) -> Response {
     };
     match taken.await {
         Ok(count) => done("/learning/log", "done.taken_back", &count.to_string()),
-        Err(error) => Fault::new(p, error).into_response(),
+        Err(error) => ErrorPage::new(p, error).into_response(),
     }
 }
 
@@ -218,7 +218,7 @@ async fn campaigns(visitor: Visitor) -> Response {
     let p = &visitor.page;
     match visitor.desk.campaigns(CAMPAIGNS).await {
         Ok(campaigns) => show(&CampaignsPage { p, campaigns }),
-        Err(error) => Fault::new(p, error).into_response(),
+        Err(error) => ErrorPage::new(p, error).into_response(),
     }
 }
 
@@ -237,7 +237,7 @@ async fn campaign(visitor: Visitor, Path(name): Path<String>) -> Response {
             // Who may see none of them is told that there is none.
             let Some(first) = first_of(name, &members).cloned() else {
                 let error = DeskError::NotFound(format!("campaign {name}"));
-                return Fault::new(p, error).into_response();
+                return ErrorPage::new(p, error).into_response();
             };
             let delivered = members.iter().filter(|one| one.fate == Fate::Delivered);
             show(&CampaignPage {
@@ -248,7 +248,7 @@ async fn campaign(visitor: Visitor, Path(name): Path<String>) -> Response {
                 members,
             })
         }
-        Err(error) => Fault::new(p, error).into_response(),
+        Err(error) => ErrorPage::new(p, error).into_response(),
     }
 }
 
@@ -270,6 +270,6 @@ async fn say(Path(name): Path<String>, sent: Sent) -> Response {
             taught_words(taught),
             "",
         ),
-        Err(error) => Fault::new(p, error).into_response(),
+        Err(error) => ErrorPage::new(p, error).into_response(),
     }
 }

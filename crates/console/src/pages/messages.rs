@@ -15,7 +15,7 @@ use mail::{Address, Domain, Fate, Level, Record, RecordId};
 
 use super::{done, time};
 use crate::Shared;
-use crate::error::{Fault, show};
+use crate::error::{ErrorPage, show};
 use crate::fields::Fields;
 use crate::page::Page;
 use crate::visitor::{Sent, Visitor};
@@ -78,7 +78,7 @@ async fn list(visitor: Visitor, RawQuery(query): RawQuery) -> Response {
             page,
             f: fields,
         }),
-        Err(error) => Fault::new(p, error).into_response(),
+        Err(error) => ErrorPage::new(p, error).into_response(),
     }
 }
 
@@ -234,7 +234,7 @@ async fn one(visitor: Visitor, Path(id): Path<String>) -> Response {
     let p = &visitor.page;
     let message = match visitor.desk.message(&id).await {
         Ok(message) => message,
-        Err(error) => return Fault::new(p, error).into_response(),
+        Err(error) => return ErrorPage::new(p, error).into_response(),
     };
     let record = &message.record;
     let facts = record.facts.as_ref().map(|facts| &facts.message);
@@ -414,6 +414,6 @@ async fn teach(Path(id): Path<String>, sent: Sent) -> Response {
     };
     match taught.await {
         Ok(taught) => done(&format!("/messages/{id}"), taught_words(taught), ""),
-        Err(error) => Fault::new(p, error).into_response(),
+        Err(error) => ErrorPage::new(p, error).into_response(),
     }
 }

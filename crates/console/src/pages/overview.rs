@@ -11,7 +11,7 @@ use engine::{Overview, Right};
 use mail::{Fate, Level};
 
 use super::LEVELS;
-use crate::error::{Fault, show};
+use crate::error::{ErrorPage, show};
 use crate::page::Page;
 use crate::visitor::Visitor;
 use crate::{Shared, chart};
@@ -67,7 +67,7 @@ async fn overview(
         .unwrap_or(24);
     let overview = match visitor.desk.overview(hours).await {
         Ok(overview) => overview,
-        Err(error) => return Fault::new(p, error).into_response(),
+        Err(error) => return ErrorPage::new(p, error).into_response(),
     };
     let total: u64 = overview.levels.iter().sum();
     let share = |count: u64| format!("{:.1}", 100.0 * count as f64 / total.max(1) as f64);

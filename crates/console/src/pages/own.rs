@@ -13,7 +13,7 @@ use engine::{DeskError, Session, Token};
 
 use super::done;
 use crate::Shared;
-use crate::error::{Fault, show};
+use crate::error::{ErrorPage, show};
 use crate::page::Page;
 use crate::visitor::{Sent, Visitor};
 
@@ -64,7 +64,7 @@ async fn page(
     };
     let (tokens, sessions) = match found.await {
         Ok(found) => found,
-        Err(error) => return Fault::new(p, error).into_response(),
+        Err(error) => return ErrorPage::new(p, error).into_response(),
     };
     let totp = offered.map_or_else(new_totp, str::to_owned);
     let site = if shared.settings.site_name.is_empty() {
@@ -124,7 +124,7 @@ async fn again(
         let shown = page(shared, visitor, "", &told, offered).await;
         return (StatusCode::UNPROCESSABLE_ENTITY, shown).into_response();
     }
-    Fault::new(&visitor.page, error).into_response()
+    ErrorPage::new(&visitor.page, error).into_response()
 }
 
 async fn password(State(shared): State<Arc<Shared>>, sent: Sent) -> Response {

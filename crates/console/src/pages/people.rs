@@ -13,7 +13,7 @@ use mail::RecordId;
 
 use super::done;
 use crate::Shared;
-use crate::error::{Fault, Problem, show};
+use crate::error::{ErrorPage, Problem, show};
 use crate::page::Page;
 use crate::visitor::{Sent, Visitor};
 
@@ -57,7 +57,7 @@ async fn page(visitor: &Visitor, link: &str, linked: &str, problem: &str) -> Res
             link: link.to_owned(),
             linked: linked.to_owned(),
         }),
-        Err(error) => Fault::new(p, error).into_response(),
+        Err(error) => ErrorPage::new(p, error).into_response(),
     }
 }
 
@@ -72,7 +72,7 @@ async fn again(visitor: &Visitor, error: DeskError) -> Response {
         let told = visitor.page.safe(&error.to_string());
         return (status, page(visitor, "", "", &told).await).into_response();
     }
-    Fault::new(&visitor.page, error).into_response()
+    ErrorPage::new(&visitor.page, error).into_response()
 }
 
 fn scope(text: &str) -> Vec<String> {
@@ -151,6 +151,6 @@ async fn request(sent: Sent) -> Response {
     match decided {
         Ok(()) => done("/people", "done.decided", ""),
         Err(error) if desk.author().may(Right::SeePeople) => again(&sent.visitor, error).await,
-        Err(error) => Fault::new(&sent.visitor.page, error).into_response(),
+        Err(error) => ErrorPage::new(&sent.visitor.page, error).into_response(),
     }
 }

@@ -16,7 +16,7 @@ use mail::{Opened, RecordId};
 use super::done;
 use super::messages::{PAGE, read_level};
 use crate::Shared;
-use crate::error::{Fault, show};
+use crate::error::{ErrorPage, show};
 use crate::fields::Fields;
 use crate::html::{safe, visible};
 use crate::page::Page;
@@ -84,7 +84,7 @@ async fn list(visitor: Visitor, RawQuery(query): RawQuery) -> Response {
                 days: i64::from(days),
             })
         }
-        Err(error) => Fault::new(p, error).into_response(),
+        Err(error) => ErrorPage::new(p, error).into_response(),
     }
 }
 
@@ -188,7 +188,7 @@ async fn decide_many(sent: Sent) -> Response {
             let status = StatusCode::UNPROCESSABLE_ENTITY;
             preview_page(&sent.visitor, &sent.fields, problem, status).await
         }
-        Err(error) => Fault::new(p, error).into_response(),
+        Err(error) => ErrorPage::new(p, error).into_response(),
     }
 }
 
@@ -227,12 +227,12 @@ struct OnePage<'p> {
 async fn one(visitor: Visitor, Path(id): Path<String>, RawQuery(query): RawQuery) -> Response {
     let p = &visitor.page;
     let Some(item) = RecordId::parse(&id) else {
-        return Fault::new(p, DeskError::NotFound(format!("quarantined message {id}")))
+        return ErrorPage::new(p, DeskError::NotFound(format!("quarantined message {id}")))
             .into_response();
     };
     let view = match visitor.desk.held(item).await {
         Ok(view) => view,
-        Err(error) => return Fault::new(p, error).into_response(),
+        Err(error) => return ErrorPage::new(p, error).into_response(),
     };
     let is_held = matches!(view.held.state, HoldState::Held | HoldState::Releasing);
     let (mut gone, mut waiting, mut opened, mut raw) =
@@ -244,7 +244,7 @@ async fn one(visitor: Visitor, Path(id): Path<String>, RawQuery(query): RawQuery
             Ok((source, parts)) => (raw, opened) = (source, Some(parts)),
             Err(DeskError::NeedsReason) => {}
             Err(error @ DeskError::NeedsApproval(_)) => waiting = in_words(p, &error),
-            Err(error) => return Fault::new(p, error).into_response(),
+            Err(error) => return ErrorPage::new(p, error).into_response(),
         }
     }
     let shown = match Fields::read(&query.unwrap_or_default()).get("view") {
@@ -376,7 +376,7 @@ async fn read(Path(id): Path<String>, sent: Sent) -> Response {
         Ok(_) | Err(DeskError::NeedsApproval(_) | DeskError::NeedsReason) => {
             Redirect::to(&format!("/quarantine/{item}")).into_response()
         }
-        Err(error) => Fault::new(p, error).into_response(),
+        Err(error) => ErrorPage::new(p, error).into_response(),
     }
 }
 
@@ -397,7 +397,7 @@ async fn decide_one(Path(id): Path<String>, sent: Sent) -> Response {
     };
     match outcome {
         Ok(key) => done(&to, key, ""),
-        Err(error) => Fault::new(p, error).into_response(),
+        Err(error) => ErrorPage::new(p, error).into_response(),
     }
 }
 
@@ -457,7 +457,7 @@ async fn frame(visitor: Visitor, Path((id, part)): Path<(String, String)>) -> Re
     };
     let opened = match opened {
         Ok(opened) => opened,
-        Err(error) => return Fault::new(p, error).into_response(),
+        Err(error) => return ErrorPage::new(p, error).into_response(),
     };
     let html = opened
         .parts
@@ -465,11 +465,11 @@ async fn frame(visitor: Visitor, Path((id, part)): Path<(String, String)>) -> Re
         .find(|one| one.path == part)
         .and_then(|one| one.html);
     let Some(html) = html else {
-        return Fault::status(p, StatusCode::NOT_FOUND, "").into_response();
+        return ErrorPage::status(p, StatusCode::NOT_FOUND, "").into_response();
     };
     let inert = tokio::task::spawn_blocking(move || safe(&html)).await;
     let Ok(inert) = inert else {
-        return Fault::status(p, StatusCode::INTERNAL_SERVER_ERROR, "").into_response();
+        return ErrorPage::status(p, StatusCode::INTERNAL_SERVER_ERROR, "").into_response();
     };
     let note = if inert.cut {
         format!("<p><em>{}</em></p>", p.t("quarantine.html_cut"))
@@ -502,7 +502,7 @@ async fn source(visitor: Visitor, Path(id): Path<String>) -> Response {
     };
     match raw {
         Ok(raw) => download("application/octet-stream", &format!("{id}.eml.bin"), raw),
-        Err(error) => Fault::new(p, error).into_response(),
+        Err(error) => ErrorPage::new(p, error).into_response(),
     }
 }
 
@@ -514,7 +514,7 @@ async fn part(Path((id, part)): Path<(String, String)>, sent: Sent) -> Response 
     };
     match found {
         Ok(part) => download("application/octet-stream", &part.file_name, part.bytes),
-        Err(error) => Fault::new(p, error).into_response(),
+        Err(error) => ErrorPage::new(p, error).into_response(),
     }
 }
 

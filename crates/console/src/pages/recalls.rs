@@ -12,7 +12,7 @@ use mail::RecordId;
 
 use super::done;
 use crate::Shared;
-use crate::error::{Fault, show};
+use crate::error::{ErrorPage, show};
 use crate::fields::Fields;
 use crate::page::Page;
 use crate::visitor::{Sent, Visitor};
@@ -52,7 +52,7 @@ async fn recalls(visitor: Visitor, RawQuery(query): RawQuery) -> Response {
             recalls,
             of,
         }),
-        Err(error) => Fault::new(p, error).into_response(),
+        Err(error) => ErrorPage::new(p, error).into_response(),
     }
 }
 
@@ -73,7 +73,7 @@ async fn recall(sent: Sent) -> Response {
     };
     match called.await {
         Ok(count) => done("/learning/recalls", "done.recalled", &count.to_string()),
-        Err(error) => Fault::new(p, error).into_response(),
+        Err(error) => ErrorPage::new(p, error).into_response(),
     }
 }
 
@@ -90,6 +90,6 @@ async fn put_back(sent: Sent) -> Response {
             "done.put_back",
             &count.to_string(),
         ),
-        Err(error) => Fault::new(p, error).into_response(),
+        Err(error) => ErrorPage::new(p, error).into_response(),
     }
 }

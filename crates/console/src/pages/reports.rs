@@ -13,7 +13,7 @@ use engine::{Desk, DeskError, Kept, ReportFilter, ReportRow, SourceView, TlsView
 use mail::{Domain, Timestamp};
 
 use crate::Shared;
-use crate::error::{Fault, show};
+use crate::error::{ErrorPage, show};
 use crate::fields::Fields;
 use crate::page::Page;
 use crate::visitor::Visitor;
@@ -70,7 +70,7 @@ async fn reports(visitor: Visitor, RawQuery(query): RawQuery) -> Response {
             told,
             taken_in: Vec::new(),
         }),
-        Err(error) => Fault::new(p, error).into_response(),
+        Err(error) => ErrorPage::new(p, error).into_response(),
     }
 }
 
@@ -89,7 +89,7 @@ async fn import(visitor: Visitor, form: Multipart) -> Response {
             told,
             taken_in,
         }),
-        Err(error) => Fault::new(p, error).into_response(),
+        Err(error) => ErrorPage::new(p, error).into_response(),
     }
 }
 
@@ -99,7 +99,7 @@ async fn files(
     mut form: Multipart,
 ) -> Result<Vec<(String, String, bool)>, Response> {
     let p = &visitor.page;
-    let refused = |status, detail: &str| Fault::status(p, status, detail).into_response();
+    let refused = |status, detail: &str| ErrorPage::status(p, status, detail).into_response();
     let (mut known, mut taken_in) = (false, Vec::new());
     loop {
         let field = form.next_field().await;
@@ -146,7 +146,7 @@ async fn files(
                 )
             }
             Err(error @ (DeskError::Forbidden(_) | DeskError::Store(_))) => {
-                return Err(Fault::new(p, error).into_response());
+                return Err(ErrorPage::new(p, error).into_response());
             }
             Err(error) => (p.safe(&error.to_string()), false),
         };

@@ -19,7 +19,7 @@ use mail::{Account, Address, Operation, Record, RecordId, Timestamp};
 
 use super::done;
 use crate::Shared;
-use crate::error::{Fault, Problem, show};
+use crate::error::{ErrorPage, Problem, show};
 use crate::fields::Fields;
 use crate::page::Page;
 use crate::visitor::{Sent, Visitor};
@@ -128,7 +128,7 @@ async fn users_page(shared: &Shared, visitor: &Visitor, error: Option<DeskError>
             });
             (status, page).into_response()
         }
-        Err(other) => Fault::new(p, error.unwrap_or(other)).into_response(),
+        Err(other) => ErrorPage::new(p, error.unwrap_or(other)).into_response(),
     }
 }
 
@@ -227,7 +227,7 @@ async fn one(
     };
     let (identity, moments, standing) = match found.await {
         Ok(found) => found,
-        Err(error) => return Fault::new(p, error).into_response(),
+        Err(error) => return ErrorPage::new(p, error).into_response(),
     };
     let older = moments.last().map(|moment| moment.id);
     let older = older.filter(|_| moments.len() == MOMENTS as usize);
@@ -601,7 +601,7 @@ async fn finish(
     match outcome {
         Ok(to) => done(&to, key, ""),
         Err(error @ (DeskError::Forbidden(_) | DeskError::Store(_))) => {
-            Fault::new(&sent.visitor.page, error).into_response()
+            ErrorPage::new(&sent.visitor.page, error).into_response()
         }
         Err(error) => users_page(shared, &sent.visitor, Some(error)).await,
     }

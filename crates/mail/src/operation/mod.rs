@@ -1,7 +1,7 @@
 //! Operations: one thing that a person or a program did with mail, as a server told it.
 //!
 //! An [`Operation`] says who (source and account), when, by which protocol, through which door we were told, and what was
-//! done ([`Act`]). Doors make operations; nothing foreign travels further inward. [`classes`] holds the table that says
+//! done ([`Act`]). Doors make operations; nothing foreign travels further inward. [`commands`] holds the table that says
 //! which command of which protocol is which [`Kind`].
 
 use std::fmt;
@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 use crate::address::floor_char_boundary;
 use crate::{Address, Domain, Known, RecordId, Timestamp};
 
-pub mod classes;
+pub mod commands;
 mod topics;
 
-pub use classes::Classes;
+pub use commands::CommandKinds;
 pub use topics::Topics;
 
 /// One thing that was done.

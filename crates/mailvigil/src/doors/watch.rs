@@ -25,7 +25,7 @@ use engine::clock::now;
 use engine::metrics::AskedLabels;
 use engine::{Author, Desk, DeskError, Engine, Telling};
 use ipnet::IpNet;
-use mail::operation::{Act, Administer, Classes, Door, Login};
+use mail::operation::{Act, Administer, CommandKinds, Door, Login};
 use mail::{Limits, Secret};
 use serde::Deserialize;
 use serde_json::json;
@@ -50,7 +50,7 @@ pub struct WatchDoor {
     desk: Desk,
     secret: Option<Secret<String>>,
     nonce: Option<Nonce>,
-    classes: Classes,
+    kinds: CommandKinds,
     limits: Limits,
     next: Option<String>,
     /// Logins that wait before they are answered; Dovecot waits by itself.
@@ -89,7 +89,7 @@ impl WatchDoor {
             engine,
             secret,
             nonce,
-            classes: Classes::default(),
+            kinds: CommandKinds::default(),
             next: watch.auth_http_next.clone(),
             waits: Semaphore::new(config.limits.waiting_logins_max),
         }))
@@ -476,7 +476,7 @@ impl WatchDoor {
         if line.iter().all(u8::is_ascii_whitespace) {
             return Ok(());
         }
-        if let Some(event) = events::read(line, &self.classes, &self.limits)? {
+        if let Some(event) = events::read(line, &self.kinds, &self.limits)? {
             self.event(event);
         }
         Ok(())

@@ -8,7 +8,7 @@ use engine::DeskError;
 use judge::edit::ListEntry;
 use mail::RecordId;
 
-use crate::error::{Fault, show, wrongs};
+use crate::error::{ErrorPage, show, wrongs};
 use crate::fields::Fields;
 use crate::page::Page;
 use crate::pages::{done, quarantine};
@@ -68,6 +68,6 @@ pub(super) async fn allow(sent: Sent) -> Response {
             });
             (StatusCode::UNPROCESSABLE_ENTITY, page).into_response()
         }
-        Err(error) => Fault::new(&sent.visitor.page, error).into_response(),
+        Err(error) => ErrorPage::new(&sent.visitor.page, error).into_response(),
     }
 }

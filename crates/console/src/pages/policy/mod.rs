@@ -20,7 +20,7 @@ use mail::{RecordId, Timestamp};
 
 use super::{FIELDS, TESTS, done};
 use crate::Shared;
-use crate::error::{Fault, Problem, Wrong, show, wrongs};
+use crate::error::{ErrorPage, Problem, Wrong, show, wrongs};
 use crate::fields::Fields;
 use crate::page::Page;
 use crate::visitor::{Sent, Visitor};
@@ -85,7 +85,7 @@ async fn forms_page(visitor: &Visitor, error: Option<DeskError>) -> Response {
     };
     let (version, description, hits) = match described.await {
         Ok(described) => described,
-        Err(error) => return Fault::new(p, error).into_response(),
+        Err(error) => return ErrorPage::new(p, error).into_response(),
     };
     let hit = |reason: &str| hits.get(reason).cloned().unwrap_or_else(|| "…".to_owned());
     let entry = |list: &str, entry: &ListEntry| {
@@ -194,7 +194,7 @@ async fn edit(sent: Sent) -> Response {
             done(&back, "done.policy", &version.to_string())
         }
         Err(error @ (DeskError::Forbidden(_) | DeskError::Store(_))) => {
-            Fault::new(&sent.visitor.page, error).into_response()
+            ErrorPage::new(&sent.visitor.page, error).into_response()
         }
         Err(error) => forms_page(&sent.visitor, Some(error)).await,
     }

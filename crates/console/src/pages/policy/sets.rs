@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use engine::DeskError;
 use judge::describe::{Set, Term};
 
-use crate::error::{Fault, show};
+use crate::error::{ErrorPage, show};
 use crate::fields::Fields;
 use crate::page::Page;
 use crate::pages::percent;
@@ -37,11 +37,11 @@ pub(super) async fn one(
     let p = &visitor.page;
     let (version, description) = match visitor.desk.described_policy().await {
         Ok(described) => described,
-        Err(error) => return Fault::new(p, error).into_response(),
+        Err(error) => return ErrorPage::new(p, error).into_response(),
     };
     let Some(set) = description.sets.iter().find(|set| set.name == name) else {
         let unknown = DeskError::NotFound(format!("the policy has no set {name:?}"));
-        return Fault::new(p, unknown).into_response();
+        return ErrorPage::new(p, unknown).into_response();
     };
     let fields = Fields::read(&query.unwrap_or_default());
     let q = fields.get("q").trim();

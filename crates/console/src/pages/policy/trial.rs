@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use engine::DeskError;
 use mail::Verdict;
 
-use crate::error::{Fault, show};
+use crate::error::{ErrorPage, show};
 use crate::fields::Fields;
 use crate::page::Page;
 use crate::visitor::{Sent, Visitor};
@@ -63,7 +63,7 @@ pub(super) async fn judge(sent: Sent) -> Response {
             let status = StatusCode::UNPROCESSABLE_ENTITY;
             (None, p.safe(&error.to_string()), status)
         }
-        Err(error) => return Fault::new(p, error).into_response(),
+        Err(error) => return ErrorPage::new(p, error).into_response(),
     };
     let page = show(&TryPage {
         p,

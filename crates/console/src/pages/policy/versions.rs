@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use engine::{Desk, DeskError, PolicyVersion, Replay};
 
-use crate::error::{Fault, Problem, Wrong, show, wrongs};
+use crate::error::{ErrorPage, Problem, Wrong, show, wrongs};
 use crate::html::visible;
 use crate::page::Page;
 use crate::pages::done;
@@ -38,7 +38,7 @@ pub(super) async fn text(visitor: Visitor) -> Response {
             replay: None,
             diff: String::new(),
         }),
-        Err(error) => Fault::new(p, error).into_response(),
+        Err(error) => ErrorPage::new(p, error).into_response(),
     }
 }
 
@@ -69,7 +69,7 @@ pub(super) async fn send_text(sent: Sent) -> Response {
     };
     let old = match visitor.desk.policy_text(base.max(0)).await {
         Ok(old) => old,
-        Err(error) => return Fault::new(p, error).into_response(),
+        Err(error) => return ErrorPage::new(p, error).into_response(),
     };
     let diff = colour(&judge::diff::unified(
         &old,
@@ -80,7 +80,7 @@ pub(super) async fn send_text(sent: Sent) -> Response {
     let (status, problem, problems) = match outcome {
         Ok(()) => (StatusCode::OK, String::new(), Vec::new()),
         Err(error @ (DeskError::Forbidden(_) | DeskError::Store(_))) => {
-            return Fault::new(p, error).into_response();
+            return ErrorPage::new(p, error).into_response();
         }
         Err(error) => {
             let status = Problem::of(&error).status;
@@ -150,7 +150,7 @@ pub(super) async fn history(visitor: Visitor) -> Response {
             p: &visitor.page,
             versions,
         }),
-        Err(error) => Fault::new(&visitor.page, error).into_response(),
+        Err(error) => ErrorPage::new(&visitor.page, error).into_response(),
     }
 }
 
@@ -196,7 +196,7 @@ pub(super) async fn one(visitor: Visitor, Path(version): Path<String>) -> Respon
             text,
             diff: colour(&diff),
         }),
-        Err(error) => Fault::new(p, error).into_response(),
+        Err(error) => ErrorPage::new(p, error).into_response(),
     }
 }
 
@@ -206,7 +206,7 @@ pub(super) async fn roll_back(sent: Sent) -> Response {
     let reason = format!("back to version {version}");
     match sent.visitor.desk.roll_back(version, &reason).await {
         Ok(new) => done("/policy/history", "done.policy", &new.to_string()),
-        Err(error) => Fault::new(p, error).into_response(),
+        Err(error) => ErrorPage::new(p, error).into_response(),
     }
 }
 

@@ -102,11 +102,11 @@ pub const SHIPPED: &[(Protocol, Kind, &[&str])] = &[
 
 /// The table with a site's changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Classes {
+pub struct CommandKinds {
     changed: BTreeMap<(Protocol, String), Kind>,
 }
 
-impl Classes {
+impl CommandKinds {
     /// Says what a command is here, whatever the shipped table says.
     pub fn set(&mut self, protocol: Protocol, command: &str, kind: Kind) {
         self.changed.insert((protocol, plain(command)), kind);
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn commands_have_kinds() {
-        let classes = Classes::default();
+        let kinds = CommandKinds::default();
         let cases = [
             (Protocol::Submission, "auth", Some(Kind::Login)),
             (Protocol::Smtp, "VRFY", Some(Kind::Probe)),
@@ -154,7 +154,7 @@ mod tests {
             (Protocol::Http, "GET", None),
         ];
         for (protocol, command, kind) in cases {
-            assert_eq!(classes.kind(protocol, command), kind, "{command}");
+            assert_eq!(kinds.kind(protocol, command), kind, "{command}");
         }
     }
 
@@ -170,11 +170,11 @@ mod tests {
 
     #[test]
     fn a_site_has_the_last_word() {
-        let mut classes = Classes::default();
-        classes.set(Protocol::Imap, "copy", Kind::Delete);
-        assert_eq!(classes.kind(Protocol::Imap, "UID COPY"), Some(Kind::Delete));
+        let mut kinds = CommandKinds::default();
+        kinds.set(Protocol::Imap, "copy", Kind::Delete);
+        assert_eq!(kinds.kind(Protocol::Imap, "UID COPY"), Some(Kind::Delete));
         assert_eq!(
-            Classes::default().kind(Protocol::Imap, "COPY"),
+            CommandKinds::default().kind(Protocol::Imap, "COPY"),
             Some(Kind::Administer)
         );
     }
