@@ -134,7 +134,7 @@ impl Web {
             Ok(length) => {
                 method == "HEAD" || {
                     bytes.windows(4).position(|end| end == b"\r\n\r\n")
-                        == Some(bytes.len() - length - 4)
+                        == bytes.len().checked_sub(length + 4)
                 }
             }
             Err(_) => ended.is_ok(),
