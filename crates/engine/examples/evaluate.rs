@@ -25,9 +25,14 @@ fn main() -> ExitCode {
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .build()
-        .expect("a runtime");
-    runtime.block_on(evaluate())
+        .build();
+    match runtime {
+        Ok(runtime) => runtime.block_on(evaluate()),
+        Err(error) => {
+            eprintln!("no child process can be waited for here: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 async fn evaluate() -> ExitCode {

@@ -50,7 +50,7 @@ pub struct Said<'s> {
     /// The number of who said it, where that is nobody who may teach what they like.
     pub reporter: Option<u64>,
     /// The number of whose own mail it was, where they spoke for themselves.
-    pub reader: Option<u64>,
+    pub owner: Option<u64>,
 }
 
 /// What came of a lesson.
@@ -143,16 +143,21 @@ impl Course {
         self.state.place = place;
         let lesson = said.lesson;
         let opinion = self.content.judge(seen);
-        if let Some(reader) = said.reader {
-            // Whoever says too much for all has still said it for themselves.
+        let passed_over = said
+            .reporter
+            .is_some_and(|reporter| !self.state.may_report(reporter));
+        // Whoever says too much for all has still said it for themselves, up to what is counted: a stolen account does not write without end.
+        if let Some(owner) = said.owner
+            && !(passed_over && self.personal.is_full(owner))
+        {
             let odds = log_odds(opinion.probability.unwrap_or(0.5));
-            self.personal.learn(reader, seen, odds, lesson.label);
+            self.personal.learn(owner, seen, odds, lesson.label);
+        }
+        if passed_over {
+            self.state.passed_over += 1;
+            return Taken::PassedOver;
         }
         if let Some(reporter) = said.reporter {
-            if !self.state.may_report(reporter) {
-                self.state.passed_over += 1;
-                return Taken::PassedOver;
-            }
             if self.state.reporters.len() >= LOOKED_BACK {
                 self.state.reporters.pop_front();
             }
@@ -167,12 +172,12 @@ impl Course {
         Taken::Learnt
     }
 
-    /// What it thinks of a message; `reader` is the number of the one person it is for.
-    pub fn judge(&self, seen: &Seen, reader: Option<u64>) -> (Opinion, Learnt) {
+    /// What it thinks of a message; `owner` is the number of the one person it is for.
+    pub fn judge(&self, seen: &Seen, owner: Option<u64>) -> (Opinion, Learnt) {
         let opinion = self.content.judge(seen);
         let [header, body] = self.content.sides(&opinion);
         let probability = opinion.probability.unwrap_or(0.5);
-        let share = reader.and_then(|reader| self.personal.share(reader, seen));
+        let share = owner.and_then(|owner| self.personal.share(owner, seen));
         let learnt = Learnt {
             probability,
             score: opinion.score,
@@ -379,7 +384,7 @@ mod tests {
             lesson,
             class: "",
             reporter: None,
-            reader: None,
+            owner: None,
         }
     }
 
@@ -491,7 +496,7 @@ mod tests {
     }
 
     #[test]
-    fn what_one_reader_says_of_their_mail_is_heard_for_them_alone() {
+    fn what_one_owner_says_of_their_mail_is_heard_for_them_alone() {
         let (mut course, mut viewer) = (taught(900), viewer());
         let ann = Key::new(b"test").of_name("ann@b.example");
         let spam = viewer.see(&Letter::found(&mail(9998, true))).seen;
@@ -502,7 +507,7 @@ mod tests {
             let seen = viewer.see(&Letter::found(&mail(number, true))).seen;
             let said = Said {
                 reporter: Some(ann),
-                reader: Some(ann),
+                owner: Some(ann),
                 ..by_desk(1, lesson(false, Trust::Reported))
             };
             course.take(i64::from(number), &seen, &said);
@@ -515,6 +520,29 @@ mod tests {
             "{personal:?}"
         );
         assert_eq!(personal.ham_above, None, "and no proof stands against her");
+        for number in 2000..2400 {
+            let other = Some(u64::from(number % 200) + 10);
+            take(&mut course, &mut viewer, number, other);
+        }
+        // Far more than her part: for herself it counts until no more is counted.
+        for number in 3000..3360 {
+            let seen = viewer
+                .see(&Letter::found(&mail(number, !number.is_multiple_of(4))))
+                .seen;
+            let said = Said {
+                reporter: Some(ann),
+                owner: Some(ann),
+                ..by_desk(1, lesson(number.is_multiple_of(2), Trust::Reported))
+            };
+            let before = course.personal.clone();
+            let full = before.is_full(ann);
+            assert_eq!(
+                course.take(i64::from(number), &seen, &said),
+                Taken::PassedOver
+            );
+            assert_eq!(course.personal == before, full, "{number}");
+        }
+        assert!(course.personal.is_full(ann));
         let (_, others) = course.judge(&spam, None);
         assert!(others.probability > 0.9 && others.personal.is_none());
         assert!(others.ham_above.is_some());

@@ -1,17 +1,17 @@
-//! What single readers want and do not want, where it is not what everybody does: a newsletter that one reads is another's junk.
+//! What single owners of mailboxes want and do not want, where it is not what everybody does: a newsletter that one reads is another's junk.
 //!
-//! All readers share one table of weights, in which a word has a place of its own for each reader, by a hash of both (Weinberger et al. 2009; Attenberg
-//! et al. 2009). What two readers have at one place by chance is noise that the words of a message average away. A reader's labels teach only what the
+//! All owners share one table of weights, in which a word has a place of its own for each owner, by a hash of both (Weinberger et al. 2009; Attenberg
+//! et al. 2009). What two owners have at one place by chance is noise that the words of a message average away. An owner's labels teach only what the
 //! model of all did not know: the step is what is left of the error, so that who is of one mind with everybody teaches nothing here.
 
 use crate::Label;
 use crate::content::sigmoid;
-use crate::snapshot::Reader as Bytes;
+use crate::snapshot::Reader;
 use crate::view::Seen;
 
-/// Labels of a reader before they are heard: one or two may be slips.
+/// Labels of an owner before they are heard: one or two may be slips.
 pub const LABELS_MIN: u8 = 20;
-/// How far a reader's labels can move log-odds: between doubt and near certainty, and no farther.
+/// How far an owner's labels can move log-odds: between doubt and near certainty, and no farther.
 pub const MOVED_MAX: f64 = 4.0;
 /// Places of weights, as a power of two.
 const BITS: u32 = 20;
@@ -24,15 +24,15 @@ const UNIT: f64 = 1.0 / (1 << 20) as f64;
 /// A weight takes this many bytes in a file, with its place.
 const ENTRY_BYTES: usize = 8;
 
-/// The weights of all readers.
+/// The weights of all owners.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Shares {
     weights: Vec<i32>,
-    /// Labels given, for the reader's place; the most that fits when there were more.
+    /// Labels given, for the owner's place; the most that fits when there were more.
     labels: Vec<u8>,
 }
 
-/// What the labels of one reader make of a message.
+/// What the labels of one owner make of a message.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Share {
     /// How many they have given, 255 for more.
@@ -60,32 +60,37 @@ impl Default for Shares {
 }
 
 impl Shares {
-    /// What a reader's labels make of a message; `None` while there are fewer than [`LABELS_MIN`].
-    pub fn share(&self, reader: u64, seen: &Seen) -> Option<Share> {
-        let labels = self.labels[count_place(reader)];
+    /// What an owner's labels make of a message; `None` while there are fewer than [`LABELS_MIN`].
+    pub fn share(&self, owner: u64, seen: &Seen) -> Option<Share> {
+        let labels = self.labels[count_place(owner)];
         (labels >= LABELS_MIN).then(|| Share {
             labels,
-            by: self.moved(reader, seen),
+            by: self.moved(owner, seen),
         })
     }
 
-    /// Learns what a reader says of a message that is unwanted by these log-odds without them.
-    pub fn learn(&mut self, reader: u64, seen: &Seen, log_odds: f64, label: Label) {
-        let count = &mut self.labels[count_place(reader)];
+    /// Were as many of an owner's labels learnt as are counted?
+    pub fn is_full(&self, owner: u64) -> bool {
+        self.labels[count_place(owner)] == u8::MAX
+    }
+
+    /// Learns what an owner says of a message that is unwanted by these log-odds without them.
+    pub fn learn(&mut self, owner: u64, seen: &Seen, log_odds: f64, label: Label) {
+        let count = &mut self.labels[count_place(owner)];
         *count = count.saturating_add(1);
         let ids = &seen.tokens.ids;
         let unwanted = f64::from(label == Label::Spam);
-        let error = unwanted - sigmoid(log_odds + self.moved(reader, seen));
+        let error = unwanted - sigmoid(log_odds + self.moved(owner, seen));
         let step = (RATE * error / root(ids) / UNIT).round() as i32;
         for id in ids {
-            let weight = &mut self.weights[place(reader, *id)];
+            let weight = &mut self.weights[place(owner, *id)];
             *weight = weight.wrapping_add(step);
         }
     }
 
-    fn moved(&self, reader: u64, seen: &Seen) -> f64 {
+    fn moved(&self, owner: u64, seen: &Seen) -> f64 {
         let ids = &seen.tokens.ids;
-        let weights = ids.iter().map(|id| self.weights[place(reader, *id)]);
+        let weights = ids.iter().map(|id| self.weights[place(owner, *id)]);
         let sum: i64 = weights.map(i64::from).sum();
         (sum as f64 * UNIT / root(ids)).clamp(-MOVED_MAX, MOVED_MAX)
     }
@@ -113,7 +118,7 @@ impl Shares {
     }
 
     /// Reads [`Shares::to_bytes`]; `None` when they cannot be that.
-    pub(crate) fn from_bytes(bytes: &mut Bytes<'_>) -> Option<Self> {
+    pub(crate) fn from_bytes(bytes: &mut Reader<'_>) -> Option<Self> {
         let mut personal = Self::default();
         for _ in 0..bytes.u32()? {
             let at = bytes.u32()? as usize;
@@ -127,16 +132,16 @@ impl Shares {
     }
 }
 
-/// Where a reader's weight of a feature is.
-fn place(reader: u64, id: u32) -> usize {
-    let mixed = (reader ^ u64::from(id).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+/// Where an owner's weight of a feature is.
+fn place(owner: u64, id: u32) -> usize {
+    let mixed = (owner ^ u64::from(id).wrapping_mul(0x9e37_79b9_7f4a_7c15))
         .wrapping_mul(0xd6e8_feb8_6659_fd93);
     ((mixed ^ (mixed >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93) >> (64 - BITS)) as usize
 }
 
-/// Where a reader's labels are counted. Numbers of readers are hashes already.
-const fn count_place(reader: u64) -> usize {
-    (reader >> (64 - COUNT_BITS)) as usize
+/// Where an owner's labels are counted. Numbers of owners are hashes already.
+const fn count_place(owner: u64) -> usize {
+    (owner >> (64 - COUNT_BITS)) as usize
 }
 
 fn root(ids: &[u32]) -> f64 {
@@ -185,7 +190,7 @@ mod tests {
         let (roses, scores) = (seen("garden roses", 900), seen("football scores", 901));
         assert_eq!(taught(19).share(ANN, &roses), None);
         let personal = taught(40);
-        let share = |reader, seen: Seen| personal.share(reader, &seen);
+        let share = |owner, seen: Seen| personal.share(owner, &seen);
         let (roses, scores) = (
             share(ANN, roses).expect("heard"),
             share(ANN, scores).expect("heard"),
@@ -216,21 +221,21 @@ mod tests {
     }
 
     #[test]
-    fn a_crowd_of_readers_does_not_drown_one_of_them() {
+    fn a_crowd_of_owners_does_not_drown_one_of_them() {
         let mut personal = taught(40);
         let before = personal
             .share(ANN, &seen("garden roses", 900))
             .expect("heard");
-        // Two thousand readers with ten labels each that surprise.
-        for reader in 1..2_000_u64 {
-            let reader = reader.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        // Two thousand owners with ten labels each that surprise.
+        for owner in 1..2_000_u64 {
+            let owner = owner.wrapping_mul(0x9e37_79b9_7f4a_7c15);
             for number in 0..10 {
                 let label = if number % 2 == 0 {
                     Label::Ham
                 } else {
                     Label::Spam
                 };
-                personal.learn(reader, &seen("garden roses", number), 0.0, label);
+                personal.learn(owner, &seen("garden roses", number), 0.0, label);
             }
         }
         let after = personal
@@ -243,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn no_reader_moves_it_farther_than_allowed_and_a_file_says_the_same() {
+    fn no_owner_moves_it_farther_than_allowed_and_a_file_says_the_same() {
         let mut personal = taught(40);
         for number in 0..300 {
             personal.learn(ANN, &seen("garden roses", number), 20.0, Label::Ham);
@@ -253,12 +258,12 @@ mod tests {
             .expect("heard");
         assert_eq!((share.labels, share.by), (255, -MOVED_MAX));
         let bytes = personal.to_bytes();
-        assert!(Shares::from_bytes(&mut Bytes(&bytes)) == Some(personal));
+        assert!(Shares::from_bytes(&mut Reader(&bytes)) == Some(personal));
         assert_eq!(
-            Shares::from_bytes(&mut Bytes(&bytes[..bytes.len() - 1])),
+            Shares::from_bytes(&mut Reader(&bytes[..bytes.len() - 1])),
             None
         );
         let far = [1, 0, 0, 0, 0, 0, 0xff, 0, 1, 0, 0, 0, 0, 0, 0, 0];
-        assert_eq!(Shares::from_bytes(&mut Bytes(&far)), None, "no such place");
+        assert_eq!(Shares::from_bytes(&mut Reader(&far)), None, "no such place");
     }
 }

@@ -474,7 +474,7 @@ fn take(course: &mut Course, key: &Key, row: &LessonRow) {
         lesson: said(lesson),
         class: lesson.class.as_str(),
         reporter: bounded.then_some(who),
-        reader: own.then_some(who),
+        owner: own.then_some(who),
     };
     course.take(row.seq, &seen, &said);
 }

@@ -208,7 +208,7 @@ impl Learning {
             Print::default()
         };
         let course = self.course();
-        let (opinion, mut learnt) = course.judge(&sight.seen, self.reader(envelope));
+        let (opinion, mut learnt) = course.judge(&sight.seen, self.owner(envelope));
         // Our own people's mail is no campaign of anybody's.
         let asks = settings.chosen != Chosen::Content && envelope.direction == Direction::Inbound;
         let first = asks.then(|| course.first(&sight.seen)).flatten();
@@ -226,7 +226,7 @@ impl Learning {
     }
 
     /// The number of the one person a message from outside is for. One verdict holds for all who get a message, so what one of several wants is not asked.
-    fn reader(&self, envelope: &Envelope) -> Option<u64> {
+    fn owner(&self, envelope: &Envelope) -> Option<u64> {
         let mut recipients = envelope.recipients.iter().map(Address::key);
         let one = recipients.next()?;
         let alone = recipients.all(|other| other == one);
