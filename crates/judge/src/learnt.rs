@@ -183,8 +183,12 @@ fn percent(share: f64) -> String {
         format!("{percent:.0} %")
     } else if near >= 0.1 {
         format!("{percent:.1} %")
-    } else {
+    } else if near >= 0.01 {
         format!("{percent:.2} %")
+    } else if percent > 50.0 {
+        "over 99.99 %".to_owned()
+    } else {
+        "under 0.01 %".to_owned()
     }
 }
 
@@ -311,6 +315,15 @@ mod tests {
         assert_eq!(
             (by_all.name.as_str(), by_all.score),
             ("learnt-unwanted", 6.0)
+        );
+    }
+
+    #[test]
+    fn nothing_is_certain() {
+        let told = [0.5, 0.007, 0.9995, 0.999_999_9, 1e-9].map(percent);
+        assert_eq!(
+            told,
+            ["50 %", "0.7 %", "99.95 %", "over 99.99 %", "under 0.01 %"]
         );
     }
 
