@@ -17,8 +17,9 @@ pub(super) fn hop(value: &str) -> Hop {
         let comment = from
             .split_once('(')
             .map(|(_, rest)| rest.split_once(')').map_or(rest, |(inside, _)| inside));
+        // Exchange writes the address bare.
         hop.ip = comment
-            .and_then(bracketed)
+            .and_then(|comment| bracketed(comment).or_else(|| comment.trim().parse().ok()))
             .or_else(|| bracketed(word(from).as_deref()?));
         hop.ptr_name = comment.and_then(ptr_name);
     }

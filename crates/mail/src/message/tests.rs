@@ -157,6 +157,13 @@ fn hops_of_many_kinds_of_software() {
             Some("mx.b.example"),
         ),
         (
+            "from out.a.example (192.0.2.8) by mx.b.example (10.233.252.146) with Microsoft SMTP Server (version=TLS1_2) id 15.20.6631.29; Mon, 23 Nov 2026 10:00:00 +0000",
+            Some("out.a.example"),
+            None,
+            Some("192.0.2.8"),
+            Some("mx.b.example"),
+        ),
+        (
             "(qmail 1234 invoked by uid 100); 23 Nov 2026 10:00:00 -0000",
             None,
             None,

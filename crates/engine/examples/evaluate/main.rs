@@ -1,13 +1,16 @@
-//! How a policy does on a corpus: `cargo run --release -p mailvigil-engine --example evaluate -- INDEX [POLICY] [--body-only] [--no-attachments] [--missed]`.
+//! How a policy does on a corpus: `cargo run --release -p mailvigil-engine --example evaluate -- INDEX [POLICY] [--as-received] [--body-only] [--no-attachments] [--missed]`.
 //!
 //! INDEX has lines of label TAB path, paths below its folder; `ham` labels are wanted mail. Prints, per folder, how
 //! many messages come out at each level, how many are stopped in each of two halves (by a hash of the path: whoever makes
 //! rules looks at one half alone, so that a difference shows rules that were made to fit), and which reasons
 //! weigh most in each class. Envelopes are not in a corpus; they are made from the header, so what only an envelope
-//! tells is not measured. Attachments are read as the service reads them, in child processes; `--no-attachments` leaves them shut. `--body-only` replaces the header but for subject and MIME fields, for corpora whose headers tell the classes apart.
+//! tells is not measured. `--as-received` adds who handed the message over and what its receiver found of the sender's
+//! authenticity, as the header has it; without, neither is known. Attachments are read as the service reads them, in child processes; `--no-attachments` leaves them shut. `--body-only` replaces the header but for subject and MIME fields, for corpora whose headers tell the classes apart.
 //! `--missed` lists unwanted mail of the one half that was let through, with what was found, for whoever makes rules.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it is a report")]
+
+mod received;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,7 +19,7 @@ use std::time::Instant;
 
 use documents::Pool;
 use judge::Policy;
-use mail::{Address, Envelope, Facts, Limits, Message, Site, Verdict};
+use mail::{Address, Authentication, Envelope, Facts, Known, Limits, Message, Site, Verdict};
 
 fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some(documents::worker::COMMAND) {
@@ -41,9 +44,12 @@ async fn evaluate() -> ExitCode {
         .partition(|arg| arg.starts_with("--"));
     let has = |name: &str| options.iter().any(|option| option == name);
     let (body_only, tell_missed) = (has("--body-only"), has("--missed"));
+    let as_received = has("--as-received");
     let mut args = args.into_iter();
     let Some(index) = args.next() else {
-        eprintln!("usage: evaluate INDEX [POLICY] [--body-only] [--no-attachments] [--missed]");
+        eprintln!(
+            "usage: evaluate INDEX [POLICY] [--as-received] [--body-only] [--no-attachments] [--missed]"
+        );
         return ExitCode::from(2);
     };
     let limits = Limits::default();
@@ -74,7 +80,11 @@ async fn evaluate() -> ExitCode {
             Some(readers) => engine::read(&raw, &limits, readers).await,
             None => Message::read(&raw, &limits),
         };
-        let verdict = judge_message(message, &policy);
+        let (mut envelope, mut found) = (envelope(&message), Known::NotAsked);
+        if as_received {
+            found = received::as_received(&raw, &message, &mut envelope, &limits);
+        }
+        let verdict = judge_message(message, envelope, found, &policy);
         messages += 1;
         let is_ham = label.starts_with("ham");
         let class = format!("{label:<5} {}", path.split('/').next().unwrap_or_default());
@@ -164,7 +174,8 @@ fn bare(raw: &[u8]) -> Vec<u8> {
     message
 }
 
-fn judge_message(message: Message, policy: &Policy) -> Verdict {
+/// As far as a header tells.
+fn envelope(message: &Message) -> Envelope {
     let hop = message.received.first();
     let mut envelope = Envelope::new(
         hop.and_then(|hop| hop.at)
@@ -181,9 +192,19 @@ fn judge_message(message: Message, policy: &Policy) -> Verdict {
         .chain(&message.cc)
         .filter_map(|to| to.address.clone());
     envelope.recipients = to.take(50).collect();
+    envelope
+}
+
+fn judge_message(
+    message: Message,
+    envelope: Envelope,
+    authentication: Known<Authentication>,
+    policy: &Policy,
+) -> Verdict {
     let hits = policy.scan(&message);
     let facts = Facts {
         hits,
+        authentication,
         ..Facts::new(envelope, message)
     };
     judge::judge(&facts, &Site::default(), policy, 0)
