@@ -5,7 +5,7 @@
 
 use crate::phases::different;
 use crate::view::{Sight, each_word};
-use crate::{Classifier, Key, Lesson, Opinion, Receipt};
+use crate::{Classifier, Key, Lesson, Opinion};
 
 /// Runs that are told apart, as a power of two.
 const BITS: u32 = 18;
@@ -110,11 +110,7 @@ impl Classifier for Campaigns {
     }
 
     /// It needs no labels, and a campaign is one whoever wants it.
-    fn learn(&mut self, _: &Sight, _: Lesson) -> Receipt {
-        Receipt::Nothing
-    }
-
-    fn unlearn(&mut self, _: &Receipt) {}
+    fn learn(&mut self, _: &Sight, _: Lesson) {}
 }
 
 #[cfg(test)]

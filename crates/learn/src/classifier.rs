@@ -2,9 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::content::Changes;
-use crate::phases::Taught;
-use crate::view::{Seen, Sight};
+use crate::view::Sight;
 
 /// What somebody said a message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,46 +88,11 @@ impl Opinion {
     }
 }
 
-/// What takes a label back.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Receipt {
-    /// Nothing was learnt.
-    Nothing,
-    /// The model of content learnt: from what it saw, these changes.
-    Content {
-        /// What was seen.
-        seen: Seen,
-        /// What changed.
-        changes: Changes,
-    },
-    /// A class of the two-phase classifier learnt.
-    Phases(Taught),
-    /// A class, as the service learns them, learnt from what it saw.
-    Class {
-        /// What was seen.
-        seen: Seen,
-        /// Of an unwanted class?
-        unwanted: bool,
-    },
-    /// A cluster of fingerprints was labelled.
-    Cluster {
-        /// Which.
-        cluster: u32,
-        /// 1 for spam, 0 for ham.
-        spam: usize,
-        /// 1 for reported, 0 for trusted.
-        trust: usize,
-    },
-}
-
 /// One kind of classifier.
 pub trait Classifier {
     /// Judges a message, and lets its arrival count where arrivals do.
     fn classify(&mut self, sight: &Sight) -> Opinion;
 
-    /// Learns a label; what is returned takes it back.
-    fn learn(&mut self, sight: &Sight, lesson: Lesson) -> Receipt;
-
-    /// Takes back what a label changed.
-    fn unlearn(&mut self, receipt: &Receipt);
+    /// Learns a label. To take one back, learn all the others anew: see [`crate::Course`].
+    fn learn(&mut self, sight: &Sight, lesson: Lesson);
 }

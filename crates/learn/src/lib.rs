@@ -34,7 +34,7 @@ pub use ask::{Asker, Why};
 pub use campaigns::Campaigns;
 pub use certified::{Standing, Threshold, threshold};
 pub use classes::Classes;
-pub use classifier::{Classifier, Label, Lesson, Opinion, Receipt, Trust};
+pub use classifier::{Classifier, Label, Lesson, Opinion, Trust};
 pub use content::Content;
 pub use course::{Course, SHARES, Said, Summary, Taken};
 pub use key::Key;

@@ -13,7 +13,7 @@ use crate::Key;
 const MAGIC: &[u8; 16] = b"mailvigil model\n";
 /// Features, weights and format of this version. Raised whenever a message would be seen or learnt otherwise than before: weights of another view mean
 /// nothing, and nodes that learn by other rules never come to one model.
-const VERSION: u16 = 3;
+const VERSION: u16 = 4;
 const HEAD_BYTES: usize = 16 + 2 + 2 + 8 + 8;
 const SUM_BYTES: usize = 32;
 

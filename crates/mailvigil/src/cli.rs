@@ -371,6 +371,9 @@ pub struct EvalArgs {
     /// Leave a header field out, e.g. Received; may be repeated.
     #[arg(long, value_name = "NAME")]
     pub drop_header: Vec<String>,
+    /// Judge each spam message with text of earlier wanted mail pasted around it, too, and say how many of those are missed.
+    #[arg(long)]
+    pub pasted: bool,
     /// Run another filter on the same mail with the same labels.
     #[arg(long, value_enum)]
     pub against: Option<Against>,

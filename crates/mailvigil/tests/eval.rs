@@ -109,6 +109,41 @@ fn each_kind_of_feedback_teaches_what_it_says() {
 }
 
 #[test]
+fn words_pasted_around_spam_are_counted_and_not_learnt_from() {
+    let folder = corpus();
+    // Wanted mail has enough text to paste from.
+    for number in (0..MESSAGES).filter(|number| number % 3 != 0) {
+        let file = folder.path().join(format!("data/inmail.{number}"));
+        let mail = std::fs::read_to_string(&file).unwrap();
+        let more =
+            "We meet at noon and go through the report, the patch and the review of the kernel.\n";
+        std::fs::write(file, mail + &more.repeat(4)).unwrap();
+    }
+    let [plain, pasted] = [&["--feedback", "full"][..], &["--pasted"]]
+        .map(|args| figures(folder.path(), args).remove(0));
+    assert_eq!(plain["roca"], pasted["roca"]);
+    assert_eq!(plain["pasted"], Value::Null);
+    let ways = pasted["pasted"].as_array().unwrap();
+    let of = |at: usize, name: &str| number(&ways[at], name);
+    assert_eq!(ways.len(), 5);
+    assert_eq!(ways[0]["pasted"], "nothing");
+    assert!(of(0, "later_half") < 1.0, "{pasted}");
+    for at in 0..5 {
+        assert!((0.0..=100.0).contains(&of(at, "all")));
+        assert!(of(at, "all") >= of(0, "all"), "{pasted}");
+    }
+    let table = eval(folder.path(), &["--pasted"]);
+    let table = String::from_utf8(table.stdout).unwrap();
+    assert!(table.contains("5,000 bytes behind"), "{table}");
+    let refused = eval(folder.path(), &["--pasted", "--classifier", "campaigns"]);
+    let error = String::from_utf8_lossy(&refused.stderr);
+    assert!(
+        !refused.status.success() && error.contains("content, bayes or classes"),
+        "{error}"
+    );
+}
+
+#[test]
 fn the_same_replay_gives_the_same_figures_and_scores() {
     let folder = corpus();
     let run = |file: &str| {

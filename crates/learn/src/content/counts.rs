@@ -1,9 +1,11 @@
 //! Naive Bayes over tokens, as one voice among several: it learns from the first labels on, when the linear heads still grope.
 
-use crate::view::BITS;
+use crate::view::{BITS, Features};
 
 /// What a token that was never seen counts.
 const SMOOTH: f64 = 0.01;
+/// Tokens of a stretch of a body.
+const STRETCH: usize = 128;
 /// When a class has so many messages, all counts are halved: counts stay small, and old mail fades.
 const MESSAGES_MAX: u32 = 60_000;
 
@@ -12,8 +14,6 @@ const MESSAGES_MAX: u32 = 60_000;
 pub(super) struct Counts {
     pub(super) tokens: Vec<[u16; 2]>,
     pub(super) messages: [u32; 2],
-    /// How often everything was halved.
-    pub(super) halved: u32,
 }
 
 impl Counts {
@@ -21,12 +21,26 @@ impl Counts {
         Self {
             tokens: vec![[0; 2]; 1 << BITS],
             messages: [0; 2],
-            halved: 0,
         }
     }
 
-    /// The sum of the tokens' log-ratios over the root of their number.
-    pub(super) fn score(&self, ids: &[u32]) -> f64 {
+    /// The sum of the tokens' log-ratios over the root of their number: of all of them, or of the header with the stretch of the body that makes it
+    /// highest. Words pasted around a message change the whole, but not the stretch that is the message.
+    pub(super) fn score(&self, tokens: &Features) -> f64 {
+        let (header, body) = (tokens.side(0), tokens.side(1));
+        let of_header = self.sum(header);
+        let (mut whole, mut most) = (of_header, f64::NEG_INFINITY);
+        for stretch in body.chunks(STRETCH) {
+            let of_stretch = self.sum(stretch);
+            whole += of_stretch;
+            if stretch.len() >= STRETCH / 2 {
+                most = most.max(normal(of_header + of_stretch, header.len() + stretch.len()));
+            }
+        }
+        normal(whole, tokens.ids.len()).max(most)
+    }
+
+    fn sum(&self, ids: &[u32]) -> f64 {
         // A product of ratios, its logarithm taken now and then: a logarithm for each token would be the dearest part of it all.
         let [ham, spam] = self.messages.map(|count| f64::from(count) + 1.0);
         let prior = ham / spam;
@@ -39,7 +53,7 @@ impl Counts {
                 product = 1.0;
             }
         }
-        (sum + product.ln()) / (ids.len().max(1) as f64).sqrt()
+        sum + product.ln()
     }
 
     pub(super) fn learn(&mut self, ids: &[u32], spam: bool) {
@@ -50,7 +64,6 @@ impl Counts {
                 .flatten()
                 .for_each(|count| *count /= 2);
             self.messages.iter_mut().for_each(|count| *count /= 2);
-            self.halved += 1;
         }
         self.messages[class] += 1;
         for id in ids {
@@ -58,18 +71,8 @@ impl Counts {
             *count = count.saturating_add(1);
         }
     }
+}
 
-    /// Takes a message back. After a halving no whole message of it is left to take.
-    pub(super) fn unlearn(&mut self, ids: &[u32], spam: bool, halved: u32) {
-        if halved != self.halved {
-            return;
-        }
-        let class = usize::from(spam);
-        self.messages[class] = self.messages[class].saturating_sub(1);
-        for id in ids {
-            if let Some(counts) = self.tokens.get_mut(*id as usize) {
-                counts[class] = counts[class].saturating_sub(1);
-            }
-        }
-    }
+fn normal(sum: f64, features: usize) -> f64 {
+    sum / (features.max(1) as f64).sqrt()
 }

@@ -1,6 +1,7 @@
 //! The model as a file, and back.
 
 use super::counts::Counts;
+use super::rehearsal::Kept;
 use super::table::{HEADS, Table};
 use super::{Content, State, VIEWS};
 use crate::Key;
@@ -26,13 +27,10 @@ impl Content {
         for count in self.counts.tokens.iter().flatten() {
             bytes.extend_from_slice(&count.to_le_bytes());
         }
-        for number in [
-            self.counts.messages[0],
-            self.counts.messages[1],
-            self.counts.halved,
-        ] {
+        for number in self.counts.messages {
             bytes.extend_from_slice(&number.to_le_bytes());
         }
+        self.kept.write(&mut bytes);
         seal(Kind::Content, key, &bytes)
     }
 
@@ -52,7 +50,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Content> {
     let length = reader.u32()?;
     let state: State = serde_json::from_slice(reader.take(length as usize)?).ok()?;
     // Lengths are fixed, so nothing is allocated on the word of a file that does not have it.
-    if reader.0.len() != FEATURES * (VIEWS * (HEADS * 4 + 2) + 4) + 12 {
+    if reader.0.len() < FEATURES * (VIEWS * (HEADS * 4 + 2) + 4) + 12 {
         return None;
     }
     let mut tables = [Table::new(), Table::new()];
@@ -65,10 +63,11 @@ fn read(reader: &mut Reader<'_>) -> Option<Content> {
         *count = reader.u16()?;
     }
     counts.messages = [reader.u32()?, reader.u32()?];
-    counts.halved = reader.u32()?;
-    Some(Content {
+    let kept = Kept::read(reader)?;
+    reader.0.is_empty().then_some(Content {
         tables,
         counts,
+        kept,
         state,
         last: None,
     })

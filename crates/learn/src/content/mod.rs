@@ -2,21 +2,24 @@
 //!
 //! Header and body are judged apart in each view, by online logistic regression (Goodman, Yih 2006; partitioned as by Chang, Yih, Meek 2008): words
 //! pasted into a body cannot outvote a header. Each has two heads. One believes labels, and is taught only by people who are
-//! trusted; one takes every label for wrong now and then, and survives that. Naive Bayes over the tokens is the fifth voice.
+//! trusted; one takes every label for wrong now and then, and survives that. Naive Bayes over the tokens is the fifth voice. Trusted lessons are kept for a while
+//! to be learnt from again.
 
 mod calibration;
 mod counts;
 mod keep;
+mod rehearsal;
 mod table;
 #[cfg(test)]
 mod tests;
 
 use crate::view::{Features, Named, Seen, Sight};
-use crate::{Classifier, Label, Lesson, Opinion, Receipt, Trust};
+use crate::{Classifier, Label, Lesson, Opinion, Trust};
 pub(crate) use calibration::{Calibration, sigmoid};
 use counts::Counts;
+use rehearsal::Kept;
 use serde::{Deserialize, Serialize};
-use table::{Change, HEADS, SIDES, Table};
+use table::{HEADS, SIDES, Table};
 
 const VIEWS: usize = 2;
 /// The head for trusted labels, and the head for all.
@@ -36,6 +39,14 @@ const COUNTS_SLOPE: f64 = 0.2;
 /// reported ones: a voice that stands alone is then more often one that was taught something wrong.
 const SUSPICION: f64 = 0.35;
 const SUSPICION_REPORTED: f64 = 0.15;
+/// While so few trusted labels are known, so many of those before are taught again beside each new one.
+const REHEARSED_LABELS: u32 = 1000;
+const REHEARSED: u64 = 2;
+/// From so many trusted labels of each class on, spam is taught with wanted words pasted behind it, too, by such a part of a step, where they would
+/// make the model as wrong as this. Sooner it costs more than it brings.
+const PASTED_LABELS: u32 = 1000;
+const PASTED_STEP: f64 = 0.5;
+const PASTED_ERROR: f64 = 0.3;
 /// What moves the opinion less is not worth showing.
 const MOVED_MIN: f64 = 0.005;
 /// Labels of each class before anything should be done on the model's word.
@@ -46,6 +57,7 @@ const SETTLED_LABELS: u32 = 100;
 pub struct Content {
     tables: [Table; VIEWS],
     counts: Counts,
+    kept: Kept,
     /// Everything small.
     state: State,
     /// The scores of what was judged last, while nothing was learnt since: most messages are learnt right after they were judged.
@@ -66,15 +78,6 @@ struct Head {
     calibration: Calibration,
     /// Labels it may calibrate by, of ham and of spam.
     labels: [u32; 2],
-}
-
-/// What one label changed: enough to take it back.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Changes {
-    spam: bool,
-    trusted: bool,
-    halved: u32,
-    sides: [[Change; SIDES]; VIEWS],
 }
 
 /// Each voice's log-odds; `None` where it saw nothing.
@@ -98,7 +101,10 @@ impl std::fmt::Debug for Content {
 
 impl PartialEq for Content {
     fn eq(&self, other: &Self) -> bool {
-        self.tables == other.tables && self.counts == other.counts && self.state == other.state
+        self.tables == other.tables
+            && self.counts == other.counts
+            && self.kept == other.kept
+            && self.state == other.state
     }
 }
 
@@ -119,6 +125,7 @@ impl Content {
         Self {
             tables: [Table::new(), Table::new()],
             counts: Counts::new(),
+            kept: Kept::default(),
             state: State {
                 heads: [[side(), side()], [side(), side()]],
                 counts: head(COUNTS_SLOPE),
@@ -200,7 +207,7 @@ impl Content {
     }
 
     /// Learns a label.
-    pub fn teach(&mut self, seen: &Seen, lesson: Lesson) -> Changes {
+    pub fn teach(&mut self, seen: &Seen, lesson: Lesson) {
         let scores = match self.last.take() {
             Some((identity, scores)) if identity == seen.identity() => scores,
             _ => self.scores(seen),
@@ -208,12 +215,20 @@ impl Content {
         let spam = lesson.label == Label::Spam;
         let trusted = lesson.trust == Trust::Trusted;
         self.calibrate(seen, &scores, lesson);
-        let mut changes = Changes {
-            spam,
-            trusted,
-            halved: 0,
-            sides: Default::default(),
-        };
+        self.step(seen, &scores, spam, trusted);
+        self.counts.learn(&seen.tokens.ids, spam);
+        if trusted {
+            self.rehearse();
+            if spam {
+                self.teach_pasted(seen);
+            }
+            self.kept.keep(seen, spam);
+        }
+        self.state.labels[usize::from(!trusted)][usize::from(spam)] += 1;
+    }
+
+    /// Moves the linear heads.
+    fn step(&mut self, seen: &Seen, scores: &Scores, spam: bool, trusted: bool) {
         let rates = self.rates();
         for (view, features) in views(seen).into_iter().enumerate() {
             for side in 0..SIDES {
@@ -225,29 +240,45 @@ impl Content {
                     error = f64::from(spam) - sigmoid(scores[FAITHFUL]);
                     gradients[FAITHFUL] = rates[FAITHFUL] * error;
                 }
-                changes.sides[view][side] =
-                    self.tables[view].learn(features.side(side), gradients, error.abs());
+                self.tables[view].learn(features.side(side), gradients, error.abs());
             }
         }
-        self.counts.learn(&seen.tokens.ids, spam);
-        changes.halved = self.counts.halved;
-        self.state.labels[usize::from(!trusted)][usize::from(spam)] += 1;
-        changes
     }
 
-    /// Takes back what a label changed.
-    pub fn take_back(&mut self, seen: &Seen, changes: &Changes) {
-        self.last = None;
-        for (view, features) in views(seen).into_iter().enumerate() {
-            for side in 0..SIDES {
-                self.tables[view].unlearn(features.side(side), &changes.sides[view][side]);
+    /// Teaches the linear heads some of the lessons before once more.
+    fn rehearse(&mut self) {
+        let labels: u32 = self.trusted_labels().iter().sum();
+        if labels >= REHEARSED_LABELS {
+            return;
+        }
+        for time in 0..REHEARSED {
+            if let Some((seen, spam)) = self.kept.any(u64::from(labels) * REHEARSED + time) {
+                let scores = self.scores(&seen);
+                self.step(&seen, &scores, spam, true);
             }
         }
-        self.counts
-            .unlearn(&seen.tokens.ids, changes.spam, changes.halved);
-        let labels =
-            &mut self.state.labels[usize::from(!changes.trusted)][usize::from(changes.spam)];
-        *labels = labels.saturating_sub(1);
+    }
+
+    /// Teaches the head that believes labels that spam is spam with the body of wanted mail behind its own, too.
+    fn teach_pasted(&mut self, seen: &Seen) {
+        let labels = self.trusted_labels();
+        if labels.iter().any(|count| *count < PASTED_LABELS) {
+            return;
+        }
+        let Some(wanted) = self.kept.wanted(u64::from(labels[1])) else {
+            return;
+        };
+        let rate = self.rates()[FAITHFUL];
+        for (view, (features, wanted)) in views(seen).into_iter().zip(views(&wanted)).enumerate() {
+            let pasted = [features.side(1), wanted.side(1)].concat();
+            let error = 1.0 - sigmoid(self.tables[view].body_scores(&pasted)[FAITHFUL]);
+            if features.side(1).is_empty() || error < PASTED_ERROR {
+                continue;
+            }
+            let mut gradients = [0.0; HEADS];
+            gradients[FAITHFUL] = rate * error * PASTED_STEP;
+            self.tables[view].learn(&pasted, gradients, error * PASTED_STEP);
+        }
     }
 
     /// Labels of trusted people and of users, each of ham and of spam.
@@ -270,7 +301,7 @@ impl Content {
         };
         Scores {
             heads: [sides(0, &seen.grams), sides(1, &seen.tokens)],
-            counts: self.counts.score(&seen.tokens.ids),
+            counts: self.counts.score(&seen.tokens),
         }
     }
 
@@ -355,17 +386,8 @@ impl Classifier for Content {
         self.opinion(&sight.seen, &scores)
     }
 
-    fn learn(&mut self, sight: &Sight, lesson: Lesson) -> Receipt {
-        Receipt::Content {
-            changes: self.teach(&sight.seen, lesson),
-            seen: sight.seen.clone(),
-        }
-    }
-
-    fn unlearn(&mut self, receipt: &Receipt) {
-        if let Receipt::Content { seen, changes } = receipt {
-            self.take_back(seen, changes);
-        }
+    fn learn(&mut self, sight: &Sight, lesson: Lesson) {
+        self.teach(&sight.seen, lesson);
     }
 }
 

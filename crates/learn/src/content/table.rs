@@ -1,15 +1,12 @@
 //! One view's weights: for each feature one weight of each head, and how much was learnt from it already.
 
-use serde::{Deserialize, Serialize};
-
 use crate::view::{BITS, Features};
 
 /// Heads: one for trusted labels, one for all.
 pub(super) const HEADS: usize = 2;
 /// Features of the header and of the body are judged apart.
 pub(super) const SIDES: usize = 2;
-/// Weights are whole numbers of this size. Sums of whole numbers do not depend on their order: what was added can be taken back exactly, and
-/// two machines that exchange what they added come to the same weights.
+/// Weights are whole numbers of this size: sums come out alike on every machine.
 const UNIT: f64 = 1.0 / (1 << 20) as f64;
 /// How much was learnt from a feature is counted in this many pieces of an error of one.
 const MASS_UNIT: u16 = 32;
@@ -32,17 +29,6 @@ pub(super) struct Cell {
     pub(super) weights: [i32; HEADS],
     /// How much was learnt from it.
     pub(super) mass: u16,
-}
-
-/// What one label changed in one side of a view.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Change {
-    /// Step of each head for a feature nothing was learnt from yet.
-    steps: [i32; HEADS],
-    /// What was added to the count of each feature.
-    mass: u16,
-    /// The rate level each feature was at.
-    levels: Vec<u8>,
 }
 
 impl Table {
@@ -102,44 +88,21 @@ impl Table {
     ///
     /// A feature's rate falls with the fourth root of the errors it was part of: slowly enough to follow mail as it changes, and measured to
     /// halve the error on small collections against one rate for all (`docs/accuracy.md`).
-    pub(super) fn learn(&mut self, ids: &[u32], gradients: [f64; HEADS], error: f64) -> Change {
+    pub(super) fn learn(&mut self, ids: &[u32], gradients: [f64; HEADS], error: f64) {
         let root = root(ids.len());
         let steps = gradients.map(|gradient| (gradient / root / UNIT).round() as i32);
         let mass = (error * f64::from(MASS_UNIT)).round() as u16;
         if steps == [0; HEADS] {
             // What is known already need not be written again.
-            return Change::default();
+            return;
         }
         let ladder = ladder(steps);
-        let mut levels = Vec::with_capacity(ids.len());
         for id in ids {
             let cell = &mut self.cells[*id as usize];
-            let level = level(cell.mass);
+            let step = ladder[level(cell.mass)];
             cell.mass = cell.mass.saturating_add(mass);
-            levels.push(level);
-            let step = ladder[level as usize];
             cell.weights[0] = cell.weights[0].wrapping_add(step[0]);
             cell.weights[1] = cell.weights[1].wrapping_add(step[1]);
-        }
-        Change {
-            steps,
-            mass,
-            levels,
-        }
-    }
-
-    /// Takes a change back.
-    pub(super) fn unlearn(&mut self, ids: &[u32], change: &Change) {
-        let ladder = ladder(change.steps);
-        for (id, level) in ids.iter().zip(&change.levels) {
-            let steps = ladder[usize::from(*level).min(LEVELS - 1)];
-            let Some(cell) = self.cells.get_mut(*id as usize) else {
-                continue;
-            };
-            for (weight, step) in cell.weights.iter_mut().zip(steps) {
-                *weight = weight.wrapping_sub(step);
-            }
-            cell.mass = cell.mass.saturating_sub(change.mass);
         }
     }
 }
@@ -154,11 +117,11 @@ fn normal(sums: [i64; HEADS], features: usize) -> [f64; HEADS] {
 }
 
 /// Half-octaves of the count, starting at one whole error.
-fn level(mass: u16) -> u8 {
+fn level(mass: u16) -> usize {
     let whole = u32::from(mass) + u32::from(MASS_UNIT);
     let octave = whole.ilog2();
     let half = (whole >> (octave - 1)) & 1;
-    (2 * (octave - MASS_UNIT.ilog2()) + half) as u8
+    (2 * (octave - MASS_UNIT.ilog2()) + half) as usize
 }
 
 /// The step of each head at each level: an eighth of an octave less each.

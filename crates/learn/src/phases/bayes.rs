@@ -46,13 +46,6 @@ pub struct FirstPhase {
     pub thresholds: Thresholds,
 }
 
-/// What a message taught: enough to take it back.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Taught {
-    class: usize,
-    tokens: Vec<u32>,
-}
-
 /// The counts of every class.
 pub struct Bayes {
     key: Key,
@@ -122,27 +115,13 @@ impl Bayes {
     }
 
     /// Learns that a text is of a class.
-    pub fn learn(&mut self, text: &str, class: usize) -> Taught {
+    pub fn learn(&mut self, text: &str, class: usize) {
         let tokens: Vec<u32> = distinct(text).iter().map(|word| self.place(word)).collect();
         for token in &tokens {
             let at = self.at(*token, class);
             self.counts[at] = self.counts[at].saturating_add(1);
         }
         self.totals[class] += tokens.len() as u64;
-        Taught { class, tokens }
-    }
-
-    /// Takes it back.
-    pub fn unlearn(&mut self, taught: &Taught) {
-        if taught.class >= self.classes.len() {
-            return;
-        }
-        for token in taught.tokens.iter().filter(|token| **token >> BITS == 0) {
-            let at = self.at(*token, taught.class);
-            self.counts[at] = self.counts[at].saturating_sub(1);
-        }
-        let total = &mut self.totals[taught.class];
-        *total = total.saturating_sub(taught.tokens.len() as u64);
     }
 
     fn place(&self, word: &str) -> u32 {

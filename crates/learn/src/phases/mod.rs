@@ -11,9 +11,9 @@ use mail::learnt::Frequency;
 use serde::{Deserialize, Serialize};
 
 use crate::view::Sight;
-use crate::{Classifier, Key, Label, Lesson, Opinion, Receipt};
+use crate::{Classifier, Key, Label, Lesson, Opinion};
 pub(crate) use bayes::complement;
-pub use bayes::{Bayes, Class, FirstPhase, Taught, Thresholds};
+pub use bayes::{Bayes, Class, FirstPhase, Thresholds};
 pub use live::Live;
 pub(crate) use live::different;
 
@@ -128,21 +128,15 @@ impl Classifier for TwoPhase {
         Opinion::of(score)
     }
 
-    fn learn(&mut self, sight: &Sight, lesson: Lesson) -> Receipt {
+    fn learn(&mut self, sight: &Sight, lesson: Lesson) {
         let spam = lesson.label == Label::Spam;
         let class = self
             .bayes
             .classes()
             .iter()
             .position(|class| class.spam == spam);
-        class.map_or(Receipt::Nothing, |class| {
-            Receipt::Phases(self.bayes.learn(&sight.text, class))
-        })
-    }
-
-    fn unlearn(&mut self, receipt: &Receipt) {
-        if let Receipt::Phases(taught) = receipt {
-            self.bayes.unlearn(taught);
+        if let Some(class) = class {
+            self.bayes.learn(&sight.text, class);
         }
     }
 }
@@ -231,17 +225,6 @@ mod tests {
             (Some(1), Some(0))
         );
         assert_eq!(found.thresholds.matched_tokens, 4);
-    }
-
-    #[test]
-    fn what_a_class_was_taught_is_taken_back() {
-        let mut phases = taught(None);
-        let text = "kernel patch with casino bonus";
-        let before = phases.find(&sight(text, 0, 0));
-        let again = phases.first().learn(text, 1);
-        assert_ne!(phases.find(&sight(text, 0, 0)), before);
-        phases.first().unlearn(&again);
-        assert_eq!(phases.find(&sight(text, 0, 0)), before);
     }
 
     const CAMPAIGN: &str = "dear friend the late minister left a fund in the bank";

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::phases::different;
 use crate::view::Sight;
-use crate::{Classifier, Key, Label, Lesson, Opinion, Receipt, Trust};
+use crate::{Classifier, Key, Label, Lesson, Opinion, Trust};
 pub use minhash::{Print, SLOTS};
 
 /// A cluster that was quiet for so long begins anew, seconds.
@@ -172,7 +172,7 @@ impl Prints {
     pub fn say(&mut self, cluster: u32, lesson: Lesson) {
         let spam = usize::from(lesson.label == Label::Spam);
         let trust = usize::from(lesson.trust == Trust::Reported);
-        self.label(cluster, spam, trust, 1);
+        self.label(cluster, spam, trust);
     }
 
     /// Forgets what was said of all of them.
@@ -304,10 +304,10 @@ impl Prints {
         }
     }
 
-    fn label(&mut self, cluster: u32, spam: usize, trust: usize, by: i32) {
+    fn label(&mut self, cluster: u32, spam: usize, trust: usize) {
         if let Some(cluster) = self.clusters.get_mut(&cluster) {
             let count = &mut cluster.labels[trust][spam];
-            *count = count.saturating_add_signed(by);
+            *count = count.saturating_add(1);
         }
     }
 }
@@ -349,34 +349,18 @@ impl Classifier for Prints {
         Opinion::of(weight)
     }
 
-    fn learn(&mut self, sight: &Sight, lesson: Lesson) -> Receipt {
+    fn learn(&mut self, sight: &Sight, lesson: Lesson) {
         let print = Print::of(&self.key, &sight.text);
         let Some((likeness, cluster)) = self.look_up(&print, &sight.parts) else {
-            return Receipt::Nothing;
+            return;
         };
         if likeness == Likeness::Part {
-            return Receipt::Nothing;
+            return;
         }
         let (spam, trust) = (
             usize::from(lesson.label == Label::Spam),
             usize::from(lesson.trust == Trust::Reported),
         );
-        self.label(cluster, spam, trust, 1);
-        Receipt::Cluster {
-            cluster,
-            spam,
-            trust,
-        }
-    }
-
-    fn unlearn(&mut self, receipt: &Receipt) {
-        if let Receipt::Cluster {
-            cluster,
-            spam: spam @ 0..2,
-            trust: trust @ 0..2,
-        } = receipt
-        {
-            self.label(*cluster, *spam, *trust, -1);
-        }
+        self.label(cluster, spam, trust);
     }
 }

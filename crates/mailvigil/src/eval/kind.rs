@@ -31,6 +31,11 @@ impl Kind {
             .map_or_else(String::new, |value| value.get_name().to_owned())
     }
 
+    /// Does what came before it alone decide, not how often something came?
+    pub const fn judges_copies(self) -> bool {
+        matches!(self, Self::Content | Self::Bayes | Self::Classes)
+    }
+
     /// One that knows nothing, and what it has to see of messages.
     pub fn make(self, key: &Key) -> (Box<dyn Classifier>, Needs) {
         let content = Needs {

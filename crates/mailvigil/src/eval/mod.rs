@@ -16,6 +16,7 @@ mod feedback;
 mod figures;
 mod index;
 mod kind;
+mod pasted;
 mod plot;
 mod report;
 
@@ -27,6 +28,7 @@ use feedback::Teacher;
 use figures::{Figures, Scored, figures};
 use index::Entry;
 pub use kind::Kind;
+use pasted::Paster;
 use report::Report;
 
 /// Every replay hashes alike, so that figures can be repeated.
@@ -34,6 +36,11 @@ const SECRET: &[u8] = b"mailvigil eval";
 
 /// Replays, prints, writes the files asked for.
 pub fn run(args: &EvalArgs, limits: &Limits) -> anyhow::Result<ExitCode> {
+    anyhow::ensure!(
+        !args.pasted || args.classifier.judges_copies(),
+        "--pasted judges copies of messages, and to {} each would be one more message that came: content, bayes or classes is right",
+        args.classifier.name()
+    );
     let mut entries = index::read(&args.index)?;
     anyhow::ensure!(
         args.begin < entries.len(),
@@ -74,7 +81,15 @@ pub fn run(args: &EvalArgs, limits: &Limits) -> anyhow::Result<ExitCode> {
         } else {
             replay.beside_busy
         };
-        replay.report(name, figures(list), busy)
+        let mut report = replay.report(name, figures(list), busy);
+        if at == 0 {
+            report.pasted = replay
+                .paster
+                .as_ref()
+                .map(Paster::missed)
+                .unwrap_or_default();
+        }
+        report
     });
     report::print(&reports.collect::<Vec<_>>(), args.json)?;
     Ok(if replay.unreadable == entries.len() {
@@ -91,6 +106,7 @@ struct Replay {
     teacher: Teacher,
     scope: Scope,
     beside: Option<Bogofilter>,
+    paster: Option<Paster>,
     bytes_max: usize,
     /// One for each message; `None` where it could not be read.
     ours: Vec<Option<Scored>>,
@@ -119,6 +135,7 @@ impl Replay {
             teacher: Teacher::new(args.feedback.clone(), messages)?,
             scope,
             beside,
+            paster: args.pasted.then(|| Paster::new(limits)),
             bytes_max: limits.message_bytes_max,
             ours: Vec::with_capacity(messages),
             theirs: Vec::new(),
@@ -139,6 +156,9 @@ impl Replay {
                 return Ok(());
             }
         };
+        if let Some(paster) = &mut self.paster {
+            paster.see(&raw, entry.spam, &mut self.viewer, &mut *self.classifier);
+        }
         let start = processor_time();
         let sight = self.viewer.see(&Letter::found(&raw));
         let opinion = self.classifier.classify(&sight);
@@ -180,6 +200,7 @@ impl Replay {
             labels: self.teacher.labels,
             messages_per_second: figures.messages as f64 / busy.as_secs_f64().max(1e-9),
             peak_memory_bytes: peak_memory(),
+            pasted: Vec::new(),
             figures,
         }
     }

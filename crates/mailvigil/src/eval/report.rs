@@ -6,6 +6,7 @@ use comfy_table::Cell;
 use serde::Serialize;
 
 use super::figures::Figures;
+use super::pasted::Missed;
 use crate::show;
 
 /// One filter's replay.
@@ -24,6 +25,9 @@ pub struct Report {
     pub messages_per_second: f64,
     /// The most memory this process has had.
     pub peak_memory_bytes: Option<u64>,
+    /// Spam missed with words of wanted mail pasted around it, where that was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pasted: Vec<Missed>,
 }
 
 /// A table with a column for each filter, or one JSON object for each.
@@ -44,7 +48,23 @@ pub fn print(reports: &[Report], json: bool) -> anyhow::Result<()> {
         table.add_row(row);
     }
     writeln!(out, "{table}")?;
+    for report in reports.iter().filter(|report| !report.pasted.is_empty()) {
+        writeln!(out, "\n{}", pasted(&report.pasted))?;
+    }
     Ok(())
+}
+
+/// What was missed with words pasted around it.
+fn pasted(missed: &[Missed]) -> comfy_table::Table {
+    let mut table = show::table(&["words pasted around spam", "missed %", "of the later half"]);
+    for one in missed {
+        table.add_row([
+            one.pasted.to_owned(),
+            format!("{:.2}", one.all),
+            format!("{:.2}", one.later_half),
+        ]);
+    }
+    table
 }
 
 type Row = (&'static str, fn(&Report) -> String);
