@@ -1,55 +1,100 @@
-//! Mailboxes of a real Dovecot by IMAP: copies called back by somebody who may act as any user, and folders the learner is taught from.
+//! Mailboxes of a real Dovecot and of a real Cyrus by IMAP: copies called back by somebody who may act as any user, and folders the learner is taught from.
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
 mod bed;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::Command;
 
 use bed::{Bed, PATIENCE, Vigil, Wish, ordinary, send, stranger, text, wait_for};
 use serde_json::{Value, json};
+use testkit::cyrus::Cyrus;
 use testkit::dovecot::{Dovecot, Setup};
 use testkit::free_port;
 use testkit::imap::Client;
+use testkit::sink::Sink;
 
 const ANN: &str = "ann@b.example";
 const BOB: &str = "bob.x@b.example";
+const KEEPER: &str = "keeper@b.example";
 
 /// A mail store with certificates, and a user who may act as any other.
 struct MailStore {
-    dovecot: Dovecot,
+    _server: Server,
+    imap: u16,
     imaps: u16,
     folder: tempfile::TempDir,
 }
 
+/// Ended when it is dropped.
+#[expect(dead_code, reason = "held, not asked")]
+enum Server {
+    Dovecot(Dovecot),
+    Cyrus(Cyrus),
+}
+
+const MASTER_PASSWORD: &str = "may act as any";
+
 impl MailStore {
-    fn start(more: &str) -> Self {
+    /// Passwords and certificates.
+    fn folder() -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         testkit::certificates::write_to(folder.path()).unwrap();
+        for (name, text) in [
+            ("masters", format!("vigil:{MASTER_PASSWORD}\n")),
+            ("password", format!("{MASTER_PASSWORD}\n")),
+            ("ann", "pw\n".to_owned()),
+            ("wrong", "guessed\n".to_owned()),
+        ] {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+        folder
+    }
+
+    fn cyrus() -> Self {
+        let folder = Self::folder();
+        let cyrus = Cyrus::start(
+            &[ANN, BOB, KEEPER].map(|name| (name, "pw")),
+            MASTER_PASSWORD,
+            folder.path(),
+        )
+        .unwrap();
+        Self {
+            imap: cyrus.imap_port(),
+            imaps: cyrus.imaps_port(),
+            _server: Server::Cyrus(cyrus),
+            folder,
+        }
+    }
+
+    fn dovecot(more: &str) -> Self {
+        let folder = Self::folder();
         let at = folder.path().display();
-        fs::write(folder.path().join("masters"), "vigil:may act as any\n").unwrap();
-        fs::write(folder.path().join("password"), "may act as any\n").unwrap();
-        fs::write(folder.path().join("ann"), "pw\n").unwrap();
-        fs::write(folder.path().join("wrong"), "guessed\n").unwrap();
         let imaps = free_port();
         let settings = format!(
             "ssl = yes\nssl_cert = <{at}/server.pem\nssl_key = <{at}/server.key\n\
              service imap-login {{\n  inet_listener imaps {{\n    port = {imaps}\n    ssl = yes\n  }}\n}}\n\
              passdb {{\n  driver = passwd-file\n  args = scheme=PLAIN {at}/masters\n  master = yes\n  result_success = continue\n}}\n{more}"
         );
-        let dovecot = [ANN, BOB]
+        let dovecot = [ANN, BOB, KEEPER]
             .iter()
             .fold(Setup::default(), |setup, name| setup.account(name, "pw"))
             .set(&settings)
             .start()
             .unwrap();
         Self {
-            dovecot,
+            imap: dovecot.imap_port(),
             imaps,
+            _server: Server::Dovecot(dovecot),
             folder,
         }
+    }
+
+    fn client(&self, user: &str) -> Client {
+        let mut client = Client::connect(self.imap).unwrap();
+        assert!(client.command(&format!("LOGIN {user} pw")).unwrap().is_ok());
+        client
     }
 
     fn file(&self, name: &str) -> String {
@@ -57,25 +102,58 @@ impl MailStore {
     }
 
     fn put(&self, user: &str, folder: &str, message: &str) {
-        let mut client = Client::connect(self.dovecot.imap_port()).unwrap();
-        assert!(client.command(&format!("LOGIN {user} pw")).unwrap().is_ok());
+        let mut client = self.client(user);
         // The folder may be there.
         client.command(&format!("CREATE \"{folder}\"")).unwrap();
         let answer = client.append(&format!("\"{folder}\""), message).unwrap();
         assert!(answer.is_ok(), "{answer:?}");
     }
 
-    /// How many messages lie in a folder, or in all.
-    fn count(&self, user: &str, folder: Option<&str>) -> usize {
-        let output = Command::new("/usr/bin/doveadm")
-            .arg("-c")
-            .arg(self.dovecot.config_file())
-            .args(["search", "-u", user])
-            .args(folder.map_or(vec!["all"], |folder| vec!["mailbox", folder]))
-            .output()
+    /// How many messages lie in a folder.
+    fn count(&self, user: &str, folder: &str) -> usize {
+        let answer = self
+            .client(user)
+            .command(&format!("STATUS \"{folder}\" (MESSAGES)"))
             .unwrap();
-        assert!(output.status.success(), "{}", text(&output.stderr));
-        text(&output.stdout).lines().count()
+        assert!(answer.is_ok(), "{answer:?}");
+        let told = answer.lines.concat();
+        let (_, after) = told.split_once("MESSAGES ").unwrap();
+        after.split(')').next().unwrap().trim().parse().unwrap()
+    }
+
+    /// When the only message of a folder came.
+    fn came(&self, user: &str, folder: &str) -> String {
+        let mut client = self.client(user);
+        assert!(
+            client
+                .command(&format!("EXAMINE \"{folder}\""))
+                .unwrap()
+                .is_ok()
+        );
+        let told = client.command("FETCH 1 (INTERNALDATE)").unwrap();
+        let told = told.lines.concat();
+        let (_, after) = told.split_once("INTERNALDATE \"").unwrap();
+        after.split('"').next().unwrap().to_owned()
+    }
+
+    /// How many messages lie in all folders.
+    fn count_all(&self, user: &str) -> usize {
+        let answer = self.client(user).command("LIST \"\" *").unwrap();
+        let name = |line: &String| {
+            Some(
+                line.strip_prefix("* LIST ")?
+                    .split_once(") \"")?
+                    .1
+                    .split_once("\" ")?
+                    .1
+                    .trim()
+                    .trim_matches('"')
+                    .to_owned(),
+            )
+        };
+        let folders: Vec<String> = answer.lines.iter().filter_map(name).collect();
+        assert!(!folders.is_empty(), "{answer:?}");
+        folders.iter().map(|folder| self.count(user, folder)).sum()
     }
 }
 
@@ -100,28 +178,67 @@ fn settled(vigil: &Vigil, id: &str, mailboxes: &[(&str, &str)]) -> Vec<Value> {
     })
 }
 
+/// How copies are called back.
+struct Way {
+    url: String,
+    /// Where they go, without a keeper.
+    folder: &'static str,
+    keeper: Option<&'static str>,
+    /// What becomes of a mailbox that is none, and what is said of it.
+    nobody: (&'static str, &'static str),
+}
+
 #[test]
 fn copies_are_called_back_and_put_back() {
+    let nobody = ("failed", "AUTHORIZATIONFAILED");
     // TLS begun by a command, and a server that can move.
-    called_back("", "Recalled", |store| {
-        format!("imap://127.0.0.1:{}", store.dovecot.imap_port())
-    });
+    let store = MailStore::dovecot("");
+    let way = Way {
+        url: format!("imap://127.0.0.1:{}", store.imap),
+        folder: "Recalled",
+        keeper: None,
+        nobody,
+    };
+    called_back(&store, &way);
     // TLS at once, a server that cannot, and folders that must have names of its own.
     let old = "imap_capability = IMAP4rev1 UIDPLUS NAMESPACE\n\
                namespace inbox {\n  inbox = yes\n  separator = .\n  prefix = INBOX.\n}\n";
-    called_back(old, "INBOX.Recalled", |store| {
-        format!("imaps://127.0.0.1:{}", store.imaps)
-    });
+    for keeper in [None, Some(KEEPER)] {
+        let store = MailStore::dovecot(old);
+        let way = Way {
+            url: format!("imaps://127.0.0.1:{}", store.imaps),
+            folder: "INBOX.Recalled",
+            keeper,
+            nobody,
+        };
+        called_back(&store, &way);
+    }
 }
 
-fn called_back(settings: &str, target: &str, url: impl Fn(&MailStore) -> String) {
-    let store = MailStore::start(settings);
+/// Cyrus lets somebody act as a user who has no mailbox, and shows nothing there.
+#[test]
+fn copies_are_called_back_from_cyrus_and_put_back() {
+    for keeper in [None, Some(KEEPER)] {
+        let store = MailStore::cyrus();
+        let way = Way {
+            url: format!("imap://127.0.0.1:{}", store.imap),
+            folder: "Recalled",
+            keeper,
+            nobody: ("not-there", "no such copy"),
+        };
+        called_back(&store, &way);
+    }
+}
+
+fn called_back(store: &MailStore, way: &Way) {
+    let keeper = way.keeper.map(|keeper| format!("keeper = \"{keeper}\"\n"));
     let bed = Bed::start(&Wish {
         more: &format!(
-            "[site]\nlocal_domains = [\"b.example\"]\n[recall]\nimap = \"{}\"\nuser = \"vigil\"\npassword_file = \"{}\"\nca = \"{}\"\n",
-            url(&store),
+            "[site]\nlocal_domains = [\"b.example\"]\n[recall]\nimap = \"{}\"\nuser = \"vigil\"\npassword_file = \"{}\"\nca = \"{}\"\n{}",
+            way.url,
             store.file("password"),
-            store.file("ca.pem")
+            store.file("ca.pem"),
+            keeper.unwrap_or_default(),
         ),
         ..Wish::default()
     });
@@ -133,27 +250,34 @@ fn called_back(settings: &str, target: &str, url: impl Fn(&MailStore) -> String)
     // What the delivery does, into a folder of their own, too; and somebody else's message, whose sender took the same Message-ID.
     store.put(ANN, "INBOX", &arrived);
     store.put(ANN, "INBOX", &mail);
-    let elsewhere = target.replace("Recalled", "&V4NXPpCuTvY-");
+    let elsewhere = way.folder.replace("Recalled", "&V4NXPpCuTvY-");
     store.put(BOB, &elsewhere, &arrived);
+    let came = store.came(BOB, &elsewhere);
     let record = vigil.records(&["--subject", "call me back"], 1).remove(0);
     let id = record["id"].as_str().unwrap();
 
     vigil.say(&["recall", "take", id, "-m", "it is phishing"]);
     settled(vigil, id, &[(ANN, "recalled"), (BOB, "recalled")]);
-    assert_eq!(
-        store.count(ANN, Some("INBOX")),
-        1,
-        "the other message stays"
-    );
-    assert_eq!(store.count(ANN, Some(target)), 1);
-    assert_eq!(store.count(BOB, Some(target)), 1);
-    assert_eq!(store.count(BOB, None), 1, "{target}");
-    assert_eq!(store.count(BOB, Some("INBOX")), 0);
+    assert_eq!(store.count(ANN, "INBOX"), 1, "the other message stays");
+    match way.keeper {
+        None => {
+            assert_eq!(store.count(ANN, way.folder), 1);
+            assert_eq!(store.count(BOB, way.folder), 1);
+            assert_eq!(store.count_all(BOB), 1);
+        }
+        Some(keeper) => {
+            assert_eq!((store.count_all(ANN), store.count_all(BOB)), (1, 0));
+            assert_eq!(store.count_all(keeper), 2);
+        }
+    }
+    assert_eq!(store.count(BOB, "INBOX"), 0);
 
     vigil.say(&["recall", "back", id, "-m", "it was no phishing"]);
     settled(vigil, id, &[(ANN, "back"), (BOB, "back")]);
-    assert_eq!(store.count(ANN, Some("INBOX")), 2);
-    assert_eq!(store.count(BOB, Some("INBOX")), 1);
+    assert_eq!(store.count(ANN, "INBOX"), 2);
+    assert_eq!(store.count(BOB, "INBOX"), 1);
+    assert_eq!(store.count_all(KEEPER), 0);
+    assert_eq!(store.came(BOB, "INBOX"), came);
 
     // One that is not there any more, and a mailbox that is none.
     let two = [ANN, "nobody@b.example"];
@@ -172,17 +296,19 @@ fn called_back(settings: &str, target: &str, url: impl Fn(&MailStore) -> String)
     let said = settled(
         vigil,
         id,
-        &[(ANN, "not-there"), ("nobody@b.example", "failed")],
+        &[(ANN, "not-there"), ("nobody@b.example", way.nobody.0)],
     );
-    let nobody = said.iter().find(|one| one["mailbox"] == "nobody@b.example");
-    let why = nobody.unwrap()["said"].as_str().unwrap();
-    assert!(why.contains("AUTHORIZATIONFAILED"), "{why}");
+    let of_nobody = said.iter().find(|one| one["mailbox"] == "nobody@b.example");
+    let why = of_nobody.unwrap()["said"].as_str().unwrap();
+    assert!(why.contains(way.nobody.1), "{why}");
     assert!(!vigil.service.log().contains("may act as any"));
 }
 
 #[test]
 fn the_learner_is_taught_from_a_folder_on_a_server() {
-    let store = MailStore::start("");
+    let store = MailStore::dovecot("");
+    // A server that speaks something else.
+    let sink = Sink::start().unwrap();
     let vigil = Vigil::start(&Wish::default());
     let folder = "Junk &V4NXPpCuTvY-";
     for number in 0..3 {
@@ -213,8 +339,7 @@ fn the_learner_is_taught_from_a_folder_on_a_server() {
     let log = vigil.json(&["learn", "log", "--json"]);
     assert_eq!(log.len(), 3);
     // Nothing about the folder is changed: they are still unread.
-    let mut client = Client::connect(store.dovecot.imap_port()).unwrap();
-    client.command(&format!("LOGIN {ANN} pw")).unwrap();
+    let mut client = store.client(ANN);
     let status = client
         .command(&format!("STATUS \"{folder}\" (UNSEEN)"))
         .unwrap();
@@ -255,13 +380,13 @@ fn the_learner_is_taught_from_a_folder_on_a_server() {
             "does not answer",
         ),
         (
-            &format!("imaps://ann@127.0.0.1:{}/Junk", store.dovecot.pop3_port()),
+            &format!("imaps://ann@127.0.0.1:{}/Junk", sink.port()),
             "ann",
             "ca.pem",
             "IMAP server",
         ),
         (
-            &format!("imap://ann@127.0.0.1:{}/Junk", store.dovecot.pop3_port()),
+            &format!("imap://ann@127.0.0.1:{}/Junk", sink.port()),
             "ann",
             "ca.pem",
             "no IMAP",

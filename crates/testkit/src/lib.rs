@@ -45,6 +45,7 @@ pub mod process;
 
 // Servers.
 pub mod certificates;
+pub mod cyrus;
 pub mod dns;
 pub mod dovecot;
 pub mod exim;

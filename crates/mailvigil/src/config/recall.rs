@@ -30,6 +30,7 @@ pub struct ImapConfig {
     password_file: PathBuf,
     ca: Option<PathBuf>,
     folder: String,
+    keeper: Option<String>,
 }
 
 /// Reads the section; `None` is a node that calls nothing back.
@@ -82,16 +83,12 @@ fn by_imap(section: &Section<'_, '_>, folder: String) -> Option<ImapConfig> {
         bare.then_some(place.server)
             .ok_or("names more than a server")
     });
-    for other in ["doveadm", "server", "keeper"] {
+    for other in ["doveadm", "server"] {
         if section.has(other) {
-            let why = "does not go with imap";
-            section.complain(
-                other,
-                why,
-                "either doveadm or imap; by IMAP copies stay with their owners",
-            );
+            section.complain(other, "does not go with imap", "either doveadm or imap");
         }
     }
+    let keeper = section.text("keeper", "the name of an account", word);
     let user = section.required("user", "who may act as any user (SASL authorization)", word);
     let password_file = section.required("password_file", "a file that holds the password", path);
     let ca = section.text("ca", "a file of certificates in PEM", path);
@@ -101,6 +98,7 @@ fn by_imap(section: &Section<'_, '_>, folder: String) -> Option<ImapConfig> {
         password_file: password_file?,
         ca,
         folder,
+        keeper,
     })
 }
 
@@ -121,6 +119,7 @@ impl RecallConfig {
                     password: Secret::new(password),
                     ca: config.ca.clone(),
                     folder: config.folder.clone(),
+                    keeper: config.keeper.clone(),
                     limits: limits.clone(),
                 }))
             }
@@ -137,7 +136,7 @@ impl std::fmt::Display for RecallConfig {
             }
             Self::Imap(config) => (
                 format!("{} as {}", config.server, config.user),
-                &config.folder,
+                config.keeper.as_ref().unwrap_or(&config.folder),
             ),
         };
         write!(f, "{by}, copies go to {to}")

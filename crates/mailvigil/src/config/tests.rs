@@ -174,8 +174,8 @@ fn what_is_wrong_is_told_with_its_line_and_what_would_be_right() {
             "recall.password_file: is missing",
         ),
         (
-            "[recall]\nimap = \"imaps://mail.example.org\"\nkeeper = \"boss\"",
-            "recall.keeper: does not go with imap",
+            "[recall]\nimap = \"imaps://mail.example.org\"\nserver = \"boss\"",
+            "recall.server: does not go with imap",
         ),
         (
             "[recall]\ndoveadm = [\"/usr/bin/doveadm\"]\nfolder = \"a..b\"",

@@ -43,8 +43,8 @@ pub fn messages(text: &str, login: &Login, limits: &Limits, each: Each<'_>) -> a
             continue;
         }
         // One that somebody removed meanwhile is no message of the folder any more.
-        if let Some(raw) = session.fetch(uid)? {
-            each(&name, Ok(raw))?;
+        if let Some(letter) = session.fetch(uid)? {
+            each(&name, Ok(letter.raw))?;
         }
     }
     session.logout();

@@ -68,6 +68,15 @@ pub struct Session {
     server: Server,
 }
 
+/// A message as it lies in a folder.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Letter {
+    /// Its bytes.
+    pub raw: Vec<u8>,
+    /// When it came, as the server writes it (RFC 3501, section 2.3.3).
+    pub date: Option<Vec<u8>>,
+}
+
 impl Session {
     /// Connects, and encrypts: at once, or when the server offers it. What is not on this machine must be encrypted. `within` bounds all that is done.
     pub fn open(
@@ -236,19 +245,48 @@ impl Session {
                 .run(|command| command.words(&set).string(name), "UID MOVE")
                 .map(drop);
         }
-        if !self.can("UIDPLUS") {
-            return Err(Trouble::Lasting(format!(
-                "{} has neither MOVE (RFC 6851) nor UIDPLUS (RFC 4315): a message cannot be taken out without what else is marked as deleted",
-                self.server
-            )));
-        }
+        self.must_take_out()?;
         self.run(|command| command.words(&set).string(name), "UID COPY")?;
+        self.take_out(uids)
+    }
+
+    /// Can messages be taken out of a folder, and nothing else with them?
+    pub fn must_take_out(&self) -> Result<(), Trouble> {
+        if self.can("UIDPLUS") {
+            return Ok(());
+        }
+        Err(Trouble::Lasting(format!(
+            "{} lacks UIDPLUS (RFC 4315): a message cannot be taken out without what else is marked as deleted",
+            self.server
+        )))
+    }
+
+    /// Takes messages out of the open folder for good.
+    pub fn take_out(&mut self, uids: &[u64]) -> Result<(), Trouble> {
+        self.must_take_out()?;
+        let set: Vec<String> = uids.iter().map(u64::to_string).collect();
+        let set = set.join(",");
         self.run(
             |command| command.words(&set).words("+FLAGS.SILENT (\\Deleted)"),
             "UID STORE",
         )?;
         self.run(|command| command.words(&set), "UID EXPUNGE")
             .map(drop)
+    }
+
+    /// Puts a message into a folder, with the date it had where it was.
+    pub fn append(&mut self, name: &[u8], letter: &Letter) -> Result<(), Trouble> {
+        self.run(
+            |mut command| {
+                command = command.string(name);
+                if let Some(date) = &letter.date {
+                    command = command.string(date);
+                }
+                command.string(&letter.raw)
+            },
+            "APPEND",
+        )
+        .map(drop)
     }
 
     /// The messages of the open folder with their sizes, bytes.
@@ -268,21 +306,28 @@ impl Session {
         Ok(sizes)
     }
 
-    /// The bytes of a message of the open folder; it stays unread. `None` when it is gone.
-    pub fn fetch(&mut self, uid: u64) -> Result<Option<Vec<u8>>, Trouble> {
-        let mut raw = None;
+    /// A message of the open folder; it stays unread. `None` when it is gone.
+    pub fn fetch(&mut self, uid: u64) -> Result<Option<Letter>, Trouble> {
+        let mut letter = None;
         let tag = self.tag();
-        let command = Command::new(&tag, &format!("UID FETCH {uid} (BODY.PEEK[])"));
+        let command = Command::new(&tag, &format!("UID FETCH {uid} (INTERNALDATE BODY.PEEK[])"));
         self.send(command, self.message_max(), &mut |data| {
             if let [_, what, Value::List(items)] = data
                 && what.is("FETCH")
                 && let Some(Value::Text(bytes)) = item(items, "BODY[]")
             {
-                raw = Some(bytes.clone());
+                let date = match item(items, "INTERNALDATE") {
+                    Some(Value::Text(date)) => Some(date.clone()),
+                    _ => None,
+                };
+                letter = Some(Letter {
+                    raw: bytes.clone(),
+                    date,
+                });
             }
             Ok(())
         })?;
-        Ok(raw)
+        Ok(letter)
     }
 
     /// Ends the session.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use engine::{CopyToMove, RecallState};
 use tokio::process::Command;
 
-use super::{Done, counted, undone};
+use super::{Done, counted, folder_of, undone};
 
 /// How long one command may take.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -117,11 +117,11 @@ impl Doveadm {
         Ok((RecallState::Back, String::new()))
     }
 
-    /// Who keeps an owner's copies, and where. With a keeper each owner has a folder: one message may have been for several.
+    /// Who keeps an owner's copies, and where.
     fn keeper_and_folder<'a>(&'a self, owner: &'a str) -> (&'a str, String) {
         match &self.keeper {
             None => (owner, self.folder.clone()),
-            Some(keeper) => (keeper, format!("{}-{}", self.folder, named(owner))),
+            Some(keeper) => (keeper, folder_of(owner, &self.folder)),
         }
     }
 
@@ -195,38 +195,4 @@ fn found_by(copy: &CopyToMove) -> [&str; 6] {
         "received",
         &copy.queue_id,
     ]
-}
-
-/// A mailbox as part of a folder's name: two never have the same, and nothing in it separates folders.
-fn named(mailbox: &str) -> String {
-    let plain: String = mailbox
-        .chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() || "@-_".contains(c) {
-                c
-            } else {
-                '_'
-            }
-        })
-        .take(60)
-        .collect();
-    // FNV-1a: folders must be found again.
-    let hash = mailbox
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
-    format!("{plain}-{:08x}", hash as u32)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn folders_of_two_owners_never_are_one() {
-        assert_ne!(named("a.b@c.example"), named("a_b@c.example"));
-        assert_eq!(named("a.b@c.example"), named("a.b@c.example"));
-        assert!(!named("a/../b@c.example").contains(['/', '.']));
-    }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use engine::{CopyToMove, RecallState};
 use mail::{Limits, Secret};
 
-use super::{Done, counted, undone};
+use super::{Done, counted, folder_of, undone};
 use crate::imap::{Server, Session, Trouble};
 
 /// How long one copy may take.
@@ -22,6 +22,8 @@ pub struct Imap {
     pub ca: Option<PathBuf>,
     /// The folder copies go to.
     pub folder: String,
+    /// The account that keeps them; `None` leaves them with their owners.
+    pub keeper: Option<String>,
     pub limits: Limits,
 }
 
@@ -41,15 +43,18 @@ impl Imap {
     }
 
     fn take(&self, copy: &CopyToMove) -> Result<(RecallState, String), Trouble> {
-        let mut session = self.session(copy)?;
-        let target = self.target(&mut session)?;
-        let folders = session.folders()?;
-        let is_made = folders.iter().any(|folder| folder.name == target);
+        let owner = copy.recall.mailbox.as_str();
+        let mut session = self.session(owner)?;
+        let mut kept = self.kept(&mut session, owner)?;
+        let mut there = match &mut kept.keeper {
+            Some(keeper) if kept.is_made => count(keeper, &kept.folder, copy)?,
+            _ => 0,
+        };
         let mut moved = 0;
-        for folder in folders
-            .iter()
-            .filter(|folder| folder.is_place && folder.name != target)
-        {
+        for folder in session.folders()? {
+            if !folder.is_place || kept.is_here(&folder.name) {
+                continue;
+            }
             // Only looked into at first: opening to change would take the mark of new mail off.
             session.open_folder(&folder.name, false)?;
             let found = session.search(&found_by(copy))?;
@@ -57,67 +62,147 @@ impl Imap {
                 continue;
             }
             session.open_folder(&folder.name, true)?;
-            if moved == 0 && !is_made {
-                session.create(&target)?;
+            kept.make(&mut session)?;
+            match &mut kept.keeper {
+                None => session.move_to(&found, &kept.folder)?,
+                Some(keeper) => carry(&mut session, &found, keeper, &kept.folder, &mut there)?,
             }
-            session.move_to(&found, &target)?;
             moved += found.len();
         }
         let done = if moved > 0 {
             (RecallState::Recalled, counted(moved))
-        } else if is_made && is_in(&mut session, &target, copy)? {
+        } else if kept.is_made && kept.holds(&mut session, copy)? {
             // Something may have come between moving and noting it.
             (RecallState::Recalled, String::new())
         } else {
             let said = "no such copy is in the mailbox".to_owned();
             (RecallState::NotThere, said)
         };
+        kept.logout();
         session.logout();
         Ok(done)
     }
 
     fn put_back(&self, copy: &CopyToMove) -> Result<(RecallState, String), Trouble> {
-        let mut session = self.session(copy)?;
-        let target = self.target(&mut session)?;
-        let folders = session.folders()?;
+        let owner = copy.recall.mailbox.as_str();
+        let mut session = self.session(owner)?;
+        let mut kept = self.kept(&mut session, owner)?;
         let mut found = Vec::new();
-        if folders.iter().any(|folder| folder.name == target) {
-            session.open_folder(&target, true)?;
-            found = session.search(&found_by(copy))?;
+        if kept.is_made {
+            let from = kept.keeper.as_mut().unwrap_or(&mut session);
+            from.open_folder(&kept.folder, true)?;
+            found = from.search(&found_by(copy))?;
         }
         let done = if !found.is_empty() {
-            session.move_to(&found, b"INBOX")?;
+            match &mut kept.keeper {
+                None => session.move_to(&found, b"INBOX")?,
+                Some(keeper) => {
+                    let mut there = count(&mut session, b"INBOX", copy)?;
+                    carry(keeper, &found, &mut session, b"INBOX", &mut there)?;
+                }
+            }
             (RecallState::Back, String::new())
-        } else if is_in(&mut session, b"INBOX", copy)? {
+        } else if count(&mut session, b"INBOX", copy)? > 0 {
             (RecallState::Back, String::new())
         } else {
             let said = "it is not in the folder any more, and not in the mailbox".to_owned();
             (RecallState::Recalled, said)
         };
+        kept.logout();
         session.logout();
         Ok(done)
     }
 
-    fn session(&self, copy: &CopyToMove) -> Result<Session, Trouble> {
+    fn session(&self, account: &str) -> Result<Session, Trouble> {
         let mut session = Session::open(&self.server, self.ca.as_deref(), PATIENCE, &self.limits)?;
-        session.login(&copy.recall.mailbox, Some(&self.user), &self.password)?;
+        session.login(account, Some(&self.user), &self.password)?;
         Ok(session)
     }
 
-    fn target(&self, session: &mut Session) -> Result<Vec<u8>, Trouble> {
-        let prefix = session.prefix()?;
-        let name = if self.folder.starts_with(&prefix) {
-            self.folder.clone()
-        } else {
-            prefix + &self.folder
+    /// Where the copies of an owner are kept.
+    fn kept(&self, session: &mut Session, owner: &str) -> Result<Kept, Trouble> {
+        let (mut keeper, folder) = match &self.keeper {
+            Some(keeper) if keeper != owner => {
+                (Some(self.session(keeper)?), folder_of(owner, &self.folder))
+            }
+            _ => (None, self.folder.clone()),
         };
-        Ok(crate::imap::wire_name(&name))
+        let there = keeper.as_mut().unwrap_or(session);
+        let prefix = there.prefix()?;
+        let name = if folder.starts_with(&prefix) {
+            folder
+        } else {
+            prefix + &folder
+        };
+        let folder = crate::imap::wire_name(&name);
+        let is_made = there.folders()?.iter().any(|one| one.name == folder);
+        Ok(Kept {
+            keeper,
+            folder,
+            is_made,
+        })
     }
 }
 
-fn is_in(session: &mut Session, folder: &[u8], copy: &CopyToMove) -> Result<bool, Trouble> {
+/// Where copies are kept.
+struct Kept {
+    /// Of the account that keeps them; `None` leaves them with their owner.
+    keeper: Option<Session>,
+    folder: Vec<u8>,
+    is_made: bool,
+}
+
+impl Kept {
+    /// Is this folder of the owner the one?
+    fn is_here(&self, folder: &[u8]) -> bool {
+        self.keeper.is_none() && folder == self.folder
+    }
+
+    fn make(&mut self, owner: &mut Session) -> Result<(), Trouble> {
+        if !self.is_made {
+            let session = self.keeper.as_mut().unwrap_or(owner);
+            session.create(&self.folder)?;
+            self.is_made = true;
+        }
+        Ok(())
+    }
+
+    fn holds(&mut self, owner: &mut Session, copy: &CopyToMove) -> Result<bool, Trouble> {
+        let session = self.keeper.as_mut().unwrap_or(owner);
+        Ok(count(session, &self.folder, copy)? > 0)
+    }
+
+    fn logout(self) {
+        if let Some(keeper) = self.keeper {
+            keeper.logout();
+        }
+    }
+}
+
+/// Carries messages of the open folder into another account, and takes them out here once they are there. So many of them that are `there` already, because
+/// something came in between the last time, are not carried twice.
+fn carry(
+    from: &mut Session,
+    uids: &[u64],
+    to: &mut Session,
+    folder: &[u8],
+    there: &mut usize,
+) -> Result<(), Trouble> {
+    from.must_take_out()?;
+    for uid in uids {
+        if *there > 0 {
+            *there -= 1;
+        } else if let Some(letter) = from.fetch(*uid)? {
+            to.append(folder, &letter)?;
+        }
+    }
+    from.take_out(uids)
+}
+
+/// How many there are in a folder.
+fn count(session: &mut Session, folder: &[u8], copy: &CopyToMove) -> Result<usize, Trouble> {
     session.open_folder(folder, false)?;
-    Ok(!session.search(&found_by(copy))?.is_empty())
+    Ok(session.search(&found_by(copy))?.len())
 }
 
 /// What finds a copy, and none else.

@@ -113,10 +113,44 @@ pub enum Done {
     Later(String),
 }
 
+/// An owner's folder in the account that keeps copies: one message may have been for several, and two owners never have the same. Nothing in the owner's part
+/// separates folders.
+fn folder_of(owner: &str, folder: &str) -> String {
+    let plain: String = owner
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || "@-_".contains(c) {
+                c
+            } else {
+                '_'
+            }
+        })
+        .take(60)
+        .collect();
+    // FNV-1a: folders must be found again.
+    let hash = owner.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("{folder}-{plain}-{:08x}", hash as u32)
+}
+
 fn counted(copies: usize) -> String {
     if copies == 1 {
         "1 copy".to_owned()
     } else {
         format!("{copies} copies")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_of_two_owners_never_are_one() {
+        let of = |owner| folder_of(owner, "Recalled");
+        assert_ne!(of("a.b@c.example"), of("a_b@c.example"));
+        assert_eq!(of("a.b@c.example"), of("a.b@c.example"));
+        assert!(!of("a/../b@c.example").contains(['/', '.']));
     }
 }
