@@ -32,7 +32,7 @@ pub struct Signal {
 }
 
 /// Every signal, by topic.
-pub const SIGNALS: [Signal; 95] = [
+pub const SIGNALS: [Signal; 96] = [
     // Who says who sends.
     Signal {
         id: "reply-to-other-domain",
@@ -458,6 +458,12 @@ pub const SIGNALS: [Signal; 95] = [
         weight: 1.2,
         text: "The sender's domain is made of letters by chance",
         sees: sender::domain_by_chance,
+    },
+    Signal {
+        id: "several-authors",
+        weight: 3.0,
+        text: "The visible sender is several mailboxes or names at once",
+        sees: sender::several_authors,
     },
     Signal {
         id: "recipients-undisclosed",

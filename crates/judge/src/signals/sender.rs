@@ -156,6 +156,25 @@ pub(super) fn name_with_number(facts: &Facts, _: &Site) -> Option<String> {
 }
 
 /// `x9r2kq7vbt@`: a name for this letter alone. What stands behind a `+` is a mark of lists and services.
+/// RFC 5322 §3.6.2 allows several authors; people who write together hardly ever say so there, and broken or misleading names come apart into several. `Surname, Name
+/// <address>` without quotes is a clumsy program's.
+pub(super) fn several_authors(facts: &Facts, _: &Site) -> Option<String> {
+    let authors = &facts.message.header_from;
+    let is_clumsy = match authors.as_slice() {
+        [surname, person] => {
+            let named = person.name.as_deref().unwrap_or_default();
+            surname.address.is_none() && named.chars().filter(|c| c.is_alphabetic()).count() > 1
+        }
+        _ => false,
+    };
+    let shown = |author: &Mailbox| {
+        let address = author.address.as_ref().map(ToString::to_string);
+        address.or_else(|| author.name.clone()).unwrap_or_default()
+    };
+    let shown = authors.iter().take(4).map(shown).collect::<Vec<_>>();
+    (authors.len() > 1 && !is_clumsy).then(|| shown.join(", "))
+}
+
 pub(super) fn mailbox_by_chance(facts: &Facts, _: &Site) -> Option<String> {
     let from = facts.message.header_from.first()?.address.as_ref()?;
     let local = from.local().to_lowercase();

@@ -234,6 +234,15 @@ fn who_writes_and_to_whom() {
         "domain-by-chance",
     );
     check(
+        (
+            "From: Ann <ann@a.example>",
+            "From: Voucher, <ann@a.example>",
+        ),
+        "several-authors",
+    );
+    let clumsy = GOOD.replace("From: Ann <", "From: Adams, Ann <");
+    assert!(!seen(&facts(&clumsy)).contains(&"several-authors"));
+    check(
         ("ann@a.example>", "x9r2kq7vbt@a.example>"),
         "mailbox-by-chance",
     );
