@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
@@ -18,8 +18,57 @@ const CONNECT: Duration = Duration::from_secs(10);
 
 /// A connection to a server.
 pub enum Stream {
-    Plain(TcpStream),
-    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+    Plain(Bounded),
+    Tls(Box<StreamOwned<ClientConnection, Bounded>>),
+}
+
+/// Bytes there and back, in bounded silence and up to a moment. A handshake, and each record behind it, is many reads, and who sends a byte now and
+/// then is never silent: so the moment is held here, below TLS.
+pub struct Bounded {
+    stream: TcpStream,
+    silence: Duration,
+    until: Instant,
+}
+
+impl Bounded {
+    /// How long the next bytes may take.
+    fn left(&self) -> std::io::Result<Option<Duration>> {
+        let left = self.until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(too_long());
+        }
+        Ok(Some(left.min(self.silence)))
+    }
+}
+
+fn too_long() -> std::io::Error {
+    std::io::Error::new(std::io::ErrorKind::TimedOut, "it takes too long")
+}
+
+/// A time-out of the socket is told by systems as "temporarily unavailable", which nobody understands.
+fn named(error: std::io::Error) -> std::io::Error {
+    match error.kind() {
+        std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut => too_long(),
+        _ => error,
+    }
+}
+
+impl Read for Bounded {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.stream.set_read_timeout(self.left()?)?;
+        self.stream.read(buffer).map_err(named)
+    }
+}
+
+impl Write for Bounded {
+    fn write(&mut self, buffer: &[u8]) -> std::io::Result<usize> {
+        self.stream.set_write_timeout(self.left()?)?;
+        self.stream.write(buffer).map_err(named)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.stream.flush()
+    }
 }
 
 /// Whose certificates are believed.
@@ -56,16 +105,18 @@ pub fn trust(ca: Option<&Path>) -> anyhow::Result<Arc<ClientConfig>> {
 }
 
 impl Stream {
-    /// Connects; nothing is encrypted yet.
-    pub fn connect(server: &Server, silence: Duration) -> std::io::Result<Self> {
+    /// Connects; nothing is encrypted yet. The server may be silent for so long, and all is over by then.
+    pub fn connect(server: &Server, silence: Duration, until: Instant) -> std::io::Result<Self> {
         let mut last = std::io::Error::other("it has no address");
         for address in (server.host.as_str(), server.port).to_socket_addrs()? {
             match TcpStream::connect_timeout(&address, CONNECT) {
                 Ok(stream) => {
                     stream.set_nodelay(true)?;
-                    stream.set_read_timeout(Some(silence))?;
-                    stream.set_write_timeout(Some(silence))?;
-                    return Ok(Self::Plain(stream));
+                    return Ok(Self::Plain(Bounded {
+                        stream,
+                        silence,
+                        until,
+                    }));
                 }
                 Err(error) => last = error,
             }
