@@ -281,7 +281,7 @@ fn lists(conf: &mut Conf, rules: &mut Rules) {
     let listed = |entries: &Vec<String>| entries.iter().cloned().collect::<BTreeSet<String>>();
     rules.lists = Lists {
         freemail: plain.into_iter().cloned().collect(),
-        freemail_globs: globs(globbed.into_iter()),
+        freemail_globs: globs(globbed.into_iter(), "[^.]*"),
         hosts: conf
             .host_lists
             .iter()
@@ -290,15 +290,15 @@ fn lists(conf: &mut Conf, rules: &mut Rules) {
         addresses: conf
             .address_lists
             .iter()
-            .filter_map(|(list, entries)| Some((list.clone(), globs(entries.iter())?)))
+            .filter_map(|(list, entries)| Some((list.clone(), globs(entries.iter(), ".*")?)))
             .collect(),
     };
 }
 
-/// One pattern for names with `*` and `?`.
-fn globs<'g>(globs: impl Iterator<Item = &'g String>) -> Option<Pattern> {
+/// One pattern for names with `*` and `?`. What a `*` stands for differs: in `freemail_domains` it ends at a dot, in lists of addresses it does not.
+fn globs<'g>(globs: impl Iterator<Item = &'g String>, star: &str) -> Option<Pattern> {
     let escaped = |c: char| match c {
-        '*' => ".*".to_owned(),
+        '*' => star.to_owned(),
         '?' => ".".to_owned(),
         c if c.is_ascii_alphanumeric() => c.to_string(),
         c => format!("\\{c}"),

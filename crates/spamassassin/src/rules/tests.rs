@@ -52,6 +52,14 @@ fn each_kind_of_rule_hits() {
         ("mimeheader A Content-Type !~ /html/", ""),
         ("body A eval:html_tag_exists('p')", "A=1"),
         (
+            "freemail_domains g*.com\nheader A eval:check_freemail_from()",
+            "A=1",
+        ),
+        (
+            "freemail_domains g*\nheader A eval:check_freemail_from()",
+            "",
+        ),
+        (
             "freemail_domains gmail.com\nheader A eval:check_freemail_from()",
             "A=1",
         ),

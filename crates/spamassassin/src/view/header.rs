@@ -7,6 +7,7 @@ use crate::limits::{FIELD_NAME_BYTES_MAX, FIELD_VALUE_BYTES_MAX, HEADER_BYTES_MA
 #[derive(Debug, Default)]
 pub(crate) struct Headers {
     fields: Vec<Field>,
+    of_part: bool,
     /// Something was longer than is kept.
     pub(super) truncated: bool,
 }
@@ -16,20 +17,28 @@ struct Field {
     /// As written.
     name: String,
     lower: String,
-    /// Behind the colon, with folds and the line end.
+    /// Behind the colon, with folds and the line end, however long.
     raw: Vec<u8>,
     decoded: String,
 }
 
 impl Headers {
+    /// Those of a part within a message.
+    pub(super) fn of_part() -> Self {
+        Self {
+            of_part: true,
+            ..Self::default()
+        }
+    }
+
     /// Adds a field as it stands, with its folds.
     pub(super) fn add(&mut self, bytes: &[u8]) {
         let Some(colon) = bytes.iter().position(|byte| *byte == b':') else {
             return;
         };
         let name = String::from_utf8_lossy(&bytes[..colon]);
+        let raw = bytes[colon + 1..].to_vec();
         let mut name = name.trim_end_matches([' ', '\t']).to_owned();
-        let mut raw = bytes[colon + 1..].to_vec();
         if name.len() > FIELD_NAME_BYTES_MAX {
             name.truncate(
                 (0..=FIELD_NAME_BYTES_MAX)
@@ -39,12 +48,9 @@ impl Headers {
             );
             self.truncated = true;
         }
-        if raw.len() > FIELD_VALUE_BYTES_MAX {
-            raw.truncate(FIELD_VALUE_BYTES_MAX);
-            self.truncated = true;
-        }
+        self.truncated |= raw.len() > FIELD_VALUE_BYTES_MAX;
         let lower = name.to_ascii_lowercase();
-        let unfolded = unfolded(&raw);
+        let unfolded = unfolded(bounded(&raw));
         let trimmed = unfolded.trim_ascii();
         self.fields.push(Field {
             decoded: decoded_value(trimmed, &lower),
@@ -64,9 +70,12 @@ impl Headers {
         self.named(name).map(|field| field.decoded.as_str())
     }
 
-    /// Values as they stand.
+    /// Values as they stand. Of a part SpamAssassin leaves out what is blank behind the colon, of the message itself it does not.
     pub(crate) fn raw_values<'h>(&'h self, name: &str) -> impl Iterator<Item = &'h [u8]> {
-        self.named(name).map(|field| field.raw.as_slice())
+        self.named(name).map(|field| match bounded(&field.raw) {
+            raw if self.of_part => raw.trim_ascii_start(),
+            raw => raw,
+        })
     }
 
     /// The last value, decoded.
@@ -76,7 +85,7 @@ impl Headers {
             .map(|field| field.decoded.clone())
     }
 
-    /// Each field on a line: decoded, or as it stands.
+    /// Each field on a line: decoded, or as it stands. Only there a value that is too long stands whole.
     pub(crate) fn all(&self, raw: bool) -> Vec<Vec<u8>> {
         let mut bytes = 0;
         let lines = self.fields.iter().map(|field| {
@@ -110,6 +119,11 @@ impl Headers {
             _ => false,
         }
     }
+}
+
+/// As much of a value as rules about single fields see.
+fn bounded(raw: &[u8]) -> &[u8] {
+    &raw[..raw.len().min(FIELD_VALUE_BYTES_MAX)]
 }
 
 /// Folds become one space.

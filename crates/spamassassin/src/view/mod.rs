@@ -461,6 +461,33 @@ mod tests {
     }
 
     #[test]
+    fn fields_stand_as_spamassassin_has_them() {
+        let long = "x ".repeat(10_000);
+        let mail = format!(
+            "X-Long: {long}end\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: image/gif;\n\tname=\"a.gif\"\n\n--b--\n"
+        );
+        let view = View::of(mail.as_bytes(), &[], &[]);
+        let value = view.get("X-Long:raw");
+        assert!(!value.contains("end") && value.len() < long.len());
+        assert!(view.get("ALL:raw").contains("x end\n"));
+        assert!(!view.get("ALL").contains("x end\n"));
+        let raw_type = |part: &mime::Part| {
+            part.headers
+                .raw_values("Content-Type")
+                .next()
+                .map(<[u8]>::to_vec)
+        };
+        let types: Vec<_> = view.mime.parts.iter().filter_map(raw_type).collect();
+        assert_eq!(
+            types,
+            [
+                b" multipart/mixed; boundary=b\n".to_vec(),
+                b"image/gif;\n\tname=\"a.gif\"\n".to_vec()
+            ]
+        );
+    }
+
+    #[test]
     fn long_text_is_cut_into_pieces() {
         let text = b"word ".repeat(5000);
         let pieces = pieces(&text);

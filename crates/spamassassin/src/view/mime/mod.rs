@@ -288,7 +288,7 @@ impl Mime {
         boundary: &[u8],
         level: usize,
     ) {
-        let mut headers = Headers::default();
+        let mut headers = Headers::of_part();
         let mut field: Option<std::ops::Range<usize>> = None;
         let mut at = 0;
         while at < bytes.len() {

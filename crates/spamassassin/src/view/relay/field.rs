@@ -154,22 +154,35 @@ impl<'f> Sentence<'f> {
         let equals = |name: &str| {
             let place = from.find(name)? + name.len();
             let rest = &from[place..];
-            let end = rest.find([' ', ')', ']', '(']).unwrap_or(rest.len());
+            let end = rest.find([' ', ')', '(']).unwrap_or(rest.len());
+            let end = match rest[..end].find(']') {
+                Some(close) if rest.starts_with('[') => close + 1,
+                Some(close) => close,
+                None => end,
+            };
             Some(rest[..end].to_owned())
         };
-        let ip = first_bracketed(from).or_else(|| bare_ip(first, comments));
+        let is_exim = self.rest.contains("Exim") || from.contains("helo=");
+        // `[ip] ([ip])`, `[ip] (name [ip])`: the first is what the machine calls itself, the second who it is.
+        let behind_literal = (first.starts_with('[') && !is_exim && helo_word.is_none())
+            .then(|| first_bracketed(comments).or_else(|| bare_ip("", comments)))
+            .flatten();
+        let is_literal = behind_literal.is_some();
+        let ip = behind_literal
+            .or_else(|| first_bracketed(from))
+            .or_else(|| bare_ip(first, comments));
         let Some(ip) = ip else {
             return false;
         };
         relay.ip = ip;
-        if self.rest.contains("Exim") || from.contains("helo=") {
+        if is_exim {
             // Exim: `name ([ip] helo=name ident=who)`, or `[ip] (helo=name)`. The name is the reverse one.
             if !first.starts_with('[') {
                 first.clone_into(&mut relay.rdns);
                 first.clone_into(&mut relay.helo);
             }
             if let Some(helo) = equals("helo=") {
-                relay.helo = helo.trim_matches(['[', ']']).to_owned();
+                relay.helo = helo;
             }
             relay.ident = equals("ident=").unwrap_or_default();
             return true;
@@ -197,7 +210,7 @@ impl<'f> Sentence<'f> {
             None => first,
         };
         let only_ip = comments.is_empty() || self.rest.contains("with HTTP");
-        if first.starts_with('[') || only_ip && ip_in(first).is_some() {
+        if first.starts_with('[') && !is_literal || only_ip && ip_in(first).is_some() {
             return true;
         }
         // Postfix, Sendmail and kin: `helo (name [ip])`; qmail and others without HELO: `name (ip)`.
@@ -488,6 +501,48 @@ mod tests {
                 "192.0.2.1",
                 "",
                 "helo",
+                "b.example",
+            ),
+            (
+                "from [192.0.2.1] ([192.0.2.1]) by b.example  with ESMTP id n5; Mon, 2 Sep 2002 10:00:00 +0100",
+                "192.0.2.1",
+                "",
+                "!192.0.2.1!",
+                "b.example",
+            ),
+            (
+                "from [10.1.1.1] (unknown [192.0.2.1]) by b.example (Postfix) with ESMTP id 12",
+                "192.0.2.1",
+                "",
+                "!10.1.1.1!",
+                "b.example",
+            ),
+            (
+                "from [10.1.1.1] (a.example [192.0.2.1]) by b.example (8.11.6/8.11.6) with ESMTP id g8",
+                "192.0.2.1",
+                "a.example",
+                "!10.1.1.1!",
+                "b.example",
+            ),
+            (
+                "from [10.1.1.1] (192.0.2.1) by b.example with SMTP; 2 Sep 2002 10:00:00 -0000",
+                "192.0.2.1",
+                "",
+                "!10.1.1.1!",
+                "b.example",
+            ),
+            (
+                "from [192.0.2.1] (helo=[10.0.0.1]) by b.example with esmtp (Exim 4.9) id 1x-000-1",
+                "192.0.2.1",
+                "",
+                "!10.0.0.1!",
+                "b.example",
+            ),
+            (
+                "from [192.0.2.1] (port=1234 helo=helo.example) by b.example with esmtp (Exim 4.9) id 1x-000-1",
+                "192.0.2.1",
+                "",
+                "helo.example",
                 "b.example",
             ),
             (

@@ -65,18 +65,12 @@ impl Relays {
     pub(super) fn of(headers: &Headers) -> Self {
         let mut relays = Self::default();
         let mut trusting = true;
-        let originating: Vec<String> = [
-            "X-Yahoo-Post-IP",
-            "X-Originating-IP",
-            "X-Apparently-From",
-            "X-SenderIP",
-        ]
-        .iter()
-        .filter(|name| **name != "X-Apparently-From")
-        .filter_map(|name| headers.last(name))
-        .filter_map(|value| first_ip(&value))
-        .map(|ip| format!("from X-Originating-IP: {ip}"))
-        .collect();
+        let originating: Vec<String> = ["X-Yahoo-Post-IP", "X-Originating-IP", "X-SenderIP"]
+            .iter()
+            .filter_map(|name| headers.last(name))
+            .filter_map(|value| first_ip(&value))
+            .map(|ip| format!("from X-Originating-IP: {ip}"))
+            .collect();
         let fields = headers
             .values("received")
             .map(str::to_owned)
