@@ -50,6 +50,8 @@ pub struct Settings {
     pub detectors: Vec<Setting>,
     /// The same for single accounts and mailboxes, by their names in lower case.
     accounts: BTreeMap<String, Vec<Setting>>,
+    /// Do any of theirs look at what is searched for? Asked at each look into a folder, so it is not looked up among thousands.
+    accounts_read_searches: bool,
 }
 
 /// What is set for one detector.
@@ -97,6 +99,7 @@ impl Settings {
             attack_factor: ATTACK_FACTOR,
             detectors: detectors.collect(),
             accounts: BTreeMap::new(),
+            accounts_read_searches: false,
         }
     }
 
@@ -128,12 +131,7 @@ impl Settings {
 
     /// Does any detector look at what is searched for?
     pub fn reads_searches(&self) -> bool {
-        let all = std::iter::once(&self.detectors).chain(self.accounts.values());
-        let number = crate::detectors::number_of("mbx.recon");
-        number.is_some_and(|number| {
-            all.into_iter()
-                .any(|settings| settings[number].mode != Mode::Off)
-        })
+        self.accounts_read_searches || read_searches(&self.detectors)
     }
 
     /// Until when nothing automatic is done, for a watch that has looked on since `began`.
@@ -191,6 +189,7 @@ impl Settings {
             }
             let mut own = settings.detectors.clone();
             read_detectors(section, &mut own);
+            settings.accounts_read_searches |= read_searches(&own);
             settings.accounts.insert(name.to_lowercase(), own);
         }
         root.finish();
@@ -201,6 +200,11 @@ impl Settings {
             Err(problems)
         }
     }
+}
+
+fn read_searches(settings: &[Setting]) -> bool {
+    let number = crate::detectors::number_of("mbx.recon");
+    number.is_some_and(|number| settings[number].mode != Mode::Off)
 }
 
 /// What a table of detectors says, over what holds without it.
@@ -286,6 +290,15 @@ mod tests {
             mode("[detectors.\"mbx.recon\"]\nmode = \"observe\"\n"),
             Mode::Observe
         );
+        let reads = |text: &str| {
+            let settings = Settings::parse(text).expect("good settings");
+            settings.reads_searches()
+        };
+        assert!(!reads("mode = \"enforce\"\n"));
+        assert!(reads("[detectors.\"mbx.recon\"]\nmode = \"observe\"\n"));
+        assert!(reads(
+            "[accounts.\"ann@example.org\".\"mbx.recon\"]\nmode = \"observe\"\n[accounts.\"bob@example.org\".\"mbx.recon\"]\nmode = \"off\"\n"
+        ));
     }
 
     #[test]
