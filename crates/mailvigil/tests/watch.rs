@@ -485,6 +485,26 @@ fn weakforced_s_clients_and_crowdsec_s_bouncers_are_served() {
     assert!(ask("/v1/decisions/stream", "").contains("203.0.113.9"));
     assert!(ask("/v1/decisions?ip=203.0.113.9", "").contains("ban"));
     assert!(ask("/v1/decisions?ip=203.0.113.10", "").ends_with("null"));
+    // The kill switch lets everybody in, and behind it what stands is told again.
+    let told = |list: &str| {
+        let answer = ask("/v1/decisions/stream", "");
+        let start = answer.find('{').expect("JSON behind the header");
+        let told: serde_json::Value = serde_json::from_str(&answer[start..]).unwrap();
+        told[list].to_string()
+    };
+    let file = office.vigil().service.folder().join("watch.toml");
+    let set = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        office
+            .vigil()
+            .say(&["watch", "apply", file.to_str().unwrap(), "-m", "a switch"]);
+    };
+    set("enforce = false\n");
+    assert!(wait_for(|| told("deleted").contains("203.0.113.9").then_some(())).is_some());
+    assert_eq!(told("new"), "[]");
+    set(ENFORCE);
+    assert!(wait_for(|| told("new").contains("203.0.113.9").then_some(())).is_some());
+    assert_eq!(told("deleted"), "[]");
     assert!(ask("/?command=reset", r#"{"ip":"203.0.113.9"}"#).contains("\"ok\""));
     assert!(ask("/?command=allow", question).contains("\"status\":0"));
     let stream = ask("/v1/decisions/stream", "");

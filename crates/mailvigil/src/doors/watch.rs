@@ -55,6 +55,8 @@ pub struct WatchDoor {
     next: Option<String>,
     /// Logins that wait before they are answered; Dovecot waits by itself.
     waits: Semaphore,
+    /// Whom the kill switch let in needs everything told again.
+    let_in: bouncers::LetIn,
 }
 
 impl WatchDoor {
@@ -92,6 +94,7 @@ impl WatchDoor {
             kinds: CommandKinds::default(),
             next: watch.auth_http_next.clone(),
             waits: Semaphore::new(config.limits.waiting_logins_max),
+            let_in: bouncers::LetIn::default(),
         }))
     }
 }

@@ -2,16 +2,18 @@
 //!
 //! A bouncer asks once for everything (`startup=true`) and then every few seconds for what is new and what has ended. Nobody is remembered: whoever
 //! asks gets what came and went in the last ten minutes, again and again, so that two bouncers of one kind, or one that missed an
-//! answer, miss nothing. Bouncers take the same decision twice without harm. Formats: CrowdSec's `localapi_swagger.yaml`.
+//! answer, miss nothing. Bouncers take the same decision twice without harm. While the kill switch lets everybody in they are told that all has ended,
+//! and behind it for as long that all of it stands, however old it is. Formats: CrowdSec's `localapi_swagger.yaml`.
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use engine::clock::now;
-use mail::RecordId;
+use mail::{RecordId, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use watch::{Author, Decision, Scope, Step};
@@ -20,6 +22,26 @@ use super::{WatchDoor, answered};
 
 /// How far back what came and went is told. Bouncers ask every ten seconds.
 const TOLD_SECS: i64 = 600;
+
+/// When a bouncer was last told to let everybody in, in microseconds; it has forgotten what it knew.
+#[derive(Debug)]
+pub struct LetIn(AtomicI64);
+
+impl Default for LetIn {
+    fn default() -> Self {
+        Self(AtomicI64::new(i64::MIN))
+    }
+}
+
+impl LetIn {
+    /// Was it so within the time that everything is told again? `all` says that it is so now.
+    fn lately(&self, all: bool, now: Timestamp) -> bool {
+        if all {
+            self.0.store(now.0, Ordering::Relaxed);
+        }
+        self.0.load(Ordering::Relaxed) >= now.plus_secs(-TOLD_SECS).0
+    }
+}
 
 #[derive(Deserialize)]
 pub struct StreamQuery {
@@ -38,12 +60,21 @@ pub async fn stream(
         .scopes
         .as_deref()
         .is_none_or(|scopes| scopes.split(',').any(|one| one.eq_ignore_ascii_case("ip")));
-    let since = now().plus_secs(-TOLD_SECS);
+    let at = now();
+    let since = at.plus_secs(-TOLD_SECS);
     let watching = door.engine.watching();
     let stands = blocks(watching.enforced());
+    let mut gone = blocks(watching.gone_since(since));
+    let mut let_in = Vec::new();
+    if stands.is_empty() {
+        // The kill switch lets everybody in, whom a bouncer was told of before, too.
+        let_in = blocks(watching.standing());
+    }
+    let everything = door.let_in.lately(!let_in.is_empty(), at) || query.startup;
+    gone.append(&mut let_in);
     let new = stands
         .iter()
-        .filter(|one| wants_ips && (query.startup || one.created >= since));
+        .filter(|one| wants_ips && (everything || one.created >= since));
     // An address that is blocked by another decision now is not to be let in.
     let mut gone = blocks(watching.gone_since(since));
     if stands.is_empty() {
@@ -140,4 +171,18 @@ fn number(id: RecordId) -> u64 {
     let mut hasher = DefaultHasher::new();
     id.hash(&mut hasher);
     hasher.finish() >> 12
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_was_told_to_let_everybody_in_is_told_everything_for_a_while() {
+        let (let_in, at) = (LetIn::default(), Timestamp(1_800_000_000_000_000));
+        assert!(!let_in.lately(false, at));
+        assert!(let_in.lately(true, at));
+        assert!(let_in.lately(false, at.plus_secs(TOLD_SECS)));
+        assert!(!let_in.lately(false, at.plus_secs(TOLD_SECS + 1)));
+    }
 }
