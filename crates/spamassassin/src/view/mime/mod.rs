@@ -182,9 +182,9 @@ impl Mime {
         if is_multipart && let Some(boundary) = boundary {
             part.kind = kind;
             self.parts.push(part);
-            // What a message begins with before its first boundary is no header, whatever it looks like.
+            // What a message begins with before its first boundary is no header, whatever it looks like; a line of blanks stays what it is.
             let first = &body[..line_end(body, 0)];
-            let begins = first == b"\n" || bounds(first, &boundary).is_some();
+            let begins = first.trim_ascii().is_empty() || bounds(first, &boundary).is_some();
             if parent.is_some() || begins || body.is_empty() {
                 self.add_parts(number, body, &boundary, level + 1);
             } else {
@@ -406,6 +406,13 @@ mod tests {
         let no_boundary = Mime::of(b"Content-Type: multipart/mixed\n\nhello\n");
         assert_eq!(no_boundary.parts[0].kind, "text/plain");
         assert!(Mime::of(b"Subject: x").oddities.missing_head_body_separator);
+        let begins = |body: &str| {
+            let mail = format!("Content-Type: multipart/mixed; boundary=b\n\n{body}\nmore\n");
+            Mime::of(mail.as_bytes())
+                .oddities
+                .missing_mime_head_body_separator
+        };
+        assert!(begins(" ") && !begins("text") && !begins(""));
         assert_eq!(Mime::of(b"").parts.len(), 1);
         let deep = (0..200)
             .map(|_| "Content-Type: message/rfc822\n\n")
