@@ -76,11 +76,6 @@ pub async fn stream(
         .iter()
         .filter(|one| wants_ips && (everything || one.created >= since));
     // An address that is blocked by another decision now is not to be let in.
-    let mut gone = blocks(watching.gone_since(since));
-    if stands.is_empty() {
-        // The kill switch lets everybody in, whom a bouncer was told of before, too.
-        gone.extend(blocks(watching.standing()));
-    }
     let deleted = gone
         .iter()
         .filter(|one| wants_ips && !stands.iter().any(|other| other.scope == one.scope));
