@@ -270,11 +270,13 @@ fn a_changed_boundary_holds_for_the_next_message_and_can_be_taken_back() {
     bed.sink.wait_for(2, PATIENCE).unwrap();
     let history = bed.vigil.say(&["policy", "history"]);
     assert!(history.contains("too strict"), "{history}");
-    assert!(
-        bed.vigil
-            .say(&["policy", "test"])
-            .contains("29 of its 29 examples")
-    );
+    // All examples of the policy come out, however many there are.
+    let tested = bed.vigil.say(&["policy", "test"]);
+    let words: Vec<&str> = tested.split_whitespace().collect();
+    let all_come_out = |told: &[&str]| {
+        told[1..3] == ["of", "its"] && told[4] == "examples" && told[0] == told[3] && told[0] != "0"
+    };
+    assert!(words.windows(5).any(all_come_out), "{tested}");
 }
 
 #[test]
