@@ -85,7 +85,8 @@ impl Headers {
             .map(|field| field.decoded.clone())
     }
 
-    /// Each field on a line: decoded, or as it stands. Only there a value that is too long stands whole.
+    /// Each field on a line: decoded, up to a bound, or as it stands. There nothing is cut or left out, or a long field would hide what is behind
+    /// it; the message is bounded (`MESSAGE_BYTES_MAX`).
     pub(crate) fn all(&self, raw: bool) -> Vec<Vec<u8>> {
         let mut bytes = 0;
         let lines = self.fields.iter().map(|field| {
@@ -103,7 +104,7 @@ impl Headers {
         lines
             .take_while(|line| {
                 bytes += line.len();
-                bytes <= HEADER_BYTES_MAX
+                raw || bytes <= HEADER_BYTES_MAX
             })
             .collect()
     }
