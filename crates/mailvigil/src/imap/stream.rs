@@ -1,4 +1,4 @@
-//! The connection, with TLS or without.
+//! The connection, with TLS or without: its silence is bounded, and the moment by which all of it is over.
 
 use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs as _};
